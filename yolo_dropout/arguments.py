@@ -1,0 +1,101 @@
+"""Arguments of `YOLO.train`: read from `key=value`, checked against Ultralytics' own list.
+
+The list is read from Ultralytics' `cfg/default.yaml` without importing Ultralytics, which takes seconds.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from yolo_dropout.errors import SpecError
+
+_OURS = {
+    "dropout": "use --rates, for instance --rates 0 {value}",
+    "seed": "use --seeds, for instance --seeds {value}",
+    "project": "use --out for the study's folder",
+    "name": "use --out for the study's folder",
+    "save_dir": "use --out for the study's folder",
+    "exist_ok": "use --out for the study's folder",
+    "resume": "run the same sweep command again: it does what is missing",
+    "model": "give it once, as the study's model",
+    "data": "give it once, as the study's data",
+    "mode": "a study trains; leave it out",
+    "cfg": "write its arguments out, or put them under train: in --config study.yaml",
+}
+
+
+@lru_cache(maxsize=1)
+def known_arguments() -> Mapping[str, Any]:
+    """Names and default values of all arguments that the installed Ultralytics knows.
+
+    Raises:
+        SpecError: Ultralytics is not installed.
+    """
+    import yaml
+
+    found = find_spec("ultralytics")
+    if found is None or found.origin is None:
+        raise SpecError("ultralytics: is not installed; run `pip install ultralytics`")
+    text = (Path(found.origin).parent / "cfg" / "default.yaml").read_text(encoding="utf-8")
+    defaults: dict[str, Any] = yaml.safe_load(text)
+    return defaults
+
+
+def check_train_arguments(train: object) -> dict[str, Any]:
+    """Check the names of training arguments; Ultralytics checks their values.
+
+    Returns:
+        The arguments, sorted by name.
+
+    Raises:
+        SpecError: A name is unknown, or belongs to the study.
+    """
+    if not isinstance(train, Mapping):
+        raise SpecError(f"train: must map arguments of YOLO.train to values, got {train!r}")
+    for name, value in train.items():
+        if name in _OURS:
+            raise SpecError(
+                f"{name}: the study sets it, got {name}={value}; {_OURS[name].format(value=value)}"
+            )
+        if name not in known_arguments():
+            raise SpecError(f"{name}: is no argument of YOLO.train, got {name}={value}{_nearest(str(name))}")
+    return {name: train[name] for name in sorted(train)}
+
+
+def _nearest(name: str) -> str:
+    close = difflib.get_close_matches(name, list(known_arguments()), n=1)
+    return f"; did you mean {close[0]}?" if close else "; see `yolo cfg` for the list"
+
+
+def parse_key_values(words: Iterable[str]) -> dict[str, Any]:
+    """Read `key=value` words as Ultralytics' own command line does.
+
+    Raises:
+        SpecError: A word is not `key=value`, or a key comes twice.
+    """
+    values: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key or not value:
+            raise SpecError(f"argument: must be key=value, got {word!r}; for instance epochs=50")
+        if key in values:
+            raise SpecError(f"{key}: must be given once, got {key}={values[key]} and {word}")
+        values[key] = _parse_value(value)
+    return values
+
+
+def _parse_value(text: str) -> Any:
+    """As Ultralytics' `smart_value`: none, true, false, a Python literal, or else the text itself."""
+    words = {"none": None, "true": True, "false": False}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text

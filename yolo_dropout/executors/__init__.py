@@ -1,0 +1,96 @@
+"""Where runs are trained. An executor takes jobs and yields what happens to them.
+
+`local` trains each run in a fresh process of this machine. Another executor offers the same two methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from yolo_dropout.files import RunFolder
+from yolo_dropout.plan import Run
+from yolo_dropout.records import RunRecord
+from yolo_dropout.spec import StudySpec
+
+T = TypeVar("T")
+OnEpoch = Callable[[dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run together with all that a fresh process needs to train it."""
+
+    run: Run
+    spec: StudySpec
+    path: Path
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where the run's files go."""
+        return RunFolder(self.path)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trainer says of a finished training; see `RunRecord` for the fields."""
+
+    sites: tuple[str, ...]
+    proof: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+
+# Trains one job in the calling process; raises when the training fails. The real one is `worker.train`;
+# tests pass a fast fake. It must be importable by name, since it travels to another process.
+Trainer = Callable[[Job, OnEpoch], Outcome]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run has started."""
+
+    run: Run
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """A run has finished an epoch; `values` are that row of `results.csv`."""
+
+    run: Run
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run has ended, well or not; its record is on disk."""
+
+    run: Run
+    record: RunRecord
+
+
+Event = Started | EpochDone | Ended
+
+
+class Executor(Protocol):
+    """What a study needs to have its runs trained."""
+
+    def call(self, function: Callable[..., T], *arguments: Any, log: Path) -> T:
+        """Call `function` where trainings run, in a fresh process, and return what it returns.
+
+        Args:
+            function: Importable by name.
+            arguments: What it is called with.
+            log: Takes what the process prints.
+
+        Raises:
+            YoloDropoutError: The function raised it.
+            RuntimeError: The process died, or the function raised anything else.
+        """
+
+    def run(self, jobs: Iterable[Job], trainer: Trainer) -> Iterator[Event]:
+        """Train the jobs and yield events until all have ended. Closing the iterator stops what is running.
+
+        Jobs are taken one by one, when there is room for one: who hands them out may stop doing so.
+        """

@@ -1,0 +1,114 @@
+"""One `run.json` per run, written atomically and last: a run is finished when that file says so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from yolo_dropout.errors import InputError
+from yolo_dropout.files import RunFolder, StudyFolder, read_json, write_json
+from yolo_dropout.plan import Run
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run was and how it ended.
+
+    Attributes:
+        rate: Drop probability that was asked for.
+        seed: The run's seed.
+        status: `finished` or `failed`.
+        error: Why it failed, one line; None when finished.
+        started: When it started, ISO 8601 with time zone.
+        seconds: Wall time of the training, s.
+        sites: Where dropout acted, read from the live model.
+        proof: What was measured about it: kind, schedule, live rates by epoch, and so on.
+        versions: Versions of what trained.
+    """
+
+    rate: float
+    seed: int
+    status: Literal["finished", "failed"]
+    error: str | None = None
+    started: str | None = None
+    seconds: float | None = None
+    sites: tuple[str, ...] = ()
+    proof: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def run(self) -> Run:
+        """The run that this record is about."""
+        return Run(seed=self.seed, rate=self.rate)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training came to its end."""
+        return self.status == "finished"
+
+
+def write_record(folder: RunFolder, record: RunRecord) -> None:
+    """Write `run.json`, atomically.
+
+    Raises:
+        StudyFolderError: The file cannot be written.
+    """
+    write_json(folder.record, asdict(record))
+
+
+def read_record(folder: RunFolder) -> RunRecord:
+    """Read `run.json`.
+
+    Raises:
+        InputError: The file is missing, cut off, or holds something else.
+    """
+    try:
+        values = read_json(folder.record)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder.record}: cannot be read ({error}); delete it to train this run again"
+        ) from error
+    return _parse(values, folder)
+
+
+def _parse(values: Any, folder: RunFolder) -> RunRecord:
+    try:
+        record = RunRecord(**(values | {"sites": tuple(values["sites"]), "rate": float(values["rate"])}))
+        sound = (
+            record.status in ("finished", "failed")
+            and math.isfinite(record.rate)
+            and type(record.seed) is int
+        )
+    except (TypeError, KeyError, ValueError):
+        sound = False
+    if not sound:
+        raise InputError(f"{folder.record}: is no run record; delete it to train this run again")
+    return record
+
+
+def read_records(folder: StudyFolder) -> tuple[tuple[RunRecord, ...], tuple[str, ...]]:
+    """Read the records of all runs of a study.
+
+    A folder without a record belongs to a run that broke off, and is passed over in silence: it is pending.
+
+    Returns:
+        The records, seed-major, and a line for everything in `runs` that is no sound record.
+    """
+    records: list[RunRecord] = []
+    notes: list[str] = []
+    for path in sorted(folder.runs.glob("*/run.json")):
+        run_folder = RunFolder(path.parent)
+        try:
+            record = read_record(run_folder)
+        except InputError as error:
+            notes.append(str(error))
+            continue
+        if record.run.name == run_folder.path.name:
+            records.append(record)
+        else:
+            notes.append(
+                f"{path}: is the record of {record.run.name}; the folder was renamed and is left out"
+            )
+    return tuple(sorted(records, key=lambda record: record.run)), tuple(notes)

@@ -1,0 +1,213 @@
+"""What was asked: a study's spec, validated once, from arguments or YAML."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from yolo_dropout.arguments import check_train_arguments
+from yolo_dropout.errors import SpecError
+
+DEFAULT_RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
+DEFAULT_SEEDS = (0, 1, 2)
+_SCORE = re.compile(r"(?P<metric>[^@]+?)(?:@(?P<at>min|max|best|last(?P<k>[1-9]\d*)?))?")
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a curve becomes one number per run.
+
+    Attributes:
+        metric: A column of `results.csv`, or `val/loss`, the sum of the validation losses.
+        at: `min` or `max` over epochs, `last` (mean of the last `k` epochs), or `best` (the epoch of `best.pt`).
+        k: Number of epochs for `last`.
+    """
+
+    metric: str = "val/loss"
+    at: Literal["min", "max", "last", "best"] = "min"
+    k: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Score:
+        """Read `metric`, `metric@min`, `metric@max`, `metric@last5` or `metric@best`.
+
+        Raises:
+            SpecError: The text is none of these.
+        """
+        match = _SCORE.fullmatch(str(text).strip())
+        if match is None:
+            raise SpecError(
+                f"score: must be a metric, alone or with @min, @max, @best, @last or @last5, got {text!r}"
+            )
+        metric, at = match["metric"], match["at"]
+        if at is None:
+            return cls(metric, "max" if higher_is_better(metric) else "min")
+        return cls(metric, "last", int(match["k"] or 1)) if at.startswith("last") else cls(metric, at)
+
+    def __str__(self) -> str:
+        k = self.k if self.at == "last" and self.k > 1 else ""
+        return f"{self.metric}@{self.at}{k}"
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a larger score is a better one: so for mAP and accuracy, not for losses."""
+        return higher_is_better(self.metric)
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether a larger value of a `results.csv` column is better: `metrics/…` yes, losses and errors no."""
+    error = re.search(r"loss|error|rmse|abs_rel|sq_rel|silog", metric.lower())
+    return metric.startswith("metrics/") and error is None
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """What a study is asked to do.
+
+    Args:
+        model: A `.pt` or `.yaml` path, or a name that Ultralytics knows; as for `YOLO(...)`.
+        data: A data YAML, a folder (classification), or a name that Ultralytics knows.
+        rates: Drop probabilities in [0, 1). The control 0.0 is added when missing, and rates are sorted.
+        seeds: The seeds, or how many (3 means 0, 1, 2).
+        train: Arguments of `YOLO.train`, except those that the study sets itself.
+        where: The sites: `head`, `head.cls`, `head.box`, `neck`, `backbone`, or a regular expression.
+        kind: `auto`, `dropout`, `dropout2d`, `dropblock` or `drop_path`.
+        schedule: `constant`, `linear`, `early:N` or `late:N`.
+        score: What is compared, as `Score.parse` reads it.
+        alpha: Family-wise error level of the verdict, in (0, 0.5).
+
+    Raises:
+        SpecError: A field breaks its rule.
+    """
+
+    model: str
+    data: str
+    rates: tuple[float, ...] = DEFAULT_RATES
+    seeds: tuple[int, ...] = DEFAULT_SEEDS
+    train: Mapping[str, Any] = field(default_factory=dict)
+    where: str = "head"
+    kind: str = "auto"
+    schedule: str = "constant"
+    score: str = "val/loss"
+    alpha: float = 0.05
+
+    def __post_init__(self) -> None:
+        values = {
+            "model": _path_or_name("model", self.model),
+            "data": _path_or_name("data", self.data),
+            "rates": _rates(self.rates),
+            "seeds": _seeds(self.seeds),
+            "train": check_train_arguments(self.train),
+            "score": str(Score.parse(self.score)),
+            "alpha": _alpha(self.alpha),
+            **{name: _words(name, getattr(self, name)) for name in ("where", "kind", "schedule")},
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as `study.yaml` holds them."""
+        plain = {item.name: getattr(self, item.name) for item in fields(self)}
+        return plain | {"rates": list(self.rates), "seeds": list(self.seeds), "train": dict(self.train)}
+
+    @classmethod
+    def from_dict(cls, values: object, source: str = "spec") -> StudySpec:
+        """Build a spec from plain values.
+
+        Args:
+            values: What a YAML file held.
+            source: Where they came from, for messages.
+
+        Raises:
+            SpecError: A field is unknown, missing, or breaks its rule.
+        """
+        if not isinstance(values, Mapping):
+            raise SpecError(f"{source}: must hold `field: value` lines, got {type(values).__name__}")
+        known = [item.name for item in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise SpecError(f"{source}: unknown field {name!r}; the fields are {', '.join(known)}")
+        for name in ("model", "data"):
+            if name not in values:
+                raise SpecError(f"{source}: {name} is missing; add `{name}: …`")
+        return cls(**values)
+
+
+def _path_or_name(name: str, value: object) -> str:
+    """Make a path absolute where it exists, so that a study means the same from every folder."""
+    if not isinstance(value, (str, Path)) or not str(value).strip():
+        raise SpecError(f"{name}: must be a path or a name, got {value!r}")
+    text = str(value).strip()
+    if re.match(r"[a-z]+://", text):
+        return text
+    path = Path(text).expanduser()
+    return str(path.resolve()) if path.exists() else text
+
+
+def _rates(values: object) -> tuple[float, ...]:
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        values = [values]
+    rates = sorted(_rate(value) for value in values)
+    if not rates:
+        raise SpecError(
+            "rates: at least one rate above 0 is needed, got none; for instance --rates 0 0.1 0.3"
+        )
+    for rate, following in zip(rates, rates[1:], strict=False):
+        if rate == following:
+            raise SpecError(f"rates: each must be given once, got {rate:g} twice")
+    if rates[-1] == 0:
+        raise SpecError("rates: at least one rate above 0 is needed beside the control, got only 0")
+    return tuple(rates) if rates[0] == 0 else (0.0, *rates)
+
+
+def _rate(value: object) -> float:
+    number = _number("rates", value)
+    if not 0 <= number < 1:
+        raise SpecError(f"rates: each must be in [0, 1), got {value}")
+    return number + 0.0  # -0.0 becomes 0.0
+
+
+def _number(name: str, value: object) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise SpecError(f"{name}: must be a number, got {value!r}") from None
+    if not math.isfinite(number):
+        raise SpecError(f"{name}: must be a finite number, got {value!r}")
+    return number
+
+
+def _seeds(values: object) -> tuple[int, ...]:
+    if isinstance(values, int) and not isinstance(values, bool):
+        if values < 1:
+            raise SpecError(f"seeds: a count must be at least 1, got {values}")
+        return tuple(range(values))
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise SpecError(f"seeds: must be a count or a list of whole numbers, got {values!r}")
+    seeds = list(values)
+    for seed in seeds:
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise SpecError(f"seeds: each must be a whole number of at least 0, got {seed!r}")
+    if not seeds:
+        raise SpecError("seeds: at least one is needed, got none; for instance --seeds 3")
+    repeated = next((seed for seed in seeds if seeds.count(seed) > 1), None)
+    if repeated is not None:
+        raise SpecError(f"seeds: each must be given once, got {repeated} repeatedly")
+    return tuple(sorted(seeds))
+
+
+def _alpha(value: object) -> float:
+    alpha = _number("alpha", value)
+    if not 0 < alpha < 0.5:
+        raise SpecError(f"alpha: must be in (0, 0.5), got {value}")
+    return alpha
+
+
+def _words(name: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise SpecError(f"{name}: must be a word, got {value!r}")
+    return value.strip()
