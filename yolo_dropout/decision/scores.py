@@ -1,0 +1,83 @@
+"""What `decide` accepts: checked, turned so that more is better, and put in one fixed order."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from yolo_dropout.errors import ScoresError
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def read_scores(
+    scores: npt.ArrayLike, rates: npt.ArrayLike, higher_is_better: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Check scores and rates; return them with the control first and higher meaning better.
+
+    Rows are sorted too, so that the order of seeds and rates changes no digit of the verdict.
+
+    Args:
+        scores: Shape (n_seeds, n_rates); NaN where a run is missing or failed.
+        rates: Shape (n_rates,), one per column of scores; 0.0 is the control.
+        higher_is_better: False for a loss, True for mAP or accuracy.
+
+    Returns:
+        gains of shape (n_seeds, n_rates), higher is better, and the rates in ascending order.
+
+    Raises:
+        ScoresError: Ragged, empty, infinite or misshapen scores; rates without 0.0, doubled, or only one.
+    """
+    table, columns = _floats(scores, "scores"), _floats(rates, "rates")
+    _check_rates(columns)
+    _check_table(table, columns)
+    order = np.argsort(columns)
+    gains = (table if higher_is_better else -table)[:, order]
+    return gains[np.lexsort(gains.T)], columns[order]
+
+
+def _floats(values: npt.ArrayLike, field: str) -> FloatArray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ScoresError(
+            f"{field}: must be numbers in full rows, got {_short(values)}; put NaN where a run is missing"
+        ) from error
+
+
+def _short(values: object) -> str:
+    text = " ".join(repr(values).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _check_rates(rates: FloatArray) -> None:
+    if rates.ndim != 1:
+        raise ScoresError(f"rates: must be a flat list, got shape {rates.shape}; give one rate per column")
+    if rates.size < 2:
+        raise ScoresError(
+            f"rates: need the control 0.0 and at least one other, got {rates.tolist()}; add a rate"
+        )
+    outside = rates[~((rates >= 0) & (rates < 1))]
+    if outside.size:
+        raise ScoresError(f"rates: each must be in [0, 1), got {outside[0]:g}")
+    if 0.0 not in rates:
+        raise ScoresError(f"rates: the control 0.0 must be among them, got {rates.tolist()}; add 0.0")
+    if np.unique(rates).size < rates.size:
+        raise ScoresError(
+            f"rates: each may appear once, got {rates.tolist()}; put repeated runs in rows (seeds)"
+        )
+
+
+def _check_table(table: FloatArray, rates: FloatArray) -> None:
+    if table.ndim != 2 or table.shape[1] != rates.size:
+        raise ScoresError(
+            f"scores: must have shape (n_seeds, {rates.size}), one column per rate, got shape {table.shape}"
+        )
+    if np.isnan(table).all():
+        raise ScoresError("scores: must hold at least one finished run, got none; run the study first")
+    if np.isinf(table).any():
+        row, column = np.argwhere(np.isinf(table))[0]
+        raise ScoresError(
+            f"scores: must be finite, or NaN for a failed run, got {table[row, column]} in row {row} at rate "
+            f"{rates[column]:g}; mark a diverged run as NaN"
+        )

@@ -1,0 +1,82 @@
+"""What a decision says, as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Outcome = Literal["use", "keep", "undecided", "exploratory"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One rate against the control. Floats are None where they cannot be computed.
+
+    Attributes:
+        rate: The rate that is compared.
+        n: Blocks in which both the control and this rate have a score.
+        difference: Mean improvement over the control within blocks, in units of the score; positive is
+            better, whatever the direction of the score.
+        low: Simultaneous lower limit of the improvement, at confidence 1 - alpha for all rates at once.
+        high: Simultaneous upper limit, at the same confidence; low and high together hold at 1 - 2 alpha.
+        p: Adjusted, one-sided p-value of "this rate beats the control".
+    """
+
+    rate: float
+    n: int
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+
+    @property
+    def better(self) -> bool:
+        """Whether the rate beats the control, corrected for all rates."""
+        return self.low is not None and self.low > 0
+
+    @property
+    def worse(self) -> bool:
+        """Whether the rate does harm, corrected for all rates."""
+        return self.high is not None and self.high < 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the scores allow to say.
+
+    Attributes:
+        outcome: "use" a rate, "keep" rate 0.0, "undecided", or "exploratory" (fewer than 3 seeds).
+        rate: The rate to train with; 0.0 unless the outcome is "use".
+        reason: At most four sentences for a practitioner.
+        comparisons: One per non-zero rate, in ascending order of rates.
+        control: The control's rate, 0.0.
+        n_seeds: Blocks that hold the control and at least one other rate.
+        alpha: Level of the claims, for all rates at once.
+        relevant: Gain that matters, in units of the score; None if unknown.
+        detectable: Smallest gain that this many blocks find with probability 0.8; None if unknown.
+        correlation: Mean correlation across blocks between the control and a rate: how much pairing helps.
+        seeds_needed: Blocks, in all, that would settle the best-looking rate if its mean and noise stay
+            as they are; None if it is settled or nobody can say.
+    """
+
+    outcome: Outcome
+    rate: float
+    reason: str
+    comparisons: tuple[Comparison, ...]
+    control: float
+    n_seeds: int
+    alpha: float
+    relevant: float | None
+    detectable: float | None
+    correlation: float | None
+    seeds_needed: int | None
+
+    @property
+    def decided(self) -> bool:
+        """Whether there is an answer: use a rate, or keep 0.0."""
+        return self.outcome in ("use", "keep")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The verdict as plain dicts, lists, numbers and None, ready for JSON."""
+        plain = asdict(self) | {"decided": self.decided}
+        return plain | {"comparisons": [asdict(comparison) for comparison in self.comparisons]}
