@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -23,7 +24,7 @@ class Score:
 
     Attributes:
         metric: A column of `results.csv`, or `val/loss`, the sum of the validation losses.
-        at: `min` or `max` over epochs, `last` (mean of the last `k` epochs), or `best` (the epoch of `best.pt`).
+        at: `min` or `max` over epochs, `last` (mean of the last `k`), or `best` (the epoch of `best.pt`).
         k: Number of epochs for `last`.
     """
 
@@ -46,7 +47,7 @@ class Score:
         metric, at = match["metric"], match["at"]
         if at is None:
             return cls(metric, "max" if higher_is_better(metric) else "min")
-        return cls(metric, "last", int(match["k"] or 1)) if at.startswith("last") else cls(metric, at)
+        return cls(metric, "last", int(match["k"] or 1)) if at.startswith("last") else cls(metric, at)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
         k = self.k if self.at == "last" and self.k > 1 else ""
@@ -156,7 +157,7 @@ def _rates(values: object) -> tuple[float, ...]:
         raise SpecError(
             "rates: at least one rate above 0 is needed, got none; for instance --rates 0 0.1 0.3"
         )
-    for rate, following in zip(rates, rates[1:], strict=False):
+    for rate, following in itertools.pairwise(rates):
         if rate == following:
             raise SpecError(f"rates: each must be given once, got {rate:g} twice")
     if rates[-1] == 0:

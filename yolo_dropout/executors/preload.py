@@ -3,8 +3,8 @@
 Measured: a fresh training process then starts in milliseconds instead of about four seconds.
 """
 
-import torch._inductor
-import torchvision
+import torch._inductor  # noqa: F401
+import torchvision  # noqa: F401
 import ultralytics.models.rtdetr
 import ultralytics.models.yolo  # noqa: F401
 

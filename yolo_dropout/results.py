@@ -1,0 +1,132 @@
+"""One `results.csv` as Ultralytics wrote it, or as a crash left it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolo_dropout.errors import InputError
+
+VAL_LOSS = "val/loss"
+# What Ultralytics takes as fitness, by task; best.pt is the epoch where their sum is largest.
+_FITNESS = (
+    ("metrics/mAP50-95(B)", "metrics/mAP50-95(M)"),
+    ("metrics/mAP50-95(B)", "metrics/mAP50-95(P)"),
+    ("metrics/mAP50-95(B)",),
+    ("metrics/accuracy_top1", "metrics/accuracy_top5"),
+    ("metrics/mIoU",),
+    ("metrics/delta1",),
+)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The metrics of one run by epoch.
+
+    Attributes:
+        epochs: Epoch numbers, increasing from 1, shape (n_epochs,).
+        metrics: Column names without `epoch` and `time`; `val/loss` is always among them.
+        matrix: Shape (n_epochs, n_metrics); may hold inf and nan, as a diverged training writes them.
+        notes: A line for each thing that was repaired.
+    """
+
+    epochs: NDArray[np.int64]
+    metrics: tuple[str, ...]
+    matrix: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+    def curve(self, metric: str) -> NDArray[np.float64]:
+        """One metric by epoch, shape (n_epochs,).
+
+        Raises:
+            InputError: There is no such column.
+        """
+        if metric not in self.metrics:
+            known = ", ".join(name for name in self.metrics if not name.startswith("lr/"))
+            raise InputError(f"score: no metric {metric!r} in results.csv; there are {known}")
+        column: NDArray[np.float64] = self.matrix[:, self.metrics.index(metric)]
+        return column
+
+    @property
+    def fitness(self) -> tuple[str, ...]:
+        """The columns whose sum selects `best.pt`; empty when this is no known task."""
+        return next((names for names in _FITNESS if set(names) <= set(self.metrics)), ())
+
+    @property
+    def best_row(self) -> int:
+        """Row of the epoch that `best.pt` holds; of equal epochs Ultralytics keeps the last.
+
+        Raises:
+            InputError: No column tells the fitness.
+        """
+        if not self.fitness:
+            raise InputError("score: @best needs a fitness column such as metrics/mAP50-95(B), got none")
+        total = np.nan_to_num(sum(self.curve(name) for name in self.fitness))
+        return int(np.flatnonzero(total == total.max())[-1])
+
+
+def read_results(path: Path) -> Results:
+    """Read a `results.csv`, and repair what crashes and resumed trainings leave.
+
+    A last row that is cut off is left out; of an epoch that stands there twice the later row counts,
+    since the training went on from there. Each repair is told in `notes`.
+
+    Raises:
+        InputError: The file is missing, holds no epoch, or is no `results.csv`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    whole, _, cut_off = text.rpartition("\n")
+    notes = [f"{path}: the last row is cut off and was left out"] if cut_off.strip() else []
+    lines = [line for line in csv.reader(whole.splitlines()) if line]
+    header = [name.strip() for name in lines[0]] if lines else []
+    if "epoch" not in header or len(set(header)) < len(header):
+        raise InputError(
+            f"{path}: is no results.csv of Ultralytics; its first line must name the columns, epoch first"
+        )
+    rows = _rows(lines[1:], header, path, notes)
+    return _build(header, rows, tuple(notes))
+
+
+def _rows(
+    lines: Sequence[Sequence[str]], header: Sequence[str], path: Path, notes: list[str]
+) -> dict[int, list[float]]:
+    epoch_column = header.index("epoch")
+    rows: dict[int, list[float]] = {}
+    for line in lines:
+        try:
+            row = [float(value) for value in line]
+            epoch = int(row[epoch_column])
+        except (ValueError, OverflowError, IndexError):
+            row, epoch = [], 0
+        if len(row) != len(header) or epoch < 1:
+            notes.append(
+                f"{path}: a row is not one number per column and was left out: {','.join(line)[:80]!r}"
+            )
+            continue
+        if epoch in rows:
+            notes.append(f"{path}: epoch {epoch} stands there twice; the later row counts")
+        rows[epoch] = row
+    if not rows:
+        raise InputError(f"{path}: holds no finished epoch")
+    return dict(sorted(rows.items()))
+
+
+def _build(header: Sequence[str], rows: dict[int, list[float]], notes: tuple[str, ...]) -> Results:
+    values = np.array(list(rows.values()), dtype=np.float64)
+    keep = [column for column, name in enumerate(header) if name not in ("epoch", "time")]
+    metrics, values = [header[column] for column in keep], values[:, keep]
+    losses = [column for column, name in enumerate(metrics) if name.startswith("val/")]
+    if VAL_LOSS not in metrics and losses:
+        # Columns that are always 0 in validation (sem_loss, rle_loss, aux_loss, ...) add nothing. Rounded as
+        # finely as Ultralytics prints, so that the sum carries no digits that no loss has.
+        total = np.round(values[:, losses].sum(axis=1, keepdims=True), 6)
+        metrics, values = [*metrics, VAL_LOSS], np.hstack([values, total])
+    return Results(np.array(list(rows), dtype=np.int64), tuple(metrics), values, notes)
