@@ -1,0 +1,223 @@
+"""Figures say what the tables hold: read back from the matplotlib objects."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from synthetic_study import make_curves, make_scores, make_verdict
+
+from yolo_dropout.figures import (
+    loss_components,
+    metric_curves,
+    overfitting_gap,
+    rate_response,
+    study_figures,
+    to_png,
+    to_svg,
+    validation_loss,
+)
+from yolo_dropout.figures.labels import spread
+from yolo_dropout.figures.series import by_run, gaps, loss_parts, mean_by_rate, primary_metric
+from yolo_dropout.figures.style import colours, number, rate_text
+
+
+def tidy(values: dict[tuple[float, int], list[float]], metric: str = "val/loss") -> pd.DataFrame:
+    rows = [
+        (rate, seed, epoch, metric, value)
+        for (rate, seed), curve in values.items()
+        for epoch, value in enumerate(curve, 1)
+    ]
+    return pd.DataFrame(rows, columns=["rate", "seed", "epoch", "metric", "value"])
+
+
+def texts(figure: Figure) -> list[str]:
+    own = [text.get_text() for text in figure.texts]
+    return own + [text.get_text() for ax in figure.axes for text in ax.texts]
+
+
+def title(figure: Figure) -> str:
+    return figure.texts[0].get_text().replace("\n", " ")
+
+
+HAND = tidy({(0.0, 0): [3, 2, 4], (0.0, 1): [5, 4, 4], (0.2, 0): [4, 1, 2], (0.2, 1): [4, 3, 2]})
+
+
+def test_mean_is_taken_only_where_every_seed_has_a_value():
+    curves = tidy({(0.0, 0): [3, 2, 1], (0.0, 1): [5, 4]})
+    assert mean_by_rate(by_run(curves, "val/loss"))[0.0].tolist()[:2] == [4, 3]
+    assert np.isnan(mean_by_rate(by_run(curves, "val/loss"))[0.0].iloc[2])
+
+
+def test_infinite_values_leave_a_gap_and_never_a_number():
+    curves = tidy({(0.0, 0): [3, np.inf, 1]})
+    assert np.isnan(by_run(curves, "val/loss")[0.0, 0].iloc[1])
+
+
+def test_gap_is_last_epoch_minus_minimum_for_short_runs():
+    assert gaps(HAND).to_numpy().tolist() == [[2, 1], [0, 0]]
+
+
+def test_components_leave_out_losses_that_are_always_zero_and_the_total():
+    assert loss_parts(make_curves()) == ["val/box_loss", "val/cls_loss", "val/l1_loss"]
+    assert loss_parts(make_curves(task="classify")) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"), [("detect", "metrics/mAP50-95(B)"), ("classify", "metrics/accuracy_top1")]
+)
+def test_primary_metric_is_the_one_people_quote(task: str, expected: str):
+    assert primary_metric(make_curves(task=task)) == expected
+
+
+def test_validation_loss_draws_every_mean_and_every_seed_and_marks_the_minimum():
+    (ax,) = validation_loss(HAND).axes
+    drawn = {tuple(line.get_ydata()) for line in ax.lines}
+    assert {(4.0, 3.0, 4.0), (4.0, 2.0, 2.0)} <= drawn
+    assert {(3.0,), (2.0,)} <= drawn, "minima of the means"
+    (faint,) = ax.collections
+    assert sorted(tuple(path.vertices[:, 1]) for path in faint.get_paths()) == [
+        (3, 2, 4), (4, 1, 2), (4, 3, 2), (5, 4, 4),
+    ]  # fmt: skip
+
+
+def test_validation_loss_says_the_finding_in_its_title():
+    assert title(validation_loss(HAND)) == "Validation loss is lowest at rate 0.2: 2.00, without dropout 3.00"
+
+
+def test_every_rate_is_named_at_its_line():
+    assert {"0.0 (control)", "0.2"} <= set(texts(validation_loss(HAND)))
+
+
+def test_metric_curves_mark_the_highest_point():
+    figure = metric_curves(tidy({(0.0, 0): [0.1, 0.4, 0.3]}, "metrics/mAP50-95(B)"), "metrics/mAP50-95(B)")
+    assert title(figure) == "mAP50-95 (boxes) is highest without dropout: 0.400"
+
+
+def test_components_say_which_part_overfits():
+    box = tidy({(0.0, 0): [2.0, 1.0, 1.1]}, "val/box_loss")
+    cls = tidy({(0.0, 0): [2.0, 1.0, 1.5]}, "val/cls_loss")
+    assert title(loss_components(pd.concat([box, cls]))) == (
+        "Without dropout, cls loss rises most after its minimum: by 50%"
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ("use", "Use dropout 0.1: lowest validation loss better by"),
+        ("keep", "Keep dropout at 0.0"),
+        ("undecided", "Undecided with 5 seeds"),
+        ("exploratory", "Exploratory: 5 seeds cannot decide"),
+    ],
+)
+def test_rate_response_says_the_verdict_in_words(outcome: str, words: str):
+    scores = make_scores(make_curves())
+    assert title(rate_response(scores, make_verdict(scores, outcome))).startswith(words)
+
+
+@pytest.mark.parametrize(("outcome", "marks"), [("use", 1), ("keep", 1), ("undecided", 0)])
+def test_only_a_decided_rate_is_marked_as_chosen(outcome: str, marks: int):
+    scores = make_scores(make_curves())
+    assert texts(rate_response(scores, make_verdict(scores, outcome))).count("chosen") == marks
+
+
+def test_interval_is_laid_off_from_the_control_in_the_direction_of_the_score():
+    scores = pd.DataFrame({0.0: [3.0, 3.2, 3.4], 0.1: [2.5, 2.9, 2.7]}, index=[0, 1, 2])
+    verdict = make_verdict(scores)
+    (only,) = verdict.comparisons
+    for higher, sign in [(False, -1), (True, 1)]:
+        (ax,) = rate_response(scores, verdict, higher_is_better=higher).axes
+        bars = [tuple(line.get_ydata()) for line in ax.lines if line.get_marker() == "_"]
+        assert bars == [pytest.approx((3.2 + sign * only.low, 3.2 + sign * only.high))]
+
+
+def test_one_seed_has_no_interval_rather_than_a_zero_wide_one():
+    scores = pd.DataFrame({0.0: [3.0], 0.1: [2.5]}, index=[0])
+    figure = rate_response(scores, make_verdict(scores, "exploratory"))
+    assert not [line for line in figure.axes[0].lines if line.get_marker() == "_"]
+    assert any("One seed has no interval." in text for text in texts(figure))
+
+
+def test_missing_scores_are_told():
+    scores = pd.DataFrame({0.0: [3.0, 3.1], 0.1: [np.nan, 2.9]}, index=[0, 1])
+    assert any("1 of 4 runs have no score." in text for text in texts(rate_response(scores)))
+
+
+def test_branch_note_is_on_every_figure():
+    curves = make_curves(n_seeds=2, epochs=5)
+    for figure in study_figures(curves, make_scores(curves), None, "one-to-one branch").values():
+        assert any("one-to-one branch" in text for text in texts(figure))
+
+
+@pytest.mark.parametrize(
+    ("rates", "n_seeds", "epochs"),
+    [((0.0,), 1, 1), ((0.0, 0.3), 1, 30), ((0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5), 3, 2000)],
+)
+def test_all_figures_draw_for_any_size_of_study(rates: tuple[float, ...], n_seeds: int, epochs: int):
+    curves = make_curves(rates, n_seeds, epochs)
+    figures = study_figures(curves, make_scores(curves), None)
+    assert set(figures) == {"val_loss", "loss_components", "rate_response", "metric", "overfitting_gap"}
+    for figure in figures.values():
+        assert to_png(figure, dpi=40).startswith(b"\x89PNG")
+
+
+def test_figures_without_any_finite_value_say_so():
+    curves = tidy({(0.0, 0): [np.nan, np.inf], (0.1, 0): [np.nan, np.nan]})
+    scores = pd.DataFrame({0.0: [np.nan], 0.1: [np.nan]}, index=[0])
+    figures = study_figures(curves, scores, None)
+    assert set(figures) == {"val_loss", "rate_response", "overfitting_gap"}
+    assert title(figures["val_loss"]) == "No finite validation loss in any run"
+    for figure in figures.values():
+        to_png(figure, dpi=40)
+
+
+def test_a_diverged_run_does_not_flatten_the_others():
+    curves = tidy({(0.0, 0): [3.0] * 50, (0.0, 1): [3.5] * 50, (0.3, 0): [3.2] * 49 + [1e9]})
+    assert validation_loss(curves).axes[0].get_ylim()[1] < 10
+
+
+def test_svg_is_the_same_every_time_and_carries_no_date():
+    curves = make_curves(n_seeds=2, epochs=5)
+    first, second = (to_svg(validation_loss(curves), "val_loss") for _ in range(2))
+    assert first == second
+    assert "<dc:date>" not in first
+
+
+def test_figures_leave_the_global_settings_alone():
+    before = dict(mpl.rcParams)
+    to_svg(overfitting_gap(HAND), "gap")
+    assert dict(mpl.rcParams) == before
+
+
+def test_colours_are_ordered_and_the_control_stands_apart():
+    palette = colours([0.5, 0.0, 0.1, 0.3])
+    assert list(palette) == [0.0, 0.1, 0.3, 0.5]
+    assert len(set(palette.values())) == 4
+    assert colours([0.0, 0.2])[0.0] == palette[0.0]
+
+
+def test_rates_and_numbers_are_written_as_people_do():
+    assert [rate_text(rate) for rate in (0.0, 0.05, 0.1)] == ["0.0", "0.05", "0.1"]
+    assert number(2.6, [2.6, 2.59, 3.2]) == "2.600"
+    assert number(2.6049) == "2.60"
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
+def test_labels_keep_their_order_and_distance_within_the_frame(places: list[float]):
+    result = spread(places, 0.1, 0, 1)
+    order = sorted(range(len(places)), key=lambda i: places[i])
+    moved = [result[i] for i in order]
+    assert all(b - a >= 0.1 - 1e-6 for a, b in pairwise(moved))
+    assert min(moved) >= -1e-6
+    assert max(moved) <= 1 + 1e-6
+
+
+def test_labels_that_do_not_collide_stay_where_they_are():
+    assert spread([0.9, 0.1, 0.5], 0.1, 0, 1) == [0.9, 0.1, 0.5]

@@ -1,0 +1,65 @@
+"""Tables and verdict to matplotlib figures: pure functions, no file access, no pyplot, no global settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from yolo_dropout.figures.lines import loss_components, metric_curves, validation_loss
+from yolo_dropout.figures.rates import overfitting_gap, rate_response
+from yolo_dropout.figures.render import to_png, to_svg
+from yolo_dropout.figures.series import loss_parts, primary_metric
+
+if TYPE_CHECKING:
+    from yolo_dropout.decision import Verdict
+
+__all__ = [
+    "loss_components",
+    "metric_curves",
+    "overfitting_gap",
+    "rate_response",
+    "study_figures",
+    "to_png",
+    "to_svg",
+    "validation_loss",
+]
+
+
+def study_figures(
+    curves: pd.DataFrame,
+    scores: pd.DataFrame,
+    verdict: Verdict | None,
+    branch_note: str | None = None,
+    *,
+    score_name: str = "lowest validation loss",
+    higher_is_better: bool = False,
+) -> dict[str, Figure]:
+    """All figures of a study, by file stem.
+
+    Args:
+        curves: Tidy curves with the columns rate, seed, epoch, metric, value.
+        scores: Index seed, one column per rate, NaN where a run is missing.
+        verdict: As `decide` returns it for these scores; None where there is none.
+        branch_note: What the values describe on models with two branches, as small print.
+        score_name: What the score is, in words.
+        higher_is_better: Direction of the score.
+
+    Returns:
+        rate_response, val_loss, overfitting_gap, and, where the curves hold them, loss_components and metric.
+        Write them with `to_png(figure)` and `to_svg(figure, stem)`, whose bytes are the same every time.
+    """
+    figures = {
+        "rate_response": rate_response(
+            scores, verdict, score_name=score_name, higher_is_better=higher_is_better, branch_note=branch_note
+        ),
+        "val_loss": validation_loss(curves, verdict, branch_note),
+        "overfitting_gap": overfitting_gap(curves, branch_note),
+    }
+    if loss_parts(curves):
+        figures["loss_components"] = loss_components(curves, branch_note)
+    metric = primary_metric(curves)
+    if metric is not None:
+        figures["metric"] = metric_curves(curves, metric, branch_note)
+    return figures

@@ -1,0 +1,158 @@
+"""Figures by epoch: validation loss, its components, mAP or accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from yolo_dropout.figures import series, style, words
+from yolo_dropout.figures.labels import end_labels
+from yolo_dropout.figures.runs import draw_runs
+
+if TYPE_CHECKING:
+    from yolo_dropout.decision import Verdict
+
+
+def validation_loss(
+    curves: pd.DataFrame, verdict: Verdict | None = None, branch_note: str | None = None
+) -> Figure:
+    """Validation loss by epoch: a line per rate (mean over seeds), seeds faint behind it, minimum marked.
+
+    Args:
+        curves: Tidy curves with the columns rate, seed, epoch, metric, value.
+        verdict: Its outcome is named in the small print; None where there is none yet.
+        branch_note: What the values describe on models with two branches (YOLO26), as small print.
+    """
+    return _by_epoch(
+        curves,
+        series.LOSS,
+        f"Verdict of the study: {words.verdict_words(verdict, inside=True)}.",
+        branch_note,
+    )
+
+
+def metric_curves(curves: pd.DataFrame, metric: str, branch_note: str | None = None) -> Figure:
+    """One metric (mAP, accuracy, ...) by epoch, drawn as `validation_loss` is; its best epoch is marked."""
+    return _by_epoch(curves, metric, None, branch_note)
+
+
+def loss_components(curves: pd.DataFrame, branch_note: str | None = None) -> Figure:
+    """The components of the validation loss as small multiples, each on its own scale."""
+    parts = series.loss_parts(curves) or [series.LOSS]
+    columns = 2 if len(parts) in (2, 4) else min(len(parts), 3)
+    rows = ceil(len(parts) / columns)
+    figure, axes = style.new_figure(1.75 + 2.25 * rows, rows, columns)
+    palette = style.colours(curves["rate"].unique().tolist())
+    for ax, part in zip(axes, parts, strict=False):
+        draw_runs(ax, series.by_run(curves, part), palette, lower=True, dot_pt=4.5)
+        ax.set_title(
+            words.metric_name(part).removesuffix(" (validation)"),
+            loc="left",
+            color=style.INK,
+            fontsize=style.TEXT_PT,
+            fontweight="bold",
+        )
+        style.epoch_axis(ax)
+        ax.locator_params(axis="x", nbins=4)
+        ax.locator_params(axis="y", nbins=5)
+    for ax in axes[len(parts) :]:
+        ax.set_visible(False)
+    style.finish(
+        figure,
+        _parts_words(curves, parts),
+        "Parts of the validation loss by epoch, lower is better",
+        [_how(curves), branch_note],
+    )
+    figure.subplots_adjust(
+        wspace=0.28, hspace=0.75, top=figure.subplotpars.top - 0.45 / figure.get_figheight()
+    )
+    _legend(figure, palette)
+    return figure
+
+
+def _by_epoch(curves: pd.DataFrame, metric: str, ending: str | None, branch_note: str | None) -> Figure:
+    lower = series.lower_is_better(metric)
+    figure, (ax,) = style.new_figure()
+    runs = series.by_run(curves, metric)
+    palette = style.colours(curves["rate"].unique().tolist())
+    ends = draw_runs(ax, runs, palette, lower=lower)
+    style.epoch_axis(ax)
+    name = words.metric_name(metric)
+    subtitle = f"{words.capital(name)} by epoch, {'lower' if lower else 'higher'} is better"
+    notes = [" ".join(filter(None, [_how(curves), ending])), branch_note]
+    style.finish(figure, _best_words(runs, name, lower=lower), subtitle, notes, right_in=1.5)
+    end_labels(ax, ends, palette)
+    return figure
+
+
+def _best_words(runs: pd.DataFrame, name: str, *, lower: bool) -> str:
+    best = {
+        rate: point
+        for rate, line in series.mean_by_rate(runs).items()
+        if (point := series.best_epoch(line, lower=lower))
+    }
+    if not best:
+        return f"No finite {name} in any run"
+    rate = (min if lower else max)(best, key=lambda key: best[key][1])
+    among = [value for _, value in best.values()]
+    value = style.number(best[rate][1], among)
+    start = f"{words.capital(name)} is {'lowest' if lower else 'highest'}"
+    if rate == 0:
+        return f"{start} without dropout: {value}"
+    ending = f", without dropout {style.number(best[0.0][1], among)}" if 0.0 in best else ""
+    return f"{start} at rate {style.rate_text(rate)}: {value}{ending}"
+
+
+def _parts_words(curves: pd.DataFrame, parts: list[str]) -> str:
+    """Which part of the loss overfits most without dropout: its relative rise from minimum to end."""
+    rises = {}
+    for part in parts:
+        means = series.mean_by_rate(series.by_run(curves, part))
+        line = means.get(0.0, pd.Series(dtype=float)).dropna()
+        if not line.empty and line.min() > 0:
+            rises[part] = float(line.iloc[-1] / line.min() - 1)
+    if not rises:
+        return "The parts of the validation loss"
+    worst = max(rises, key=lambda part: rises[part])
+    if rises[worst] < 0.01:
+        return "Without dropout, no part of the validation loss rises after its minimum"
+    name = words.metric_name(worst).removesuffix(" (validation)")
+    return f"Without dropout, {name} rises most after its minimum: by {rises[worst]:.0%}"
+
+
+def _how(curves: pd.DataFrame) -> str:
+    count = curves["seed"].nunique()
+    if count < 2:
+        return "One seed per rate. Dot: best epoch."
+    return f"Thick: mean over {words.seeds(count)}. Faint: single runs. Dot: the mean's best epoch."
+
+
+def _legend(figure: Figure, palette: Mapping[float, str]) -> None:
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=colour,
+            linewidth=2.2,
+            linestyle=(0, (3, 1.2)) if rate == 0 else "-",
+            label="0.0 (control)" if rate == 0 else style.rate_text(rate),
+        )
+        for rate, colour in sorted(palette.items())
+    ]
+    top = figure.subplotpars.top + 0.68 / figure.get_figheight()
+    figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0.008, top),
+        ncols=len(handles),
+        frameon=False,
+        fontsize=style.TEXT_PT - 1,
+        labelcolor=style.INK,
+        handlelength=1.8,
+        columnspacing=1.3,
+    )

@@ -1,0 +1,87 @@
+"""Draw the runs of one metric into axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from yolo_dropout.figures import series, style
+
+MANY_RUNS = 150
+SETTLED = 0.2
+
+
+def draw_runs(
+    ax: Axes, runs: pd.DataFrame, palette: Mapping[float, str], *, lower: bool, dot_pt: float = 6.5
+) -> dict[float, tuple[float, float]]:
+    """Draw every run faint and every rate's mean strong, with its best epoch marked.
+
+    Args:
+        ax: Where to draw.
+        runs: As `series.by_run` returns it.
+        palette: Colour by rate.
+        lower: Whether the best epoch is the lowest.
+        dot_pt: Size of the dot that marks the best epoch, points.
+
+    Returns:
+        The last point (epoch, value) of each rate's mean, for labels.
+    """
+    if runs.empty:
+        ax.text(0.5, 0.5, "no values", transform=ax.transAxes, color=style.MUTED, ha="center")
+        return {}
+    means = series.mean_by_rate(runs)
+    _faint(ax, runs, palette)
+    ends = {}
+    for rate in sorted(means, reverse=True):
+        line = means[rate].dropna()
+        if line.empty:
+            continue
+        dashes = (0, (4, 1.6)) if rate == 0 else "-"
+        _line(ax, means[rate], palette[rate], linewidth=2.2, linestyle=dashes, zorder=3 + (rate == 0))
+        epoch, value = series.best_epoch(line, lower=lower) or (0.0, 0.0)
+        ax.plot(
+            [epoch],
+            [value],
+            "o",
+            color=palette[rate],
+            markersize=dot_pt,
+            markeredgecolor=style.PAPER,
+            zorder=5,
+        )
+        ends[rate] = (float(line.index.to_numpy()[-1]), float(line.iloc[-1]))
+    _limits(ax, runs, lower=lower)
+    return dict(sorted(ends.items()))
+
+
+def _faint(ax: Axes, runs: pd.DataFrame, palette: Mapping[float, str]) -> None:
+    many = runs.shape[1] > MANY_RUNS
+    epochs = runs.index.to_numpy(dtype=float)
+    lines = [np.column_stack([epochs, runs[run].to_numpy(dtype=float)]) for run in series.run_keys(runs)]
+    tints = [palette[rate] for rate, _ in series.run_keys(runs)]
+    width, alpha = (0.6, 0.07) if many else (0.9, 0.3)
+    ax.add_collection(
+        LineCollection(lines, colors=tints, linewidths=width, alpha=alpha, zorder=2, rasterized=many)
+    )
+
+
+def _line(ax: Axes, curve: series.Curve, colour: str, **look: Any) -> None:
+    alone = "." if curve.notna().sum() == 1 else ""
+    ax.plot(
+        curve.index.to_numpy(), curve.to_numpy(), color=colour, marker=alone, solid_capstyle="round", **look
+    )
+
+
+def _limits(ax: Axes, runs: pd.DataFrame, *, lower: bool) -> None:
+    """Show where rates differ: the steep first quarter and a diverged run may leave the frame."""
+    settled = runs.loc[runs.index >= runs.index.max() * SETTLED].to_numpy(dtype=float)
+    values = runs.to_numpy(dtype=float)
+    worst = np.nanquantile(settled if np.isfinite(settled).any() else values, 0.98 if lower else 0.02)
+    best = np.nanmin(values) if lower else np.nanmax(values)
+    far = best + 1.15 * (worst - best)
+    pad = 0.06 * abs(far - best) or 0.05 * max(abs(best), 1e-6)
+    ax.set_ylim(min(best, far) - pad, max(best, far) + pad)

@@ -1,0 +1,113 @@
+"""What the figures draw, taken from the tidy curves: pure functions on DataFrames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+LOSS = "val/loss"
+PRIMARY = (
+    "metrics/mAP50-95(P)",
+    "metrics/mAP50-95(M)",
+    "metrics/mAP50-95(B)",
+    "metrics/accuracy_top1",
+    "metrics/mIoU",
+    "metrics/delta1",
+)
+LOWER_IS_BETTER = ("loss", "abs_rel", "rmse", "silog")
+LAST_SHARE = 0.1
+
+if TYPE_CHECKING:
+    Curve: TypeAlias = "pd.Series[float]"
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether a smaller value of this `results.csv` column is the better one."""
+    return metric.endswith(LOWER_IS_BETTER)
+
+
+def by_run(curves: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One metric as a table of epochs by runs.
+
+    Args:
+        curves: Tidy curves with the columns rate, seed, epoch, metric, value.
+        metric: A column of `results.csv`, or `val/loss`.
+
+    Returns:
+        Index epoch (ascending), columns (rate, seed) in ascending order; infinite values and missing
+        epochs are NaN, runs without any finite value are left out. Empty if the metric is absent.
+    """
+    chosen = curves[curves["metric"] == metric]
+    table = chosen.pivot_table(index="epoch", columns=["rate", "seed"], values="value", aggfunc="last")
+    finite = table.replace([np.inf, -np.inf], np.nan).sort_index().sort_index(axis=1)
+    return finite.dropna(axis=1, how="all")
+
+
+def mean_by_rate(runs: pd.DataFrame) -> dict[float, Curve]:
+    """Mean over seeds, only at epochs that every seed of the rate has.
+
+    A mean over fewer seeds late in training would jump for no reason but that a run had stopped.
+
+    Args:
+        runs: As `by_run` returns it.
+
+    Returns:
+        Rate to its curve over all epochs; NaN where a seed is missing.
+    """
+    rates = dict.fromkeys(rate for rate, _ in run_keys(runs))
+    seeds_of = {rate: pd.DataFrame(runs[rate]) for rate in rates}
+    return {rate: table.mean(axis=1, skipna=False) for rate, table in seeds_of.items()}
+
+
+def run_keys(runs: pd.DataFrame) -> list[tuple[float, int]]:
+    """Rate and seed of every column of `by_run`'s table."""
+    columns: list[Any] = runs.columns.to_list()
+    return [(float(rate), int(seed)) for rate, seed in columns]
+
+
+def best_epoch(curve: Curve, *, lower: bool = True) -> tuple[float, float] | None:
+    """Epoch and value of a curve's best point, or None for a curve without finite values."""
+    finite = curve.dropna()
+    if finite.empty:
+        return None
+    place = int(finite.to_numpy().argmin() if lower else finite.to_numpy().argmax())
+    return float(finite.index.to_numpy()[place]), float(finite.iloc[place])
+
+
+def loss_parts(curves: pd.DataFrame) -> list[str]:
+    """The validation losses that `val/loss` is the sum of, without those that are always 0.
+
+    Empty when there is only one (classification), which would show the same curve again.
+    """
+    losses = curves[curves["metric"].str.startswith("val/") & (curves["metric"] != LOSS)]
+    largest = (
+        losses.assign(size=losses["value"].abs().replace(np.inf, np.nan))
+        .groupby("metric", sort=False)["size"]
+        .max()
+    )
+    return [str(name) for name in largest.index[largest > 0]] if (largest > 0).sum() > 1 else []
+
+
+def primary_metric(curves: pd.DataFrame) -> str | None:
+    """The metric that people quote for this task (mAP50-95, top-1 accuracy, ...), or None."""
+    names = [name for name in curves["metric"].unique() if name.startswith("metrics/")]
+    return next((name for name in PRIMARY if name in names), names[-1] if names else None)
+
+
+def gaps(curves: pd.DataFrame) -> pd.DataFrame:
+    """Overfitting gap of every run: mean `val/loss` of its last epochs minus its minimum.
+
+    Returns:
+        Index seed, one column per rate, in the loss's units; "last" is a tenth of a run's epochs.
+    """
+    runs = by_run(curves, LOSS)
+    values = [(rate, seed, _gap(runs[rate, seed].dropna())) for rate, seed in run_keys(runs)]
+    table = pd.DataFrame(values, columns=["rate", "seed", "gap"])
+    return table.pivot_table(index="seed", columns="rate", values="gap")
+
+
+def _gap(curve: Curve) -> float:
+    last = max(1, round(len(curve) * LAST_SHARE))
+    return max(0.0, float(curve.iloc[-last:].mean() - curve.min()))

@@ -1,0 +1,129 @@
+"""How every figure looks: colours, type sizes, axes, labels at line ends.
+
+Everything is set on the objects themselves, so that a figure looks the same whatever matplotlib's global
+settings are. Colours: the control is dark and dashed; other rates follow a perceptual, colour-blind safe map
+in their order, cut so that even the last stands out on white.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from math import floor, isfinite, log10
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+INK = "#1c2530"
+MUTED = "#5d6875"
+GRID = "#e3e7eb"
+PAPER = "#ffffff"
+WIDTH_IN = 8.0
+TITLE_PT, TEXT_PT, SMALL_PT = 12.5, 10.5, 8.5
+MAP, MAP_FROM, MAP_TO = "plasma", 0.12, 0.76
+
+
+def rate_text(rate: float) -> str:
+    """A rate as people write it: 0.0, 0.05, 0.1."""
+    return f"{rate:.1f}" if round(rate, 1) == rate else f"{rate:g}"
+
+
+def number(value: float, among: Iterable[float] = ()) -> str:
+    """A value with as many decimals as tell the values apart that it is shown among.
+
+    Args:
+        value: What to write.
+        among: The values it is compared with; alone, a value gets three significant digits.
+    """
+    finite = [x for x in among if isfinite(x)]
+    span = max(finite) - min(finite) if len(finite) > 1 else abs(value)
+    decimals = 2 - floor(log10(span)) if span > 0 else 3
+    return f"{value:.{min(max(decimals, 0), 4)}f}"
+
+
+def colours(rates: Sequence[float]) -> dict[float, str]:
+    """Colour by rate: ink for the control, the sequential map in order for the others."""
+    others = sorted({float(rate) for rate in rates} - {0.0})
+    places = np.linspace(MAP_FROM, MAP_TO, len(others)) if len(others) > 1 else [0.5]
+    return {0.0: INK} | {rate: to_hex(mpl.colormaps[MAP](x)) for rate, x in zip(others, places, strict=False)}
+
+
+def new_figure(height_in: float = 4.6, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """A white figure, 8 inches wide (800 px in a README), with its axes row by row."""
+    figure = Figure(figsize=(WIDTH_IN, height_in), facecolor=PAPER)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes:
+        style_axes(ax)
+    return figure, list(axes)
+
+
+def style_axes(ax: Axes) -> None:
+    """Two quiet spines, horizontal grid behind the data."""
+    ax.set_facecolor(PAPER)
+    ax.set_axisbelow(True)
+    ax.grid(visible=True, axis="y", color=GRID, linewidth=0.8, linestyle="-")
+    ax.grid(visible=False, axis="x")
+    ax.tick_params(which="both", colors=MUTED, labelsize=TEXT_PT - 1, length=0, pad=5, direction="out")
+    for side, spine in ax.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_edgecolor(MUTED)
+        spine.set_linewidth(0.8)
+    ax.margins(x=0.02)
+
+
+def epoch_axis(ax: Axes) -> None:
+    """Whole epochs on the horizontal axis, also where there is only one."""
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, steps=[1, 2, 5, 10], min_n_ticks=1))
+    low, high = ax.get_xlim()
+    if high - low < 1:
+        middle = (low + high) / 2
+        ax.set_xlim(middle - 0.5, middle + 0.5)
+    ax.set_xlabel("epoch", color=MUTED, fontsize=TEXT_PT)
+
+
+def finish(
+    figure: Figure, title: str, subtitle: str, small_print: Sequence[str | None], *, right_in: float = 0.3
+) -> Figure:
+    """Set title, subtitle and small print, wrapped to the figure's width, and make room for them.
+
+    Args:
+        figure: As `new_figure` made it.
+        title: The finding, in words.
+        subtitle: What the vertical axis shows, with its unit or direction.
+        small_print: How to read it, and caveats; None is skipped.
+        right_in: Room right of the axes, in inches, for labels at line ends.
+    """
+    height = figure.get_figheight()
+    heading = textwrap.wrap(title, 78) or [""]
+    notes = [line for text in small_print if text for line in textwrap.wrap(text, 124)]
+    head_in = 0.18 + 0.23 * len(heading)
+    left = 0.16 / WIDTH_IN
+    figure.text(
+        left,
+        1 - 0.14 / height,
+        "\n".join(heading),
+        color=INK,
+        fontsize=TITLE_PT,
+        fontweight="bold",
+        va="top",
+        linespacing=1.25,
+    )
+    figure.text(left, 1 - head_in / height, subtitle, color=MUTED, fontsize=TEXT_PT, va="top")
+    figure.text(
+        left, 0.12 / height, "\n".join(notes), color=MUTED, fontsize=SMALL_PT, va="bottom", linespacing=1.35
+    )
+    tick_lines = max(
+        label.get_text().count("\n") for ax in figure.axes for label in [*ax.get_xticklabels(), ax.title]
+    )
+    bottom_in = 0.66 + 0.165 * len(notes) + 0.17 * tick_lines
+    figure.subplots_adjust(
+        left=0.62 / WIDTH_IN,
+        right=1 - right_in / WIDTH_IN,
+        top=1 - (head_in + 0.38) / height,
+        bottom=bottom_in / height,
+    )
+    return figure
