@@ -1,1 +1,50 @@
-"""Does dropout help your YOLO on your data, at which rate, and how sure is that?"""
+"""Does dropout help your YOLO on your data, at which rate, and how sure is that?
+
+Everything is imported on first use: `import yolo_dropout` loads neither torch nor Ultralytics.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yolo_dropout.collect import Study, load_study
+    from yolo_dropout.decision import Comparison, Verdict, decide
+    from yolo_dropout.sites import Site, apply_dropout, find_sites, strip_dropout
+    from yolo_dropout.spec import StudySpec
+    from yolo_dropout.study import run_study
+    from yolo_dropout.training import TrainedRun, train_with_dropout
+
+__version__ = version("yolo-dropout")
+__all__ = [
+    "Comparison",
+    "Site",
+    "Study",
+    "StudySpec",
+    "TrainedRun",
+    "Verdict",
+    "apply_dropout",
+    "decide",
+    "find_sites",
+    "load_study",
+    "run_study",
+    "strip_dropout",
+    "train_with_dropout",
+]
+_HOMES = {
+    "collect": ("Study", "load_study"),
+    "decision": ("Comparison", "Verdict", "decide"),
+    "sites": ("Site", "apply_dropout", "find_sites", "strip_dropout"),
+    "spec": ("StudySpec",),
+    "study": ("run_study",),
+    "training": ("TrainedRun", "train_with_dropout"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

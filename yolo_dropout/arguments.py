@@ -60,9 +60,7 @@ def check_train_arguments(train: object) -> dict[str, Any]:
         raise SpecError(f"train: must map arguments of YOLO.train to values, got {train!r}")
     for name, value in train.items():
         if name in _OURS:
-            raise SpecError(
-                f"{name}: the study sets it, got {name}={value}; {_OURS[name].format(value=value)}"
-            )
+            raise SpecError(f"{name}: the study sets it, got {name}={value}; {_OURS[name].format(value=value)}")
         if name not in known_arguments():
             raise SpecError(f"{name}: is no argument of YOLO.train, got {name}={value}{_nearest(str(name))}")
     return {name: train[name] for name in sorted(train)}

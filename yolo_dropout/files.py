@@ -45,9 +45,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except StudyFolderError:
         raise
     except OSError as error:
-        raise StudyFolderError(
-            f"{path}: cannot be written ({error.strerror or error}); {_way_out(error)}"
-        ) from error
+        raise StudyFolderError(f"{path}: cannot be written ({error.strerror or error}); {_way_out(error)}") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -67,20 +67,14 @@ def read_record(folder: RunFolder) -> RunRecord:
     try:
         values = read_json(folder.record)
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder.record}: cannot be read ({error}); delete it to train this run again"
-        ) from error
+        raise InputError(f"{folder.record}: cannot be read ({error}); delete it to train this run again") from error
     return _parse(values, folder)
 
 
 def _parse(values: Any, folder: RunFolder) -> RunRecord:
     try:
         record = RunRecord(**(values | {"sites": tuple(values["sites"]), "rate": float(values["rate"])}))
-        sound = (
-            record.status in ("finished", "failed")
-            and math.isfinite(record.rate)
-            and type(record.seed) is int
-        )
+        sound = record.status in ("finished", "failed") and math.isfinite(record.rate) and type(record.seed) is int
     except (TypeError, KeyError, ValueError):
         sound = False
     if not sound:
@@ -108,7 +102,5 @@ def read_records(folder: StudyFolder) -> tuple[tuple[RunRecord, ...], tuple[str,
         if record.run.name == run_folder.path.name:
             records.append(record)
         else:
-            notes.append(
-                f"{path}: is the record of {record.run.name}; the folder was renamed and is left out"
-            )
+            notes.append(f"{path}: is the record of {record.run.name}; the folder was renamed and is left out")
     return tuple(sorted(records, key=lambda record: record.run)), tuple(notes)

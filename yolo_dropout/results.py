@@ -88,9 +88,7 @@ def read_results(path: Path) -> Results:
     lines = [line for line in csv.reader(whole.splitlines()) if line]
     header = [name.strip() for name in lines[0]] if lines else []
     if "epoch" not in header or len(set(header)) < len(header):
-        raise InputError(
-            f"{path}: is no results.csv of Ultralytics; its first line must name the columns, epoch first"
-        )
+        raise InputError(f"{path}: is no results.csv of Ultralytics; its first line must name the columns, epoch first")
     rows = _rows(lines[1:], header, path, notes)
     return _build(header, rows, tuple(notes))
 
@@ -107,9 +105,7 @@ def _rows(
         except (ValueError, OverflowError, IndexError):
             row, epoch = [], 0
         if len(row) != len(header) or epoch < 1:
-            notes.append(
-                f"{path}: a row is not one number per column and was left out: {','.join(line)[:80]!r}"
-            )
+            notes.append(f"{path}: a row is not one number per column and was left out: {','.join(line)[:80]!r}")
             continue
         if epoch in rows:
             notes.append(f"{path}: epoch {epoch} stands there twice; the later row counts")

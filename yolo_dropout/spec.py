@@ -41,9 +41,7 @@ class Score:
         """
         match = _SCORE.fullmatch(str(text).strip())
         if match is None:
-            raise SpecError(
-                f"score: must be a metric, alone or with @min, @max, @best, @last or @last5, got {text!r}"
-            )
+            raise SpecError(f"score: must be a metric, alone or with @min, @max, @best, @last or @last5, got {text!r}")
         metric, at = match["metric"], match["at"]
         if at is None:
             return cls(metric, "max" if higher_is_better(metric) else "min")
@@ -154,9 +152,7 @@ def _rates(values: object) -> tuple[float, ...]:
         values = [values]
     rates = sorted(_rate(value) for value in values)
     if not rates:
-        raise SpecError(
-            "rates: at least one rate above 0 is needed, got none; for instance --rates 0 0.1 0.3"
-        )
+        raise SpecError("rates: at least one rate above 0 is needed, got none; for instance --rates 0 0.1 0.3")
     for rate, following in itertools.pairwise(rates):
         if rate == following:
             raise SpecError(f"rates: each must be given once, got {rate:g} twice")

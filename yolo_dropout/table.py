@@ -80,10 +80,15 @@ def curves(table: Table) -> pd.DataFrame:
             "rate": np.repeat(np.array([run.rate for run in runs], dtype=np.float64), sizes),
             "seed": np.repeat(np.array([run.seed for run in runs], dtype=np.int64), sizes),
             "epoch": _joined([np.tile(block.epochs, len(block.metrics)) for block in blocks], np.int64),
-            "metric": pd.Categorical.from_codes(_joined(metric, np.int64), categories=list(table.metrics)),
+            "metric": pd.Categorical.from_codes(_codes(metric), categories=pd.Index(table.metrics)),
             "value": _joined([block.matrix.ravel(order="F") for block in blocks], np.float64),
         }
     )
+
+
+def _codes(parts: Sequence[NDArray[np.integer[Any]]]) -> NDArray[np.int64]:
+    codes: NDArray[np.int64] = _joined(parts, np.int64)
+    return codes
 
 
 def _joined(parts: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -42,9 +42,20 @@ class Outcome:
     versions: Mapping[str, str]
 
 
-# Trains one job in the calling process; raises when the training fails. The real one is `worker.train`;
-# tests pass a fast fake. It must be importable by name, since it travels to another process.
-Trainer = Callable[[Job, OnEpoch], Outcome]
+@dataclass(frozen=True)
+class Trainer:
+    """What trains. The real one is `worker.ULTRALYTICS`; tests pass a fast fake.
+
+    Both functions are called in worker processes, so they must be importable by name.
+
+    Attributes:
+        prepare: Checks a spec before the first run and returns what it found, as plain values; raises a
+            `YoloDropoutError` when the study cannot work.
+        train: Trains one job; raises when the training fails.
+    """
+
+    prepare: Callable[[StudySpec], dict[str, Any]]
+    train: Callable[[Job, OnEpoch], Outcome]
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,7 @@ class Executor(Protocol):
             RuntimeError: The process died, or the function raised anything else.
         """
 
-    def run(self, jobs: Iterable[Job], trainer: Trainer) -> Iterator[Event]:
+    def run(self, jobs: Iterable[Job], trainer: Trainer) -> Generator[Event, None, None]:
         """Train the jobs and yield events until all have ended. Closing the iterator stops what is running.
 
         Jobs are taken one by one, when there is room for one: who hands them out may stop doing so.

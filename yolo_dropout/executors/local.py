@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -53,7 +53,7 @@ class LocalExecutor:
             raise RuntimeError(f"{value}; see {log}")
         raise error_class(value)
 
-    def run(self, jobs: Iterable[Job], trainer: Trainer) -> Iterator[Event]:
+    def run(self, jobs: Iterable[Job], trainer: Trainer) -> Generator[Event, None, None]:
         """Train the jobs; see `Executor`. Closing the iterator kills the trainings that still run."""
         waiting, running = iter(jobs), dict[Any, _Worker]()
         try:
@@ -79,9 +79,7 @@ class LocalExecutor:
     def _patience(self, running: dict[Any, _Worker]) -> float | None:
         if self.run_timeout_s is None:
             return None
-        return max(
-            0.0, min(worker.started for worker in running.values()) + self.run_timeout_s - time.monotonic()
-        )
+        return max(0.0, min(worker.started for worker in running.values()) + self.run_timeout_s - time.monotonic())
 
     def _overdue(self, running: dict[Any, _Worker]) -> list[_Worker]:
         if self.run_timeout_s is None:
@@ -188,9 +186,7 @@ def _work(sender: Connection[Any, Any], job: Job, trainer: Trainer) -> None:
     run_job(job, trainer, sender.send)
 
 
-def _answer(
-    sender: Connection[Any, Any], log: Path, function: Callable[..., Any], arguments: tuple[Any, ...]
-) -> None:
+def _answer(sender: Connection[Any, Any], log: Path, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     _settle(log)
     try:
         sender.send(("value", function(*arguments)))

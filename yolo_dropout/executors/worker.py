@@ -7,11 +7,14 @@ import shutil
 import sys
 import time
 import traceback
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
 from yolo_dropout.records import RunRecord, write_record
+from yolo_dropout.spec import StudySpec
 
 
 def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
@@ -24,7 +27,7 @@ def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
     """
     started, clock = datetime.now().astimezone().isoformat(timespec="seconds"), time.perf_counter()
     try:
-        outcome, error = trainer(job, on_epoch), None
+        outcome, error = trainer.train(job, on_epoch), None
     except BaseException as raised:  # including SystemExit: the run has failed all the same
         traceback.print_exc()
         outcome, error = Outcome((), {}, {}), one_line(raised)
@@ -49,8 +52,15 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
 
 
+def prepare(spec: StudySpec) -> dict[str, Any]:
+    """Check a spec against the real model and data, and warm the label cache; see `training.prepare`."""
+    from yolo_dropout.training import prepare as prepare_training
+
+    return asdict(prepare_training(spec.model, spec.data, dict(spec.train), spec.rates, spec.where, spec.kind))
+
+
 def train(job: Job, on_epoch: OnEpoch) -> Outcome:
-    """The real trainer: Ultralytics, with dropout that acts."""
+    """Train one job with Ultralytics, and with dropout that acts."""
     from yolo_dropout.training import train_lean
 
     spec = job.spec
@@ -68,6 +78,9 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
     )
     proof = dict(run.proof)
     return Outcome(run.sites, proof, proof.pop("versions", {}))
+
+
+ULTRALYTICS = Trainer(prepare, train)
 
 
 def fresh_folder(path: Path) -> None:

@@ -1,0 +1,180 @@
+"""A study's folder -> the study as values: records, curves, scores, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from yolo_dropout.decision import Verdict, decide
+from yolo_dropout.errors import InputError
+from yolo_dropout.files import RunFolder, StudyFolder
+from yolo_dropout.folder import read_study_file, read_yaml
+from yolo_dropout.plan import Run, plan
+from yolo_dropout.records import RunRecord, read_records
+from yolo_dropout.spec import Score, StudySpec
+from yolo_dropout.table import Table, curves, read_table, scores, summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as far as it has come.
+
+    Attributes:
+        folder: Where it lives.
+        spec: What was asked.
+        records: One per run that has ended, seed-major.
+        table: The results of the finished runs.
+        prepared: What was found before the first run: task, number of images, sites, versions.
+        notes: What had to be repaired or left out, a line each.
+        ours: False for runs that this project did not make.
+    """
+
+    folder: StudyFolder
+    spec: StudySpec
+    records: tuple[RunRecord, ...]
+    table: Table
+    prepared: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    ours: bool = True
+
+    @property
+    def score(self) -> Score:
+        """How a curve becomes a score."""
+        return Score.parse(self.spec.score)
+
+    @property
+    def failed(self) -> tuple[RunRecord, ...]:
+        """The runs that failed."""
+        return tuple(record for record in self.records if not record.finished)
+
+    @property
+    def missing(self) -> tuple[Run, ...]:
+        """The runs that have not ended yet."""
+        ended = {record.run for record in self.records}
+        return tuple(run for run in plan(self.spec) if run not in ended)
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """Every value by epoch: columns rate, seed, epoch, metric, value."""
+        return curves(self.table)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """One row per seed, one column per rate; nan where a run is missing, failed or diverged."""
+        return scores(self.table, self.score, self.spec.rates, self.spec.seeds)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """One row per rate; see `table.summary`."""
+        return summary(self.table, self.scores)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What the scores allow to say.
+
+        Raises:
+            ScoresError: No seed has both the control and another rate.
+        """
+        return decide(
+            self.scores.to_numpy(),
+            self.spec.rates,
+            higher_is_better=self.score.higher_is_better,
+            alpha=self.spec.alpha,
+            score_name=str(self.score),
+        )
+
+    def figures(self) -> dict[str, Figure]:
+        """The study's pictures by name, as matplotlib figures."""
+        from yolo_dropout.figures import study_figures
+
+        return study_figures(
+            self.curves,
+            self.scores,
+            self.verdict,
+            self.branch_note,
+            score_name=str(self.score),
+            higher_is_better=self.score.higher_is_better,
+        )
+
+    @property
+    def branch_note(self) -> str | None:
+        """Which branch of the head the numbers describe, where a model has two."""
+        notes = (record.proof.get("branch_note") for record in self.records)
+        return next((note for note in notes if note), None)
+
+
+def load_study(path: str | Path) -> Study:
+    """Read a study from its folder.
+
+    Raises:
+        SpecError: The folder holds no study, or its spec is broken.
+        InputError: No run has finished.
+    """
+    folder = StudyFolder(Path(path))
+    spec, facts = read_study_file(folder)
+    records, notes = read_records(folder)
+    asked = set(plan(spec))
+    records = tuple(record for record in records if record.run in asked)
+    table = read_table({item.run: folder.run(item.run.name).results for item in records if item.finished})
+    if not table.results:
+        reasons = sorted({record.error or "" for record in records if not record.finished})
+        why = f"; the first failure: {reasons[0]}" if reasons else ""
+        raise InputError(f"{folder.path}: no run has finished yet, so there is nothing to compare{why}")
+    return Study(folder, spec, records, table, facts["prepared"], (*notes, *table.notes))
+
+
+def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> Study:
+    """Read run folders that plain Ultralytics has made; rate and seed come from their `args.yaml`.
+
+    Args:
+        paths: Folders with `args.yaml` and `results.csv`.
+        out: Where derived files will go.
+        score: What to compare.
+
+    Raises:
+        InputError: A folder is no run, or two folders are the same run.
+        SpecError: The runs cannot form a study, for instance because all have one rate.
+    """
+    runs: dict[Run, Path] = {}
+    arguments: dict[str, Any] = {}
+    for path in paths:
+        arguments = _read_arguments(path)
+        run = Run(seed=arguments["seed"], rate=float(arguments["dropout"] or 0.0))
+        if run in runs:
+            raise InputError(
+                f"{path}: has dropout={run.rate:g} and seed={run.seed}, as {runs[run].parent} has; leave one out"
+            )
+        runs[run] = RunFolder(path).results
+    table = read_table(runs)
+    if not table.results:
+        raise InputError(f"{table.notes[0] if table.notes else 'DIR: no run folders given'}")
+    spec = StudySpec(
+        model=str(arguments.get("model") or "unknown"),
+        data=str(arguments.get("data") or "unknown"),
+        rates=tuple({run.rate for run in table.results}),
+        seeds=tuple({run.seed for run in table.results}),
+        score=score,
+    )
+    records = tuple(RunRecord(run.rate, run.seed, "finished") for run in sorted(table.results))
+    prepared = {"task": arguments.get("task")}
+    return Study(StudyFolder(out), spec, records, table, prepared, table.notes, ours=False)
+
+
+def _read_arguments(path: Path) -> dict[str, Any]:
+    file = path / "args.yaml"
+    if not file.is_file():
+        raise InputError(
+            f"{path}: is neither a study nor a run folder of Ultralytics; it lacks study.yaml and args.yaml"
+        )
+    values = read_yaml(file)
+    if not isinstance(values, dict) or not isinstance(values.get("seed"), int) or "dropout" not in values:
+        raise InputError(f"{file}: lacks seed or dropout; is it the args.yaml of a training?")
+    return values

@@ -1,0 +1,1 @@
+"""What each command of `yolo-dropout` does once its words are parsed."""

@@ -1,0 +1,130 @@
+"""`yolo-dropout sweep`: words -> spec -> study -> exit code."""
+
+from __future__ import annotations
+
+import re
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from yolo_dropout.arguments import known_arguments, parse_key_values
+from yolo_dropout.cli import FINISHED, INTERRUPTED, SOME_FAILED
+from yolo_dropout.commands.interrupts import Interrupts
+from yolo_dropout.commands.tell import tell
+from yolo_dropout.embedded import default_study
+from yolo_dropout.errors import SpecError, YoloDropoutError
+from yolo_dropout.executors.local import LocalExecutor
+from yolo_dropout.folder import read_config
+from yolo_dropout.progress import view
+from yolo_dropout.resources import default_jobs
+from yolo_dropout.spec import StudySpec
+from yolo_dropout.study import run_study
+
+_PLAIN_OPTIONS = ("score", "alpha", "where", "kind", "schedule")
+
+
+def sweep(options: Namespace) -> int:
+    """Run a study and tell its verdict.
+
+    Returns:
+        0 when all runs have finished, 1 when some failed, 130 when interrupted.
+
+    Raises:
+        YoloDropoutError: Something that was asked cannot be done.
+    """
+    spec = spec_from(options)
+    out = Path(options.out) if options.out is not None else default_out(spec)
+    jobs, timeout_s = _jobs(options.jobs), _seconds("run-timeout", options.run_timeout)
+    console = Console()
+    epochs = int(spec.train.get("epochs") or known_arguments()["epochs"])
+    with Interrupts(console) as interrupts:
+        try:
+            with view(console, epochs) as shown:
+                study = run_study(
+                    spec,
+                    out,
+                    executor=LocalExecutor(jobs, timeout_s),
+                    retry_failed=options.retry_failed,
+                    on_plan=shown.plan,
+                    on_event=shown.show,
+                    stopped=lambda: interrupts.asked,
+                )
+        except YoloDropoutError:
+            if interrupts.asked:
+                raise KeyboardInterrupt from None
+            raise
+    tell(console, study)
+    if interrupts.asked and study.missing:
+        return INTERRUPTED
+    return SOME_FAILED if study.failed or study.missing else FINISHED
+
+
+def spec_from(options: Namespace) -> StudySpec:
+    """The spec that the words ask for: a config or the embedded study, then what is given beside it.
+
+    Raises:
+        SpecError: Something given breaks a rule.
+    """
+    given = parse_key_values(options.key_values)
+    values = _base(options.config, given)
+    for name in ("model", "data"):
+        if name in given:
+            values[name] = str(given.pop(name))
+    values["train"] = {**(values.get("train") or {}), **given}
+    if options.rates is not None:
+        values["rates"] = tuple(options.rates)
+    if options.seeds is not None:
+        values["seeds"] = _seeds(options.seeds)
+    values |= {name: getattr(options, name) for name in _PLAIN_OPTIONS if getattr(options, name) is not None}
+    return StudySpec.from_dict(values, options.config or "sweep")
+
+
+def _base(config: str | None, given: dict[str, Any]) -> dict[str, Any]:
+    if config is not None:
+        return read_config(Path(config))
+    asked = [name for name in ("model", "data") if name in given]
+    if not asked:
+        return read_config(default_study())
+    if len(asked) == 1:
+        other = {"model": "data=coco8.yaml", "data": "model=yolo26n.pt"}[asked[0]]
+        raise SpecError(f"{asked[0]}: needs the other too; add for instance {other}, or leave both out for the demo")
+    return {}
+
+
+def _seeds(words: Sequence[str]) -> int | tuple[int, ...]:
+    try:
+        seeds = [int(word) for word in words]
+    except ValueError:
+        raise SpecError(f"seeds: must be whole numbers, got {' '.join(words)!r}; for instance --seeds 3") from None
+    return seeds[0] if len(seeds) == 1 else tuple(seeds)
+
+
+def _jobs(word: str | None) -> int:
+    if word in (None, "auto"):
+        return default_jobs()
+    if not re.fullmatch(r"[1-9]\d{0,3}", word or ""):
+        raise SpecError(f"jobs: must be auto or a whole number of at least 1, got {word!r}")
+    return int(word or 1)
+
+
+def _seconds(name: str, word: str | None) -> float | None:
+    if word is None:
+        return None
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise SpecError(f"{name}: must be a number of seconds above 0, got {word!r}")
+    return seconds
+
+
+def default_out(spec: StudySpec) -> Path:
+    """`runs/dropout/MODEL-DATA`, from the names of both."""
+    data = Path(spec.data)
+    name = data.parent.name if data.stem in ("data", "dataset") and data.parent.name else data.stem
+    words = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{Path(spec.model).stem}-{name}").strip(".")
+    return Path("runs") / "dropout" / words

@@ -1,0 +1,55 @@
+"""What a command prints of a finished study."""
+
+from __future__ import annotations
+
+import math
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from yolo_dropout.collect import Study
+from yolo_dropout.progress import printable
+
+
+def tell(console: Console, study: Study) -> None:
+    """Print the table of rates, what failed, the verdict, and where the files are."""
+    console.print(_rates(study))
+    for record in study.failed:
+        line = f"failed: rate {record.rate:g} seed {record.seed}: {record.error}"
+        console.print(escape(printable(line)), style="red", highlight=False, soft_wrap=True)
+    if study.failed:
+        console.print("the same command with --retry-failed trains these again", highlight=False)
+    for note in study.notes:
+        console.print(escape(printable(note)), style="yellow", highlight=False, soft_wrap=True)
+    console.print()
+    console.print(f"[bold]{escape(study.verdict.reason)}", highlight=False)
+    console.print()
+    console.print(f"Report and tables: {study.folder.path}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _rates(study: Study) -> Table:
+    headline = study.table.headline
+    table = Table("rate", "runs", f"{study.score}", "better than 0.0 by", "gap", box=None, header_style="bold")
+    if headline:
+        table.add_column(headline.removeprefix("metrics/"))
+    for column in table.columns:
+        column.justify = "right"
+    gains = {comparison.rate: comparison for comparison in study.verdict.comparisons}
+    for row in study.summary.to_dict("records"):
+        comparison = gains.get(row["rate"])
+        gain = comparison and comparison.difference
+        cells = [
+            f"{row['rate']:g}",
+            str(row["n"]),
+            f"{_number(row['mean'])} ± {_number(row['sd'])}" if row["n"] > 1 else _number(row["mean"]),
+            "" if gain is None else f"{gain:+.3g}",
+            _number(row["gap"]),
+            *([_number(row["metric_mean"])] if headline else []),
+        ]
+        table.add_row(*cells, style="bold" if row["rate"] == study.verdict.rate and study.verdict.decided else "")
+    return table
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.4g}"

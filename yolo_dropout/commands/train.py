@@ -1,0 +1,49 @@
+"""`yolo-dropout train`: one training with dropout that acts, or the final one after a study."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from yolo_dropout.arguments import parse_key_values
+from yolo_dropout.cli import FINISHED
+from yolo_dropout.collect import load_study
+from yolo_dropout.errors import SpecError
+
+_DROPOUT = ("where", "kind", "schedule")
+
+
+def train(options: Namespace) -> int:
+    """Train once, and say where dropout acted and where the weights are.
+
+    Returns:
+        0.
+
+    Raises:
+        YoloDropoutError: The arguments, the model or the data cannot be used.
+    """
+    given = parse_key_values(options.key_values)
+    arguments = (_from_study(Path(options.study)) if options.study else {}) | given
+    arguments |= {name: getattr(options, name) for name in _DROPOUT if getattr(options, name) is not None}
+    for name, example in {"model": "model=yolo26n.pt", "data": "data=coco8.yaml"}.items():
+        if name not in arguments:
+            raise SpecError(f"{name}: is missing; add {example}, or --from a study")
+    from yolo_dropout.training import train_with_dropout
+
+    run = train_with_dropout(arguments.pop("model"), **arguments)
+    rate = float(arguments.get("dropout") or 0)
+    where = f"{len(run.sites)} sites: {', '.join(run.sites)}" if run.sites else "no site, as rate 0 asks"
+    print(f"dropout {rate:g} acted at {where}")
+    print(f"best weights: {run.best}")
+    return FINISHED
+
+
+def _from_study(path: Path) -> dict[str, Any]:
+    study = load_study(path)
+    print(study.verdict.reason)
+    if not study.verdict.decided:
+        print("The study has not decided; training with its control, rate 0.0.")
+    spec = study.spec
+    dropout = {name: getattr(spec, name) for name in _DROPOUT} | {"dropout": study.verdict.rate}
+    return {"model": spec.model, "data": spec.data, **spec.train, **dropout}

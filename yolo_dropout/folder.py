@@ -1,0 +1,159 @@
+"""A study's folder: who holds it, and which spec it belongs to."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock, Timeout
+
+from yolo_dropout.errors import SpecError, StudyFolderError
+from yolo_dropout.files import StudyFolder, write_text
+from yolo_dropout.spec import StudySpec
+
+# What study.yaml holds beside the spec: facts found when the study began.
+_FACTS = ("inputs", "prepared")
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file, safely.
+
+    Raises:
+        SpecError: It cannot be read or is no YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not text"
+        raise SpecError(f"{path}: is no valid YAML ({problem}{place}); mend it") from error
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a study's fields from YAML; paths that exist beside the file are taken from there.
+
+    Raises:
+        SpecError: The file cannot be read, is no YAML, or holds no fields.
+    """
+    values = read_yaml(path)
+    if not isinstance(values, dict):
+        raise SpecError(f"{path}: must hold `field: value` lines, got {type(values).__name__}")
+    fields = {name: value for name, value in values.items() if name not in _FACTS}
+    for name in ("model", "data"):
+        beside = path.parent / str(fields.get(name, ""))
+        if name in fields and beside.exists():
+            fields[name] = str(beside.resolve())
+    return fields
+
+
+def read_study_file(folder: StudyFolder) -> tuple[StudySpec, dict[str, Any]]:
+    """Read `study.yaml`.
+
+    Returns:
+        The spec, and what was found when the study began (`inputs`, `prepared`).
+
+    Raises:
+        SpecError: The file is missing or broken.
+    """
+    spec = StudySpec.from_dict(read_config(folder.spec), str(folder.spec))
+    facts = read_yaml(folder.spec)
+    return spec, {name: facts.get(name) or {} for name in _FACTS}
+
+
+def write_study_file(folder: StudyFolder, spec: StudySpec, prepared: Mapping[str, Any]) -> None:
+    """Write `study.yaml`: the spec in full, the inputs' digests, and what preparing found.
+
+    Raises:
+        StudyFolderError: The file cannot be written.
+    """
+    facts = {"inputs": digests(spec), "prepared": dict(prepared)}
+    write_text(folder.spec, yaml.safe_dump(spec.as_dict() | facts, sort_keys=False, allow_unicode=True))
+
+
+def check_same_study(folder: StudyFolder, spec: StudySpec) -> None:
+    """Refuse to mix two studies in one folder. More rates or seeds, and another score, are no difference.
+
+    Raises:
+        SpecError: The folder holds another study; the message names each difference.
+    """
+    if not folder.spec.exists():
+        return
+    stored, facts = read_study_file(folder)
+    fields = ("model", "data", "where", "kind", "schedule")
+    differences = [
+        f"{name} was {getattr(stored, name)!r}, is {getattr(spec, name)!r}"
+        for name in fields
+        if getattr(stored, name) != getattr(spec, name)
+    ]
+    names = sorted({*stored.train, *spec.train})
+    differences += [
+        f"{name} was {stored.train.get(name, 'not given')!r}, is {spec.train.get(name, 'not given')!r}"
+        for name in names
+        if stored.train.get(name) != spec.train.get(name) or (name in stored.train) != (name in spec.train)
+    ]
+    now = digests(spec)
+    differences += [
+        f"the content of {getattr(spec, name)} has changed"
+        for name, digest in facts["inputs"].items()
+        if name in now and now[name] != digest and getattr(stored, name) == getattr(spec, name)
+    ]
+    for name in ("rates", "seeds"):
+        gone = [value for value in getattr(stored, name) if value not in getattr(spec, name)]
+        if gone:
+            differences.append(f"{name} lack {', '.join(f'{value:g}' for value in gone)}, which the study has")
+    if differences:
+        raise SpecError(f"{folder.path}: holds another study: {'; '.join(differences)}; use another --out")
+
+
+def digests(spec: StudySpec) -> dict[str, str]:
+    """SHA-256 of the model file and the data YAML, where they are files."""
+    paths = {"model": Path(spec.model), "data": Path(spec.data)}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items() if path.is_file()}
+
+
+@contextlib.contextmanager
+def hold(folder: StudyFolder) -> Iterator[None]:
+    """Keep a study folder to this process.
+
+    The lock is the operating system's: it ends with the process that holds it, however that ends.
+
+    Raises:
+        StudyFolderError: Another process holds it, or the folder cannot be made.
+    """
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.lock, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise StudyFolderError(f"{folder.path}: another sweep works here ({_holder(folder)}); wait for it") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StudyFolderError(f"--out: {folder.path} cannot be written ({reason}); choose another") from error
+    try:
+        since = datetime.now().astimezone().isoformat(timespec="seconds")
+        _holder_file(folder).write_text(f"host {socket.gethostname()}, process {os.getpid()}, since {since}")
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            _holder_file(folder).unlink()
+        lock.release()
+
+
+def _holder_file(folder: StudyFolder) -> Path:
+    return folder.lock.with_suffix(".holder")
+
+
+def _holder(folder: StudyFolder) -> str:
+    with contextlib.suppress(OSError):
+        return _holder_file(folder).read_text() or "just started"
+    return "just started"

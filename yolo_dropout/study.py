@@ -1,0 +1,93 @@
+"""The whole way: spec -> plan -> runs -> records -> table -> verdict -> files. Read this first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from yolo_dropout.collect import Study, load_study
+from yolo_dropout.executors import Ended, Event, Executor, Job, Trainer
+from yolo_dropout.executors.local import LocalExecutor
+from yolo_dropout.executors.worker import ULTRALYTICS
+from yolo_dropout.files import StudyFolder
+from yolo_dropout.folder import check_same_study, hold, write_study_file
+from yolo_dropout.plan import Run, pending
+from yolo_dropout.publish import publish
+from yolo_dropout.records import RunRecord, read_records
+from yolo_dropout.resources import default_jobs
+from yolo_dropout.spec import StudySpec
+
+# So many runs that fail alike, before any has finished, end a study: the other runs would fail as well.
+_SAME_FAULT = 3
+
+
+def run_study(
+    spec: StudySpec,
+    out: str | Path,
+    *,
+    jobs: int | None = None,
+    retry_failed: bool = False,
+    executor: Executor | None = None,
+    trainer: Trainer = ULTRALYTICS,
+    on_plan: Callable[[tuple[Run, ...], tuple[RunRecord, ...]], None] = lambda _todo, _done: None,
+    on_event: Callable[[Event], None] = lambda _event: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Study:
+    """Run what is missing of a study, and write its tables, verdict, pictures and report.
+
+    A script that calls this must do so under `if __name__ == "__main__":`, because runs are processes of
+    their own, which import the script again.
+
+    Args:
+        spec: What to do.
+        out: The study's folder; a study that is there already goes on.
+        jobs: How many runs train at a time; by default one per GPU, or per core.
+        retry_failed: Train runs again that have failed before.
+        executor: Where to train; by default on this machine.
+        trainer: What trains; by default Ultralytics.
+        on_plan: Told once what is to do, and what has been done before.
+        on_event: Told each thing that happens to a run.
+        stopped: Asked before each run; once true, no further run starts.
+
+    Returns:
+        The study as far as it has come.
+
+    Raises:
+        SpecError: The spec cannot work, or the folder holds another study.
+        InputError: Model or data cannot be used, or no run has finished.
+        SiteError: Dropout cannot act in this model the way it was asked for.
+        StudyFolderError: The folder is not writable, or another process works in it.
+    """
+    folder = StudyFolder(Path(out).resolve())
+    with hold(folder):
+        check_same_study(folder, spec)
+        chosen = executor or LocalExecutor(slots=jobs or default_jobs())
+        prepared = chosen.call(trainer.prepare, spec, log=folder.path / "prepare.log")
+        write_study_file(folder, spec, prepared)
+        records, _ = read_records(folder)
+        done = [record for record in records if record.finished or not retry_failed]
+        todo = pending(spec, {record.run for record in done})
+        on_plan(todo, tuple(done))
+        ended: list[RunRecord] = []
+        jobs_to_do = _jobs(folder, spec, todo, lambda: stopped() or _same_fault(ended))
+        with closing(chosen.run(jobs_to_do, trainer)) as events:
+            for event in events:
+                if isinstance(event, Ended):
+                    ended.append(event.record)
+                on_event(event)
+        study = load_study(folder.path)
+        publish(study)
+    return study
+
+
+def _jobs(folder: StudyFolder, spec: StudySpec, todo: tuple[Run, ...], stopped: Callable[[], bool]) -> Iterator[Job]:
+    for run in todo:
+        if stopped():
+            return
+        yield Job(run, spec, folder.run(run.name).path)
+
+
+def _same_fault(ended: list[RunRecord]) -> bool:
+    errors = {record.error for record in ended}
+    return len(ended) >= _SAME_FAULT and len(errors) == 1 and None not in errors
