@@ -24,8 +24,9 @@ from yolo_dropout.figures import (
     validation_loss,
 )
 from yolo_dropout.figures.labels import spread
-from yolo_dropout.figures.series import by_run, gaps, loss_parts, mean_by_rate, primary_metric
+from yolo_dropout.figures.series import by_run, loss_parts, mean_by_rate, primary_metric, run_values
 from yolo_dropout.figures.style import colours, number, rate_text
+from yolo_dropout.figures.words import score_words
 
 
 def tidy(values: dict[tuple[float, int], list[float]], metric: str = "val/loss") -> pd.DataFrame:
@@ -61,7 +62,27 @@ def test_infinite_values_leave_a_gap_and_never_a_number():
 
 
 def test_gap_is_last_epoch_minus_minimum_for_short_runs():
-    assert gaps(HAND).to_numpy().tolist() == [[2, 1], [0, 0]]
+    assert run_values(HAND, "val/loss", "gap").to_numpy().tolist() == [[2, 1], [0, 0]]
+
+
+def test_a_run_that_diverges_at_the_end_has_a_minimum_but_no_gap():
+    curves = tidy({(0.0, 0): [3, 2, np.inf]})
+    assert run_values(curves, "val/loss", "best").to_numpy().tolist() == [[2]]
+    assert np.isnan(run_values(curves, "val/loss", "gap").to_numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [
+        ("val/loss@min", "lowest validation loss"),
+        ("metrics/mAP50-95(B)@max", "highest mAP50-95 (boxes)"),
+        ("metrics/accuracy_top1@last5", "top-1 accuracy at the end (last 5 epochs)"),
+        ("val/loss@best", "validation loss of best.pt"),
+        ("a name of my own", "a name of my own"),
+    ],
+)
+def test_scores_are_named_in_words(score: str, words: str):
+    assert score_words(score) == words
 
 
 def test_components_leave_out_losses_that_are_always_zero_and_the_total():

@@ -33,7 +33,7 @@ def study_figures(
     verdict: Verdict | None,
     branch_note: str | None = None,
     *,
-    score_name: str = "lowest validation loss",
+    score_name: str = "val/loss@min",
     higher_is_better: bool = False,
 ) -> dict[str, Figure]:
     """All figures of a study, by file stem.
@@ -43,7 +43,7 @@ def study_figures(
         scores: Index seed, one column per rate, NaN where a run is missing.
         verdict: As `decide` returns it for these scores; None where there is none.
         branch_note: What the values describe on models with two branches, as small print.
-        score_name: What the score is, in words.
+        score_name: What the score is, as `val/loss@min` or in words.
         higher_is_better: Direction of the score.
 
     Returns:

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from yolo_dropout.decision import Verdict
 
 
-def validation_loss(
-    curves: pd.DataFrame, verdict: Verdict | None = None, branch_note: str | None = None
-) -> Figure:
+def validation_loss(curves: pd.DataFrame, verdict: Verdict | None = None, branch_note: str | None = None) -> Figure:
     """Validation loss by epoch: a line per rate (mean over seeds), seeds faint behind it, minimum marked.
 
     Args:
@@ -68,9 +66,7 @@ def loss_components(curves: pd.DataFrame, branch_note: str | None = None) -> Fig
         "Parts of the validation loss by epoch, lower is better",
         [_how(curves), branch_note],
     )
-    figure.subplots_adjust(
-        wspace=0.28, hspace=0.75, top=figure.subplotpars.top - 0.45 / figure.get_figheight()
-    )
+    figure.subplots_adjust(wspace=0.28, hspace=0.75, top=figure.subplotpars.top - 0.45 / figure.get_figheight())
     _legend(figure, palette)
     return figure
 

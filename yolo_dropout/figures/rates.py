@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MANY_SEEDS = 40
 ASIDE = 0.14
 BARS = (
-    "of the difference to rate 0.0, paired by seed, all rates at once: clear of the dashed line means a real"
+    "limits of the difference to rate 0.0, paired by seed, all rates at once: clear of the dashed line means a real"
     " difference."
 )
 
@@ -27,7 +27,7 @@ def rate_response(
     scores: pd.DataFrame,
     verdict: Verdict | None = None,
     *,
-    score_name: str = "lowest validation loss",
+    score_name: str = "val/loss@min",
     higher_is_better: bool = False,
     branch_note: str | None = None,
 ) -> Figure:
@@ -39,11 +39,12 @@ def rate_response(
     Args:
         scores: Index seed, one column per rate, NaN where a run is missing.
         verdict: As `decide` returns it for these scores; None where there is none.
-        score_name: What the score is, in words, for the axis.
+        score_name: What the score is, as `val/loss@min` or in words.
         higher_is_better: Direction of the score.
         branch_note: What the values describe on models with two branches, as small print.
     """
     figure, (ax,) = style.new_figure(4.8)
+    name = words.score_words(score_name)
     values = scores.replace([np.inf, -np.inf], np.nan).astype(float)
     _pairs(ax, values)
     intervals = _intervals(values, verdict, sign=1.0 if higher_is_better else -1.0)
@@ -59,17 +60,15 @@ def rate_response(
             zorder=3,
         )
     _means(ax, values, verdict)
-    subtitle = (
-        f"{words.capital(score_name)} of each run, {'higher' if higher_is_better else 'lower'} is better"
-    )
+    subtitle = f"{words.capital(name)} of each run, {'higher' if higher_is_better else 'lower'} is better"
     notes = [_reading(values, bool(intervals), verdict), branch_note]
-    return style.finish(figure, words.response_title(verdict, score_name), subtitle, notes)
+    return style.finish(figure, words.response_title(verdict, name), subtitle, notes)
 
 
 def overfitting_gap(curves: pd.DataFrame, branch_note: str | None = None) -> Figure:
     """How far the validation loss has risen above its minimum by the end of training, by rate."""
     figure, (ax,) = style.new_figure(4.2)
-    values = series.gaps(curves)
+    values = series.run_values(curves, series.LOSS, "gap")
     _pairs(ax, values)
     _means(ax, values, None)
     largest = float(np.nanmax(values.to_numpy(), initial=0.0)) or 1.0
@@ -86,9 +85,7 @@ def _pairs(ax: Axes, values: pd.DataFrame) -> None:
     many = len(values) > MANY_SEEDS
     rows = values.to_numpy(dtype=float)
     lines = [np.column_stack([places, row])[np.isfinite(row)] for row in rows]
-    ax.add_collection(
-        LineCollection(lines, colors=style.MUTED, linewidths=0.8, alpha=0.1 if many else 0.4, zorder=1)
-    )
+    ax.add_collection(LineCollection(lines, colors=style.MUTED, linewidths=0.8, alpha=0.1 if many else 0.4, zorder=1))
     for place, rate in zip(places, values.columns, strict=True):
         ax.plot(
             np.full(len(values), place),
@@ -153,9 +150,7 @@ def _means(ax: Axes, values: pd.DataFrame, verdict: Verdict | None) -> None:
             )
 
 
-def _intervals(
-    values: pd.DataFrame, verdict: Verdict | None, sign: float
-) -> list[tuple[int, float, float, str]]:
+def _intervals(values: pd.DataFrame, verdict: Verdict | None, sign: float) -> list[tuple[int, float, float, str]]:
     """Place, both ends and colour of each rate's paired interval, on the score's own scale."""
     if verdict is None or 0.0 not in values.columns:
         return []
@@ -165,10 +160,7 @@ def _intervals(
     return [
         (places[c.rate], control + sign * c.low, control + sign * c.high, palette[c.rate])
         for c in verdict.comparisons
-        if c.rate in places
-        and c.low is not None
-        and c.high is not None
-        and np.isfinite([c.low, c.high]).all()
+        if c.rate in places and c.low is not None and c.high is not None and np.isfinite([c.low, c.high]).all()
     ]
 
 
@@ -176,7 +168,7 @@ def _reading(values: pd.DataFrame, intervals: bool, verdict: Verdict | None) -> 
     missing = int((~np.isfinite(values.to_numpy(dtype=float))).sum())
     text = "Diamonds: means; dots joined by a line: one seed; dashed: no dropout."
     if intervals and verdict is not None:
-        text += f" Bars: {100 * (1 - verdict.alpha):g} % interval {BARS}"
+        text += f" Bars: lower and upper {100 * (1 - verdict.alpha):g} % {BARS}"
     elif len(values) < 2:
         text += " One seed has no interval."
     return text + (f" {missing} of {values.size} runs have no score." if missing else "")

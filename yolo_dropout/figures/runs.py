@@ -54,7 +54,7 @@ def draw_runs(
             zorder=5,
         )
         ends[rate] = (float(line.index.to_numpy()[-1]), float(line.iloc[-1]))
-    _limits(ax, runs, lower=lower)
+    ax.set_ylim(*frame(runs, lower=lower))
     return dict(sorted(ends.items()))
 
 
@@ -64,24 +64,23 @@ def _faint(ax: Axes, runs: pd.DataFrame, palette: Mapping[float, str]) -> None:
     lines = [np.column_stack([epochs, runs[run].to_numpy(dtype=float)]) for run in series.run_keys(runs)]
     tints = [palette[rate] for rate, _ in series.run_keys(runs)]
     width, alpha = (0.6, 0.07) if many else (0.9, 0.3)
-    ax.add_collection(
-        LineCollection(lines, colors=tints, linewidths=width, alpha=alpha, zorder=2, rasterized=many)
-    )
+    ax.add_collection(LineCollection(lines, colors=tints, linewidths=width, alpha=alpha, zorder=2, rasterized=many))
 
 
 def _line(ax: Axes, curve: series.Curve, colour: str, **look: Any) -> None:
     alone = "." if curve.notna().sum() == 1 else ""
-    ax.plot(
-        curve.index.to_numpy(), curve.to_numpy(), color=colour, marker=alone, solid_capstyle="round", **look
-    )
+    ax.plot(curve.index.to_numpy(), curve.to_numpy(), color=colour, marker=alone, solid_capstyle="round", **look)
 
 
-def _limits(ax: Axes, runs: pd.DataFrame, *, lower: bool) -> None:
-    """Show where rates differ: the steep first quarter and a diverged run may leave the frame."""
+def frame(runs: pd.DataFrame, *, lower: bool) -> tuple[float, float]:
+    """Lower and upper end of the value axis: where rates differ.
+
+    The steep first epochs and a diverged run may leave the frame, the best values may not.
+    """
     settled = runs.loc[runs.index >= runs.index.max() * SETTLED].to_numpy(dtype=float)
     values = runs.to_numpy(dtype=float)
     worst = np.nanquantile(settled if np.isfinite(settled).any() else values, 0.98 if lower else 0.02)
     best = np.nanmin(values) if lower else np.nanmax(values)
     far = best + 1.15 * (worst - best)
     pad = 0.06 * abs(far - best) or 0.05 * max(abs(best), 1e-6)
-    ax.set_ylim(min(best, far) - pad, max(best, far) + pad)
+    return float(min(best, far) - pad), float(max(best, far) + pad)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 LOSS = "val/loss"
 PRIMARY = (
@@ -84,7 +85,7 @@ def loss_parts(curves: pd.DataFrame) -> list[str]:
     losses = curves[curves["metric"].str.startswith("val/") & (curves["metric"] != LOSS)]
     largest = (
         losses.assign(size=losses["value"].abs().replace(np.inf, np.nan))
-        .groupby("metric", sort=False)["size"]
+        .groupby("metric", sort=False, observed=True)["size"]
         .max()
     )
     return [str(name) for name in largest.index[largest > 0]] if (largest > 0).sum() > 1 else []
@@ -96,18 +97,34 @@ def primary_metric(curves: pd.DataFrame) -> str | None:
     return next((name for name in PRIMARY if name in names), names[-1] if names else None)
 
 
-def gaps(curves: pd.DataFrame) -> pd.DataFrame:
-    """Overfitting gap of every run: mean `val/loss` of its last epochs minus its minimum.
+def run_values(curves: pd.DataFrame, metric: str, at: Literal["best", "last", "gap"]) -> pd.DataFrame:
+    """One number per run from one metric.
+
+    Args:
+        curves: Tidy curves with the columns rate, seed, epoch, metric, value.
+        metric: A column of `results.csv`, or `val/loss`.
+        at: Its best value over epochs; the mean of its last tenth; or the distance between the two, which for
+            a loss is the overfitting gap.
 
     Returns:
-        Index seed, one column per rate, in the loss's units; "last" is a tenth of a run's epochs.
+        Index seed, one column per rate; NaN where a run is missing, or has diverged there.
     """
-    runs = by_run(curves, LOSS)
-    values = [(rate, seed, _gap(runs[rate, seed].dropna())) for rate, seed in run_keys(runs)]
-    table = pd.DataFrame(values, columns=["rate", "seed", "gap"])
-    return table.pivot_table(index="seed", columns="rate", values="gap")
+    chosen = curves[curves["metric"] == metric].sort_values("epoch")
+    lower = lower_is_better(metric)
+    rows = [
+        (rate, seed, _value(run["value"].to_numpy(dtype=float), at, lower=lower))
+        for (rate, seed), run in chosen.groupby(["rate", "seed"])
+    ]
+    table = pd.DataFrame(rows, columns=["rate", "seed", "value"])
+    return table.pivot_table(index="seed", columns="rate", values="value", dropna=False)
 
 
-def _gap(curve: Curve) -> float:
-    last = max(1, round(len(curve) * LAST_SHARE))
-    return max(0.0, float(curve.iloc[-last:].mean() - curve.min()))
+def _value(curve: NDArray[np.float64], at: str, *, lower: bool) -> float:
+    last = float(curve[-max(1, round(len(curve) * LAST_SHARE)) :].mean())
+    finite = curve[np.isfinite(curve)]
+    if at == "last" or not finite.size:
+        return last if np.isfinite(last) else float("nan")
+    best = float(finite.min() if lower else finite.max())
+    if at == "best":
+        return best
+    return max(0.0, abs(last - best)) if np.isfinite(last) else float("nan")

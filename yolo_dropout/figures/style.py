@@ -113,12 +113,8 @@ def finish(
         linespacing=1.25,
     )
     figure.text(left, 1 - head_in / height, subtitle, color=MUTED, fontsize=TEXT_PT, va="top")
-    figure.text(
-        left, 0.12 / height, "\n".join(notes), color=MUTED, fontsize=SMALL_PT, va="bottom", linespacing=1.35
-    )
-    tick_lines = max(
-        label.get_text().count("\n") for ax in figure.axes for label in [*ax.get_xticklabels(), ax.title]
-    )
+    figure.text(left, 0.12 / height, "\n".join(notes), color=MUTED, fontsize=SMALL_PT, va="bottom", linespacing=1.35)
+    tick_lines = max(label.get_text().count("\n") for ax in figure.axes for label in [*ax.get_xticklabels(), ax.title])
     bottom_in = 0.66 + 0.165 * len(notes) + 0.17 * tick_lines
     figure.subplots_adjust(
         left=0.62 / WIDTH_IN,

@@ -25,9 +25,19 @@ def metric_name(metric: str) -> str:
     if metric.startswith("val/"):
         return metric.removeprefix("val/").replace("_", " ") + " (validation)"
     name = metric.removeprefix("metrics/").replace("_", " ")
-    return next(
-        (name.removesuffix(end) + words for end, words in BRANCHES.items() if name.endswith(end)), name
-    )
+    return next((name.removesuffix(end) + words for end, words in BRANCHES.items() if name.endswith(end)), name)
+
+
+def score_words(score: str) -> str:
+    """A score in words: `val/loss@min` -> lowest validation loss; words stay as they are."""
+    metric, _, at = score.rpartition("@")
+    if not metric:
+        return score
+    name = metric_name(metric)
+    if at.startswith("last"):
+        count = at.removeprefix("last") or "1"
+        return f"{name} at the end (last {'epoch' if count == '1' else f'{count} epochs'})"
+    return {"min": f"lowest {name}", "max": f"highest {name}"}.get(at, f"{name} of best.pt")
 
 
 def seeds(count: int) -> str:
