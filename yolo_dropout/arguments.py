@@ -63,6 +63,8 @@ def check_train_arguments(train: object) -> dict[str, Any]:
             raise SpecError(f"{name}: the study sets it, got {name}={value}; {_OURS[name].format(value=value)}")
         if name not in known_arguments():
             raise SpecError(f"{name}: is no argument of YOLO.train, got {name}={value}{_nearest(str(name))}")
+    if train.get("val", True) is not True:
+        raise SpecError(f"val: must stay on, got val={train['val']}; a study compares validation losses by epoch")
     return {name: train[name] for name in sorted(train)}
 
 

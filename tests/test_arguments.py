@@ -1,0 +1,37 @@
+"""key=value words, read as Ultralytics' own command line reads them."""
+
+from __future__ import annotations
+
+import pytest
+
+from yolo_dropout.arguments import known_arguments, parse_key_values
+from yolo_dropout.errors import SpecError
+
+WORDS = ["epochs=50", "lr0=1e-3", "cos_lr=True", "device=none", "imgsz=[320,640]", "optimizer=AdamW", "model=a=b.pt"]
+
+
+def test_values_are_read_as_ultralytics_reads_them():
+    from ultralytics.cfg import smart_value
+
+    assert parse_key_values(WORDS) == {key: smart_value(value) for key, value in (word.split("=", 1) for word in WORDS)}
+
+
+def test_the_list_of_arguments_is_that_of_ultralytics():
+    from ultralytics.utils import DEFAULT_CFG_DICT
+
+    assert set(known_arguments()) == set(DEFAULT_CFG_DICT)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["epochs"], "argument: must be key=value, got 'epochs'; for instance epochs=50"),
+        (["epochs="], "argument: must be key=value, got 'epochs='; for instance epochs=50"),
+        (["=5"], "argument: must be key=value, got '=5'; for instance epochs=50"),
+        (["epochs=5", "epochs=6"], "epochs: must be given once, got epochs=5 and epochs=6"),
+    ],
+)
+def test_words_that_are_no_key_value_are_told(words, message):
+    with pytest.raises(SpecError) as caught:
+        parse_key_values(words)
+    assert str(caught.value) == message

@@ -1,0 +1,43 @@
+"""Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from yolo_dropout.errors import StudyFolderError
+from yolo_dropout.files import atomic_path, write_json, write_text
+
+
+def test_a_failing_writer_leaves_the_old_content_and_no_leftover(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(ZeroDivisionError), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        _ = 1 / 0
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_leftover_of_a_crash_does_not_block_the_next_write(tmp_path):
+    (tmp_path / ".a.json.tmp-left.json").write_text("{")
+    write_json(tmp_path / "a.json", {"x": 1})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1}
+
+
+def test_new_folders_are_made(tmp_path):
+    write_text(tmp_path / "b" / "c.txt", "x")
+    assert (tmp_path / "b" / "c.txt").read_text() == "x"
+
+
+def test_a_path_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudyFolderError, match=r"cannot be written \(.+\); choose another --out, or make it writable"):
+        write_text(tmp_path / "file" / "x.txt", "x")
+
+
+def test_json_refuses_what_is_no_json(tmp_path):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "a.json", float("nan"))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,152 @@
+"""The local executor, with real processes and a fake trainer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import fakes
+import pytest
+
+from yolo_dropout.errors import InputError
+from yolo_dropout.executors import Ended, EpochDone, Job, Started, Trainer
+from yolo_dropout.executors.local import LocalExecutor
+from yolo_dropout.plan import plan
+from yolo_dropout.records import read_record
+from yolo_dropout.spec import StudySpec
+
+SPEC = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=2)
+
+
+def jobs(folder, spec=SPEC):
+    return [Job(run, spec, folder / run.name) for run in plan(spec)]
+
+
+def ends(events):
+    return {event.run.name: event.record for event in events if isinstance(event, Ended)}
+
+
+def test_every_run_starts_tells_its_epochs_and_ends_with_a_record(tmp_path):
+    events = list(LocalExecutor(slots=2).run(jobs(tmp_path), fakes.FAKE))
+    for job in jobs(tmp_path):
+        mine = [event for event in events if event.run == job.run]
+        assert isinstance(mine[0], Started)
+        assert [event.values["epoch"] for event in mine[1:-1] if isinstance(event, EpochDone)] == [1, 2, 3]
+        assert mine[-1] == Ended(job.run, read_record(job.folder))
+        assert mine[-1].record.finished
+        assert job.folder.log.read_text() == f"trained {job.run.name}\n"
+
+
+def fail_at_one(job, on_epoch):
+    if job.run.rate and job.run.seed == 1:
+        raise ValueError("first line\nsecond line")
+    return fakes.train(job, on_epoch)
+
+
+def test_a_failed_run_is_recorded_with_its_error_and_the_others_go_on(tmp_path):
+    records = ends(LocalExecutor(slots=2).run(jobs(tmp_path), Trainer(fakes.prepare, fail_at_one)))
+    assert records["p0.10-s1"].status == "failed"
+    assert records["p0.10-s1"].error == "ValueError: first line"
+    assert "Traceback" in (tmp_path / "p0.10-s1" / "train.log").read_text()
+    assert sum(record.finished for record in records.values()) == 3
+
+
+def die(job, on_epoch):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave(job, on_epoch):
+    raise SystemExit(7)
+
+
+def vanish(job, on_epoch):
+    os._exit(3)
+
+
+@pytest.mark.parametrize(
+    ("train", "error"),
+    [
+        (die, "the process was killed (SIGKILL), perhaps for want of memory; try fewer --jobs"),
+        (leave, "SystemExit: 7"),
+        (vanish, "the process ended without a result (exit code 3)"),
+    ],
+)
+def test_a_worker_that_dies_is_a_failed_run(tmp_path, train, error):
+    records = ends(LocalExecutor(slots=2).run(jobs(tmp_path), Trainer(fakes.prepare, train)))
+    assert [record.error for record in records.values()] == [error] * 4
+    assert read_record(jobs(tmp_path)[0].folder).error == error
+
+
+def hang(job, on_epoch):
+    (job.path / "pid").write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+def gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] == "Z"
+
+
+def test_a_hung_worker_is_stopped_after_the_run_timeout(tmp_path):
+    executor = LocalExecutor(slots=4, run_timeout_s=2.0)
+    records = ends(executor.run(jobs(tmp_path), Trainer(fakes.prepare, hang)))
+    assert {record.error for record in records.values()} == {"took longer than the run timeout of 2 s"}
+
+
+def test_closing_the_events_kills_what_runs(tmp_path):
+    events = LocalExecutor(slots=1).run(jobs(tmp_path), Trainer(fakes.prepare, hang))
+    assert isinstance(next(events), Started)
+    pid_file = tmp_path / "p0.00-s0" / "pid"
+    while not (pid_file.exists() and pid_file.read_text()):
+        time.sleep(0.05)
+    events.close()
+    assert gone(int(pid_file.read_text()))
+    assert not (tmp_path / "p0.00-s0" / "run.json").exists()
+
+
+def test_jobs_are_taken_only_when_a_slot_is_free(tmp_path):
+    taken = []
+
+    def one_by_one():
+        for job in jobs(tmp_path):
+            taken.append(job.run.name)
+            yield job
+
+    started = []
+    for event in LocalExecutor(slots=1).run(one_by_one(), fakes.FAKE):
+        if isinstance(event, Started):
+            started.append(event.run.name)
+            assert taken == started
+
+
+def test_a_folder_left_by_a_run_that_broke_off_is_made_anew(tmp_path):
+    (tmp_path / "p0.00-s0" / "weights").mkdir(parents=True)
+    (tmp_path / "p0.00-s0" / "results.csv").write_text("half")
+    list(LocalExecutor().run(jobs(tmp_path)[:1], fakes.FAKE))
+    assert not (tmp_path / "p0.00-s0" / "weights").exists()
+    assert (tmp_path / "p0.00-s0" / "results.csv").read_text() != "half"
+
+
+def refuse(spec):
+    raise InputError("data: no")
+
+
+def break_down(spec):
+    raise ZeroDivisionError("oh\nno")
+
+
+def test_call_returns_the_value_and_passes_our_errors_on(tmp_path):
+    log = tmp_path / "log"
+    assert LocalExecutor().call(fakes.prepare, SPEC, log=log)["task"] == "detect"
+    with pytest.raises(InputError, match=r"^data: no$"):
+        LocalExecutor().call(refuse, SPEC, log=log)
+    with pytest.raises(RuntimeError, match=r"^ZeroDivisionError: oh; see .+log$"):
+        LocalExecutor().call(break_down, SPEC, log=log)
+    with pytest.raises(RuntimeError, match=r"^vanish: the process ended without a result \(exit code 3\); see"):
+        LocalExecutor().call(vanish, SPEC, None, log=log)

@@ -1,0 +1,60 @@
+"""A run is finished when its run.json says so, and only then."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from yolo_dropout.errors import InputError
+from yolo_dropout.files import RunFolder, StudyFolder
+from yolo_dropout.records import RunRecord, read_record, read_records, write_record
+
+RECORD = RunRecord(0.1, 3, "finished", seconds=1.5, sites=("model.23.cv2",), proof={"kind": "dropout2d"})
+
+
+def test_a_record_survives_its_file(tmp_path):
+    write_record(RunFolder(tmp_path), RECORD)
+    assert read_record(RunFolder(tmp_path)) == RECORD
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        '{"rate": 0.1, "se',
+        "[]",
+        "null",
+        "{}",
+        json.dumps({"rate": 0.1, "seed": 3, "status": "running", "sites": []}),
+        json.dumps({"rate": "x", "seed": 3, "status": "finished", "sites": []}),
+        json.dumps({"rate": float("inf"), "seed": 3, "status": "finished", "sites": []}),
+        json.dumps({"rate": 0.1, "seed": 3.5, "status": "finished", "sites": []}),
+        json.dumps({"rate": 0.1, "seed": 3, "status": "finished", "sites": [], "surplus": 1}),
+    ],
+)
+def test_a_broken_record_is_told_and_counts_as_none(tmp_path, content):
+    folder = StudyFolder(tmp_path)
+    run = folder.run("p0.10-s3")
+    run.path.mkdir(parents=True)
+    run.record.write_text(content)
+    with pytest.raises(InputError, match=r"run\.json: .+; delete it to train this run again"):
+        read_record(run)
+    records, notes = read_records(folder)
+    assert records == ()
+    assert len(notes) == 1
+
+
+def test_a_renamed_folder_is_told_and_left_out(tmp_path):
+    folder = StudyFolder(tmp_path)
+    write_record(folder.run("p0.10-s3"), RECORD)
+    write_record(folder.run("copy of p0.10-s3"), RECORD)
+    records, notes = read_records(folder)
+    assert records == (RECORD,)
+    assert "the folder was renamed and is left out" in notes[0]
+
+
+def test_a_folder_without_record_is_passed_over(tmp_path):
+    folder = StudyFolder(tmp_path)
+    folder.run("p0.00-s0").path.mkdir(parents=True)
+    assert read_records(folder) == ((), ())

@@ -1,0 +1,97 @@
+"""Curves, scores and the summary, counted by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from yolo_dropout.plan import Run
+from yolo_dropout.results import Results
+from yolo_dropout.spec import Score
+from yolo_dropout.table import Table, curves, overfitting_gap, read_table, score_of, scores, summary
+
+METRICS = ("metrics/mAP50-95(B)", "val/loss")
+
+
+def results(losses, fitness=None):
+    fitness = fitness or [0.1 * (epoch + 1) for epoch in range(len(losses))]
+    return Results(np.arange(1, len(losses) + 1), METRICS, np.column_stack([fitness, losses]).astype(float))
+
+
+TABLE = Table(
+    {
+        Run(0, 0.0): results([3, 1, 2, 4]),
+        Run(0, 0.5): results([3, 2, 2, 2]),
+        Run(1, 0.0): results([5, 3, 4, 6]),
+    }
+)
+
+
+def test_curves_are_tidy():
+    frame = curves(TABLE)
+    assert list(frame.columns) == ["rate", "seed", "epoch", "metric", "value"]
+    assert len(frame) == 3 * 4 * 2
+    picked = frame[(frame.rate == 0) & (frame.seed == 1) & (frame.metric == "val/loss")]
+    assert picked.epoch.tolist() == [1, 2, 3, 4]
+    assert picked.value.tolist() == [5, 3, 4, 6]
+
+
+def test_curves_of_nothing_are_empty():
+    assert curves(Table({})).empty
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [
+        (Score("val/loss", "min"), 1),
+        (Score("val/loss", "max"), 4),
+        (Score("val/loss", "last"), 4),
+        (Score("val/loss", "last", 3), 7 / 3),
+        (Score("val/loss", "best"), 4),
+        (Score("metrics/mAP50-95(B)", "max"), 0.4),
+    ],
+)
+def test_a_score_is_one_number_of_the_curve(score, expected):
+    assert score_of(results([3, 1, 2, 4]), score) == pytest.approx(expected)
+
+
+def test_a_training_that_diverged_has_no_last_loss_but_a_minimum():
+    diverged = results([3, 2, math.nan, math.inf])
+    assert score_of(diverged, Score("val/loss", "min")) == 2
+    assert math.isnan(score_of(diverged, Score("val/loss", "last")))
+    assert math.isnan(score_of(results([math.nan, math.inf]), Score("val/loss", "min")))
+
+
+def test_scores_have_a_row_per_seed_and_nan_where_a_run_is_missing():
+    frame = scores(TABLE, Score(), [0.0, 0.5], [0, 1])
+    assert frame.index.tolist() == [0, 1]
+    assert frame.columns.tolist() == [0.0, 0.5]
+    assert frame.loc[0].tolist() == [1, 2]
+    assert frame.loc[1, 0.0] == 3
+    assert math.isnan(frame.loc[1, 0.5])
+
+
+def test_summary_by_hand():
+    frame = summary(TABLE, scores(TABLE, Score(), [0.0, 0.5], [0, 1])).set_index("rate")
+    control = frame.loc[0.0]
+    assert control["n"] == 2
+    assert control["mean"] == 2  # minima 1 and 3
+    assert control["sd"] == pytest.approx(math.sqrt(2))
+    assert control["low"] == pytest.approx(2 - 12.7062, abs=1e-3)  # t(0.975, 1) = 12.7062, sd / sqrt(2) = 1
+    assert control["epoch"] == 2
+    assert control["gap"] == 3  # 4 - 1 and 6 - 3
+    assert control["metric"] == "metrics/mAP50-95(B)"
+    assert control["metric_mean"] == pytest.approx(0.4)
+    assert math.isnan(frame.loc[0.5, "sd"])  # one seed has no interval, not a zero-wide one
+
+
+def test_the_gap_is_zero_when_the_last_epoch_is_the_best():
+    assert overfitting_gap(results([3, 2, 1])) == 0
+
+
+def test_a_run_that_cannot_be_read_is_told_and_left_out(tmp_path):
+    table = read_table({Run(0, 0.0): tmp_path / "results.csv"})
+    assert table.results == {}
+    assert "the run is left out" in table.notes[0]
