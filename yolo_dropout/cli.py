@@ -6,7 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from yolo_dropout import __version__
 from yolo_dropout.errors import YoloDropoutError
@@ -38,7 +38,10 @@ def _one_line(text: str) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Tells bad usage in one line, as every other bad input."""
+    """Tells bad usage in one line, as every other bad input, and takes no shortened options."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         print(f"{self.prog}: {_one_line(message)}; see {self.prog} --help", file=sys.stderr)

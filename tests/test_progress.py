@@ -1,0 +1,59 @@
+"""What a person sees: rows and bars on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from yolo_dropout.executors import Ended, EpochDone, Started
+from yolo_dropout.plan import Run
+from yolo_dropout.progress import LineView, LiveView, view
+from yolo_dropout.records import RunRecord
+
+FIRST, SECOND = Run(0, 0.0), Run(0, 0.1)
+
+
+def console(terminal):
+    return Console(file=io.StringIO(), force_terminal=terminal, width=100, legacy_windows=False)
+
+
+def play(shown):
+    with shown:
+        shown.plan([FIRST, SECOND], [RunRecord(0.2, 0, "finished")])
+        shown.show(Started(FIRST))
+        shown.show(Started(SECOND))
+        shown.show(EpochDone(FIRST, {"epoch": 1, "val/box_loss": 2.0, "val/cls_loss": 1.0}))
+        shown.show(EpochDone(FIRST, {"epoch": 2, "val/box_loss": 2.5, "val/cls_loss": 1.0}))
+        yield
+        shown.show(Ended(FIRST, RunRecord(0.0, 0, "finished", seconds=12.4)))
+        shown.show(Ended(SECOND, RunRecord(0.1, 0, "failed", "boom \x1b[31m[red]")))
+        yield
+
+
+def test_without_a_terminal_there_is_one_line_per_finished_run():
+    plain = console(terminal=False)
+    shown = view(plain, 4)
+    assert isinstance(shown, LineView)
+    list(play(shown))
+    assert plain.file.getvalue().splitlines() == [
+        "2 of 3 runs to do",
+        "[2/3] rate 0 seed 0: finished in 12 s, lowest val loss 3",
+        "[3/3] rate 0.1 seed 0: failed, boom ?[31m[red]",
+    ]
+
+
+def test_on_a_terminal_every_running_training_has_a_row():
+    terminal = console(terminal=True)
+    shown = view(terminal, 4)
+    assert isinstance(shown, LiveView)
+    playing = play(shown)
+    next(playing)
+    picture = Console(file=io.StringIO(), width=100)
+    picture.print(shown._progress.get_renderable())
+    text = picture.file.getvalue()
+    assert "1/3 runs" in text
+    assert "rate 0    seed 0" in text and "2/4" in text and "val loss 3.5" in text
+    assert "rate 0.1  seed 0" in text and "starting" in text
+    list(playing)
+    assert "boom ?[31m[red]" in terminal.file.getvalue()
