@@ -1,0 +1,109 @@
+"""What dropout was asked for: rate, place, kind and schedule, checked before any model is there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from numbers import Real
+
+from yolo_dropout.errors import SpecError
+
+KINDS = ("auto", "dropout", "dropout2d", "dropblock", "drop_path")
+PLACES = ("head", "head.cls", "head.box", "neck", "backbone")
+SCHEDULES = ("constant", "linear", "early:N", "late:N")
+
+
+@dataclass(frozen=True)
+class DropoutPlan:
+    """Dropout for one training.
+
+    Attributes:
+        rate: Drop probability in [0, 1); 0.0 is the control.
+        where: One of `PLACES`, another `head.<branch>`, or a regular expression on module names.
+        kind: One of `KINDS`.
+        schedule: `constant`; `linear` (0 in the first epoch to the rate in the last); `early:N` (from the rate
+            linearly to 0 in N epochs, then 0); `late:N` (0 for N epochs, then the rate).
+
+    Raises:
+        SpecError: A field breaks its rule.
+
+    References:
+        Liu et al. 2023, "Dropout Reduces Underfitting" (early and late dropout).
+    """
+
+    rate: float = 0.0
+    where: str = "head"
+    kind: str = "auto"
+    schedule: str = "constant"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", check_rate(self.rate))
+        check_where(self.where)
+        if self.kind not in KINDS:
+            raise SpecError(f"kind: must be one of {', '.join(KINDS)}, got {self.kind!r}")
+        _parse(self.schedule)
+
+    def rate_at(self, epoch: int, epochs: int) -> float:
+        """The rate in force during an epoch.
+
+        Args:
+            epoch: Counted from 0.
+            epochs: Of the whole training.
+
+        Returns:
+            The rate, between 0 and `rate`.
+        """
+        name, n = _parse(self.schedule)
+        if name == "linear":
+            return self.rate * min(1.0, epoch / (epochs - 1)) if epochs > 1 else self.rate
+        if name == "early":
+            return self.rate * max(0.0, 1 - epoch / n)
+        if name == "late":
+            return self.rate if epoch >= n else 0.0
+        return self.rate
+
+    def check_epochs(self, epochs: int) -> None:
+        """Refuse a schedule under which a rate above 0 would never act.
+
+        Raises:
+            SpecError: `late:N` with N not below the number of epochs.
+        """
+        name, n = _parse(self.schedule)
+        if name == "late" and n >= epochs and self.rate > 0:
+            raise SpecError(
+                f"schedule: late:N needs N below epochs={epochs}, got {self.schedule!r}: it would never act"
+            )
+
+
+def check_rate(rate: object) -> float:
+    """A rate as a float.
+
+    Raises:
+        SpecError: Not a number in [0, 1).
+    """
+    if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= float(rate) < 1:
+        raise SpecError(f"dropout: the rate must be a number in [0, 1), got {rate!r}")
+    return float(rate)
+
+
+def check_where(where: object) -> None:
+    """Refuse a place that can be neither a word nor a regular expression.
+
+    Raises:
+        SpecError: Not a text, empty, or a broken regular expression.
+    """
+    if not isinstance(where, str) or not where:
+        raise SpecError(f"where: must be one of {', '.join(PLACES)} or a regular expression, got {where!r}")
+    try:
+        re.compile(where)
+    except re.error as error:
+        raise SpecError(f"where: {where!r} is neither a place nor a regular expression: {error}") from error
+
+
+def _parse(schedule: object) -> tuple[str, int]:
+    if schedule in ("constant", "linear"):
+        return str(schedule), 0
+    name, _, count = str(schedule).partition(":")
+    if name not in ("early", "late") or not count.isascii() or not count.isdigit() or int(count) < 1:
+        raise SpecError(f"schedule: must be one of {', '.join(SCHEDULES)} (N epochs, at least 1), got {schedule!r}")
+    return name, int(count)

@@ -1,0 +1,163 @@
+"""The two ways to train: as Ultralytics does, and lean, as a study does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from yolo_dropout.errors import InputError, SpecError
+from yolo_dropout.sites.plan import DropoutPlan
+from yolo_dropout.training.preparation import versions
+from yolo_dropout.training.record import plan_to_resume, read_record
+
+OnEpoch = Callable[[dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What a training left.
+
+    Attributes:
+        metrics: What Ultralytics returned; of a lean training, the best epoch's row of `results.csv`.
+        save_dir: Folder of the training.
+        results_csv: Its curves.
+        best: Checkpoint of the epoch with the best fitness.
+        last: Checkpoint of the last epoch.
+        sites: Names of the modules where dropout acted, read from the live model.
+        proof: Sites, rates by epoch and the measured check (see `proof.measure`); JSON-able.
+    """
+
+    metrics: Any
+    save_dir: Path
+    results_csv: Path
+    best: Path
+    last: Path
+    sites: tuple[str, ...]
+    proof: dict[str, Any] = field(default_factory=dict)
+
+
+def train_with_dropout(
+    model: Any,
+    *,
+    dropout: float = 0.0,
+    where: str = "head",
+    kind: str = "auto",
+    schedule: str = "constant",
+    **train_args: Any,
+) -> TrainedRun:
+    """Train as `YOLO(model).train(**train_args)` does, with dropout that acts.
+
+    At rate 0.0 the training is stock Ultralytics' to the last digit of `results.csv`.
+
+    Args:
+        model: A path, a name, or a `YOLO` object.
+        dropout: Drop probability in [0, 1).
+        where: See `find_sites`.
+        kind: See `find_sites`.
+        schedule: `constant`, `linear`, `early:N` or `late:N`; see `DropoutPlan`.
+        **train_args: Any argument of `YOLO.train` except `trainer`. With `resume=True` the dropout of the
+            interrupted training is put back, and none needs to be given.
+
+    Returns:
+        The finished training.
+
+    Raises:
+        SpecError: An argument breaks its rule.
+        SiteError: A rate above 0 finds no site, or dropout there does not act.
+        InputError: The model or the checkpoint to resume cannot be used.
+    """
+    return _train(model, DropoutPlan(dropout, where, kind, schedule), train_args, None, lean=False)
+
+
+def train_lean(
+    model: Any,
+    *,
+    dropout: float = 0.0,
+    where: str = "head",
+    kind: str = "auto",
+    schedule: str = "constant",
+    on_epoch: OnEpoch | None = None,
+    **train_args: Any,
+) -> TrainedRun:
+    """Train with the same numbers as `train_with_dropout` and less beside them.
+
+    Checkpoints are held in memory and written at most once a minute and at the end. There are no plots and no second
+    evaluation of the best checkpoint, unless `plots=True` asks for both.
+
+    Args:
+        model: As in `train_with_dropout`.
+        dropout: As in `train_with_dropout`.
+        where: As in `train_with_dropout`.
+        kind: As in `train_with_dropout`.
+        schedule: As in `train_with_dropout`.
+        on_epoch: Called with every row of `results.csv` as it is written: `epoch` and the metrics. Not called in
+            multi-GPU training, whose epochs run in other processes.
+        **train_args: As in `train_with_dropout`.
+
+    Returns:
+        The finished training.
+
+    Raises:
+        SpecError: As in `train_with_dropout`.
+        SiteError: As in `train_with_dropout`.
+        InputError: As in `train_with_dropout`.
+    """
+    plan = DropoutPlan(dropout, where, kind, schedule)
+    return _train(model, plan, {"plots": False, **train_args}, on_epoch, lean=True)
+
+
+def _train(
+    model: Any, plan: DropoutPlan, train_args: dict[str, Any], on_epoch: OnEpoch | None, *, lean: bool
+) -> TrainedRun:
+    from yolo_dropout.training.models import load_model
+    from yolo_dropout.training.trainer import trainer_class
+
+    _refuse(train_args)
+    yolo = load_model(model)
+    if train_args.get("resume"):
+        plan = plan_to_resume(_resumable(yolo, train_args["resume"]), plan)
+    else:
+        plan.check_epochs(int(train_args.get("epochs", 100)))
+    cls = trainer_class(yolo, plan, lean=lean, on_epoch=on_epoch)
+    metrics = yolo.train(trainer=cls, **{**train_args, "dropout": plan.rate})
+    return _finished(yolo, plan, metrics, lean=lean)
+
+
+def _refuse(train_args: dict[str, Any]) -> None:
+    if "trainer" in train_args:
+        raise SpecError("trainer: not taken, dropout acts through a trainer of its own; subclass it with apply_dropout")
+    if isinstance(train_args.get("data"), (list, tuple)):
+        raise SpecError(f"data: must be one data set, got {len(train_args['data'])}; train once for each")
+
+
+def _resumable(yolo: Any, resume: Any) -> Path:
+    """The checkpoint to go on from. Ultralytics would start a new training from a finished one without a word."""
+    last = Path(str(yolo.ckpt_path if resume is True else resume))
+    if not last.is_file():
+        raise InputError(f"resume: needs a last.pt, got {last}; pass it as the model, or as resume=<path>")
+    if resume is True and (yolo.ckpt.get("epoch", -1) < 0 or yolo.ckpt.get("optimizer") is None):
+        raise InputError(f"resume: {last} is of a finished training; leave resume out to start a new one from it")
+    return last
+
+
+def _finished(yolo: Any, plan: DropoutPlan, metrics: Any, *, lean: bool) -> TrainedRun:
+    from yolo_dropout.sites.site import network
+    from yolo_dropout.training.branches import branch_note
+
+    trainer = yolo.trainer
+    save_dir = Path(trainer.save_dir)
+    # A multi-GPU training ran in other processes: what it did is in the file, not in this trainer.
+    acted = read_record(save_dir) if plan.rate > 0 else None
+    proof = acted or {**asdict(plan), "sites": [], "rates": []}
+    note = branch_note(network(yolo), nms=trainer.args.nms)
+    return TrainedRun(
+        metrics=getattr(trainer, "best_row", metrics) if lean else metrics,
+        save_dir=save_dir,
+        results_csv=Path(trainer.csv),
+        best=Path(trainer.best),
+        last=Path(trainer.last),
+        sites=tuple(proof["sites"]),
+        proof={**proof, "branch_note": note, "versions": versions()},
+    )

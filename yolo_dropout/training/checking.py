@@ -1,0 +1,103 @@
+"""Where dropout acts in a model: stock Ultralytics' `dropout=`, and ours. Measured, site by site."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """One site of a model.
+
+    Attributes:
+        module: Its name in the network.
+        branch: `cls`, `box`, ... in the head, else `neck` or `backbone`.
+        channels: Of what is dropped; None where the module does not tell.
+        stock_acts: Whether stock Ultralytics makes this module random in training, given `dropout=0.5`.
+        ours_acts: Whether ours does.
+        warning: What to mind there; None where there is nothing.
+    """
+
+    module: str
+    branch: str
+    channels: int | None
+    stock_acts: bool
+    ours_acts: bool
+    warning: str | None
+
+
+def check_model(model: Any, where: str = "head", kind: str = "auto") -> list[CheckRow]:
+    """Where dropout would act in a model.
+
+    Args:
+        model: A path, a name, or a `YOLO` object; it is not changed.
+        where: See `find_sites`.
+        kind: See `find_sites`.
+
+    Returns:
+        A row for every site, in the order of the network.
+
+    Raises:
+        InputError: The model cannot be loaded.
+        SpecError: `where` or `kind` is not known.
+        SiteError: The model has no such site.
+    """
+    from yolo_dropout.sites import apply_dropout, find_sites
+    from yolo_dropout.sites.site import network
+    from yolo_dropout.training.cautions import warnings_for
+    from yolo_dropout.training.models import load_model
+    from yolo_dropout.training.proof import random_modules
+
+    yolo = load_model(model)
+    sites = find_sites(yolo, where, kind)
+    names = [site.name for site in sites]
+    ours = deepcopy(network(yolo))
+    apply_dropout(ours, _RATE, where, kind)
+    stock, acting = random_modules(stock_network(yolo, _RATE), names), random_modules(ours, names)
+    return [
+        CheckRow(
+            site.name,
+            site.branch,
+            site.channels,
+            site.name in stock,
+            site.name in acting,
+            "; ".join(warnings_for(site)) or None,
+        )
+        for site in sites
+    ]
+
+
+def stock_network(yolo: Any, rate: float) -> Any:
+    """The network that stock Ultralytics would train with `dropout=rate`, built by its own trainer.
+
+    Args:
+        yolo: A loaded model; only its architecture is used.
+        rate: What `dropout=` is given.
+
+    Returns:
+        A new network with random weights.
+    """
+    from ultralytics.cfg import get_cfg
+
+    from yolo_dropout.sites.site import network
+
+    config = network(yolo).yaml
+    classes = int(config["nc"])
+    cls = yolo.task_map[yolo.task]["trainer"]
+    trainer = cls.__new__(cls)  # its constructor would look for a data set
+    trainer.args = get_cfg(overrides={"dropout": rate, "task": yolo.task})
+    trainer.resume, trainer.callbacks = False, defaultdict(list)
+    trainer.data = {
+        "nc": classes,
+        "names": dict(enumerate(map(str, range(classes)))),
+        "channels": int(config.get("channels", 3)),
+        "kpt_shape": config.get("kpt_shape"),
+    }
+    return trainer.get_model(cfg=config, weights=None, verbose=False)
+
+
+# So high that equal masks in all passes are out of the question.
+_RATE = 0.5

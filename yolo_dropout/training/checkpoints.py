@@ -1,0 +1,147 @@
+"""How checkpoints are written: every epoch as Ultralytics does, or held in memory; whole files in both ways.
+
+Ultralytics' own `save_model` and `strip_optimizer` make every file, so that what is in it stays theirs.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import time
+from copy import copy, deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from ultralytics.engine.trainer import BaseTrainer
+from ultralytics.utils import RANK
+from ultralytics.utils.torch_utils import strip_optimizer
+
+from yolo_dropout.training.amp import amp_check_without_download
+from yolo_dropout.training.files import AtomicPath, Memory
+from yolo_dropout.training.snapshot import Snapshot
+
+# A training that is killed loses at most this much work.
+WRITE_EVERY_S = 60.0
+
+
+class SafeCheckpoints(BaseTrainer):  # type: ignore[misc]
+    """Mixin before an Ultralytics trainer: its checkpoints, but never half a file."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.wdir: Any = AtomicPath(self.save_dir / "weights")
+        self.last, self.best = self.wdir / "last.pt", self.wdir / "best.pt"
+
+    def final_eval(self) -> None:
+        """Strip and evaluate copies, then put them in place: stripping writes a file step by step."""
+        if RANK != -1:  # the other ranks look for the files by their names
+            super().final_eval()
+            return
+        names = self.last, self.best
+        self.last, self.best = (_copied_aside(name) for name in names)
+        try:
+            super().final_eval()
+            for aside, name in zip((self.last, self.best), names, strict=True):
+                if aside.exists():
+                    aside.replace(name)
+        finally:
+            self.last, self.best = names
+
+
+class LeanCheckpoints(SafeCheckpoints):
+    """Mixin before an Ultralytics trainer: checkpoints in memory, written once a minute and at the end."""
+
+    on_epoch: Any
+    best_row: dict[str, float]
+    _row: dict[str, float]
+    _held_last: Snapshot | None = None
+    _held_best: Snapshot | None = None
+    _written_at: float | None = None
+
+    def _setup_train(self) -> None:
+        with amp_check_without_download():
+            super()._setup_train()
+
+    def save_metrics(self, metrics: dict[str, float]) -> None:
+        """Write the epoch's row, and tell it."""
+        super().save_metrics(metrics)
+        row = {"epoch": self.epoch + 1, **metrics}
+        if self.best_fitness == self.fitness:
+            self.best_row = row
+        self.on_epoch(row)
+
+    def save_model(self) -> bool:
+        """Hold the epoch's state, and write it where it is due."""
+        now = time.monotonic()
+        self._written_at = now if self._written_at is None else self._written_at
+        is_best = self.best_fitness == self.fitness
+        if not _finite(self.ema.ema):  # Ultralytics repairs such an EMA as it saves it: let it
+            self._held_last, self._held_best = None, None if is_best else self._held_best
+            return bool(super().save_model())
+        self._held_last = Snapshot.of(self)
+        self._held_best = self._held_last if is_best else self._held_best
+        if self.save_period > 0 and self.epoch % self.save_period == 0:
+            return bool(super().save_model())
+        if now - self._written_at >= WRITE_EVERY_S:
+            self._write()
+        return True
+
+    def final_eval(self) -> None:
+        """Write the final checkpoints; evaluate the best one again only where plots are asked for."""
+        if self.args.plots or (RANK in {-1, 0} and self._held_last is None):
+            self._write()
+            super().final_eval()
+        elif self._held_last is not None:
+            self._write_final(self._held_last, self._held_best)
+
+    def _handle_nan_recovery(self, epoch: int) -> bool:
+        """Ultralytics goes back to the file of the epoch before: have it there."""
+        values = (self.loss, self.fitness)
+        if not all(v is None or bool(torch.isfinite(torch.as_tensor(v)).all()) for v in values):
+            self._write()
+        return bool(super()._handle_nan_recovery(epoch))
+
+    def _write(self) -> None:
+        for held, name in ((self._held_last, self.last), (self._held_best, self.best)):
+            if held is not None:
+                name.write_bytes(self._serialized(held))
+        self._written_at = time.monotonic()
+
+    def _write_final(self, last: Snapshot, best: Snapshot | None) -> None:
+        results = self._strip(last, self.last, {})
+        if best is last:
+            self.best.write_bytes(self.last.read_bytes())
+        elif best is not None:
+            self._strip(best, self.best, {"train_results": results})
+        elif self.best.exists():
+            strip_optimizer(self.best, updates={"train_results": results})
+
+    def _strip(self, held: Snapshot, name: Path, updates: dict[str, Any]) -> Any:
+        bare = replace(held, optimizer={"state": {}, "param_groups": []})
+        content = strip_optimizer(io.BytesIO(self._serialized(bare)), f"{name}.tmp", updates)
+        Path(f"{name}.tmp").replace(name)
+        return content.get("train_results")
+
+    def _serialized(self, held: Snapshot) -> bytes:
+        """A held state as a checkpoint, made by Ultralytics' own `save_model` on a copy of this trainer."""
+        twin, memory = copy(self), Memory()
+        held.put_into(twin, deepcopy(self.ema.ema))
+        twin.wdir = twin.last = twin.best = memory
+        twin.save_period = -1
+        super(LeanCheckpoints, twin).save_model()
+        return memory.data
+
+
+def _finite(net: nn.Module) -> bool:
+    tensors = [t for t in net.state_dict().values() if t.dtype.is_floating_point]
+    return bool(torch.stack(torch._foreach_norm(tensors)).isfinite().all())
+
+
+def _copied_aside(file: Path) -> Path:
+    aside = file.with_name(f"tmp-{file.name}")  # not `last*.pt`, which resume=True would look for
+    if file.exists():
+        shutil.copyfile(file, aside)
+    return aside

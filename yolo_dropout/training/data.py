@@ -1,0 +1,138 @@
+"""Look at a data set as the training will see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yolo_dropout.errors import InputError
+from yolo_dropout.training.models import one_line, reachable
+
+
+@dataclass(frozen=True)
+class DataFound:
+    """A data set that can be trained on.
+
+    Attributes:
+        n_train: Training images.
+        n_val: Validation images.
+        n_classes: Classes.
+        notes: Plain-word warnings.
+    """
+
+    n_train: int
+    n_val: int
+    n_classes: int
+    notes: tuple[str, ...]
+
+
+def look_at_data(yolo: Any, data: str, args: Any) -> DataFound:
+    """Check a data set for a model's task and write its label cache.
+
+    Runs that start together would each write the cache, and race: one does it here, before.
+
+    Args:
+        yolo: The model.
+        data: A data YAML, or a folder for classification.
+        args: Training arguments, as Ultralytics' `get_cfg` returns them.
+
+    Returns:
+        What was found.
+
+    Raises:
+        InputError: The data set is missing, empty, cannot be downloaded, or is of another task.
+    """
+    spec = _read(yolo.task, str(data), args)
+    train = _build(yolo, spec, args, "train")
+    val = _build(yolo, spec, args, "val")
+    for name, dataset in (("train", train), ("val", val)):
+        if len(dataset) == 0:
+            raise InputError(f"data: {data} has no images for {name}; check its folders")
+    _check_labels(yolo.task, data, train)
+    return DataFound(len(train), len(val), int(spec["nc"]), tuple(_notes(args, train, val)))
+
+
+def _read(task: str, data: str, args: Any) -> dict[str, Any]:
+    from ultralytics.data.utils import check_cls_dataset
+
+    is_file = Path(data).suffix in (".yaml", ".yml")
+    if task == "classify" and is_file:
+        raise InputError(f"data: a classify model needs a folder with train/ and val/ in it, got {data}")
+    if task != "classify" and Path(data).is_dir() and not list(Path(data).glob("*.y*ml")):
+        raise InputError(f"data: a {task} model needs a data YAML, got the folder {data}")
+    try:
+        if task == "classify":
+            _check_classify_there(data)
+            return dict(check_cls_dataset(data, split=args.split))
+        return _check_keypoints(task, _read_yaml(data, args))
+    except InputError:
+        raise
+    except Exception as error:  # Ultralytics raises many kinds here, from OSError to SyntaxError
+        raise InputError(f"data: {data} cannot be used: {one_line(error)}") from error
+
+
+def _check_keypoints(task: str, spec: dict[str, Any]) -> dict[str, Any]:
+    if task == "pose" and "kpt_shape" not in spec:
+        raise InputError(f"data: a pose model needs kpt_shape in {spec.get('yaml_file')}, such as [17, 3]")
+    return spec
+
+
+def _check_classify_there(data: str) -> None:
+    from ultralytics.utils import ASSETS_URL, DATASETS_DIR
+
+    there = Path(data).exists() or (Path(DATASETS_DIR) / data).exists() or "://" in data
+    if not there and (len(Path(data).parts) > 1 or not reachable(f"{ASSETS_URL}/{data}.zip")):
+        raise InputError(f"data: {data} does not exist and cannot be downloaded; give the folder with train/ and val/")
+
+
+def _read_yaml(data: str, args: Any) -> dict[str, Any]:
+    from ultralytics.data.utils import check_det_dataset
+    from ultralytics.utils import YAML
+    from ultralytics.utils.checks import check_file
+
+    if "://" in data:
+        return dict(check_det_dataset(data, split=args.split))
+    name = data if Path(data).suffix or Path(data).exists() else f"{data}.yaml"
+    file = check_file(name, hard=False)
+    if not file:
+        raise InputError(f"data: {data} does not exist; give a data YAML, by path or by a name that Ultralytics has")
+    try:
+        return dict(check_det_dataset(file, autodownload=False, split=args.split))
+    except FileNotFoundError as error:
+        source = "" if Path(file).is_dir() else str(YAML.load(file).get("download") or "")
+        if source.lower().startswith("http") and not reachable(source):
+            raise InputError(f"data: the images of {data} are not here and cannot be downloaded: {source}") from error
+    return dict(check_det_dataset(file, split=args.split))
+
+
+def _build(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> Any:
+    """The data set as the task's own trainer builds it, without a trainer: that would start loggers."""
+    from copy import copy
+
+    cls = yolo.task_map[yolo.task]["trainer"]
+    trainer = cls.__new__(cls)
+    trainer.args, trainer.data, trainer.model = copy(args), spec, yolo.model
+    trainer.args.task, trainer.args.cache, trainer.args.imgsz = yolo.task, False, args.imgsz or 224
+    source = spec[mode if mode == "train" else args.split]
+    try:
+        return trainer.build_dataset(source, mode, 1)
+    except Exception as error:  # one of many, for each way in which labels can be wrong
+        raise InputError(
+            f"data: {mode} of {spec.get('yaml_file', source)} cannot be used: {one_line(error)}"
+        ) from error
+
+
+def _check_labels(task: str, data: str, train: Any) -> None:
+    labels = getattr(train, "labels", None) or []
+    if task == "segment" and labels and not any(len(label.get("segments", ())) for label in labels):
+        raise InputError(f"data: a segment model needs outlines, and {data} has boxes only; use a detect model")
+
+
+def _notes(args: Any, train: Any, val: Any) -> list[str]:
+    told = []
+    if args.split != "train" and not any(len(label.get("cls", (0,))) for label in getattr(val, "labels", [{}])):
+        told.append("no validation image has a label, so losses and mAP say nothing")
+    if args.batch > len(train):
+        told.append(f"batch={args.batch} is more than the {len(train)} training images: one step an epoch")
+    return told

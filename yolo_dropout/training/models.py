@@ -1,0 +1,88 @@
+"""Load a model by path or name, with one clear line where that fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from yolo_dropout.errors import InputError
+
+_REMOTE = ("http:/", "https:/", "ul://", "gs://", "rtsp:/", "rtmp:/")
+_TIMEOUT_S = 10
+
+
+def load_model(model: Any) -> Any:
+    """A `YOLO` object from a path, a name, or a `YOLO` object.
+
+    Args:
+        model: `best.pt`, `yolo26n.yaml`, `yolo26n.pt` (downloaded if it is not there), or an object with weights.
+
+    Returns:
+        The Ultralytics model; `RTDETR`, `YOLOWorld` or `YOLOE` where the file says so.
+
+    Raises:
+        InputError: There is no such model, it cannot be downloaded, or it cannot be read.
+    """
+    if not isinstance(model, (str, Path)):
+        return _check(model, type(model).__name__)
+    name = str(model).strip()
+    _check_there(name)
+    try:
+        return _check(_class_for(name)(name), name)
+    except InputError:
+        raise
+    except Exception as error:  # Ultralytics raises many kinds here, from OSError to AttributeError
+        raise InputError(f"model: {name} cannot be loaded: {one_line(error)}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """The message of a foreign exception on one line, without colours."""
+    import re
+
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)) or type(error).__name__
+    return " ".join(text.replace("❌️", "").replace("❌", "").split())[:400]
+
+
+def reachable(url: str) -> bool:
+    """Whether an address answers within seconds; Ultralytics' own download may retry for minutes."""
+    import requests
+
+    try:
+        return requests.head(url, timeout=_TIMEOUT_S, allow_redirects=True).ok
+    except requests.RequestException:
+        return False
+
+
+def _check_there(name: str) -> None:
+    from ultralytics.utils import SETTINGS
+    from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES, GITHUB_ASSETS_STEMS
+
+    file = f"{name}.pt" if name in GITHUB_ASSETS_STEMS else name
+    here = Path(file).is_file() or (Path(SETTINGS["weights_dir"]) / file).is_file()
+    if here or not file.endswith(".pt") or file.lower().startswith(_REMOTE):
+        return
+    if Path(file).name not in GITHUB_ASSETS_NAMES:
+        raise InputError(f"model: {name} does not exist, and Ultralytics offers no model of that name")
+    if not reachable("https://github.com/ultralytics/assets/releases"):
+        raise InputError(
+            f"model: {name} is not here and cannot be downloaded; put the file there, check the network, or start "
+            f"from scratch with {Path(file).stem}.yaml"
+        )
+
+
+def _class_for(name: str) -> Any:
+    from ultralytics import RTDETR, YOLO
+    from ultralytics.nn.tasks import yaml_model_load
+
+    if not name.lower().endswith((".yaml", ".yml")):
+        return YOLO
+    head = yaml_model_load(name)["head"][-1][2]
+    return RTDETR if head == "RTDETRDecoder" else YOLO  # YOLO cannot tell the task of an RT-DETR YAML
+
+
+def _check(yolo: Any, name: str) -> Any:
+    from torch import nn
+
+    if not isinstance(getattr(yolo, "model", None), nn.Module) or not hasattr(yolo, "task_map"):
+        raise InputError(f"model: needs a .pt or .yaml model that can be trained, got {name}")
+    return yolo

@@ -1,0 +1,124 @@
+"""Look at the model, the data set and the arguments once, before any training starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yolo_dropout.errors import SpecError
+from yolo_dropout.sites.plan import DropoutPlan
+from yolo_dropout.training.models import load_model, one_line
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a study is about to train.
+
+    Attributes:
+        task: `detect`, `segment`, `pose`, `obb`, `classify`, `semantic` or `depth`.
+        model_name: As the model calls itself.
+        n_train: Training images, after `fraction`.
+        n_val: Validation images.
+        n_classes: Of the data set.
+        sites: Names of the sites at the highest rate; empty if that is 0.0.
+        notes: Plain-word warnings.
+        branch_note: Which branch the numbers describe; empty for heads with one branch.
+        versions: Version by package.
+    """
+
+    task: str
+    model_name: str
+    n_train: int
+    n_val: int
+    n_classes: int
+    sites: tuple[str, ...]
+    notes: tuple[str, ...]
+    branch_note: str
+    versions: dict[str, str]
+
+
+def prepare(  # noqa: PLR0917 - a spec's fields in their order
+    model: Any,
+    data: str,
+    train_args: dict[str, Any],
+    rates: Sequence[float],
+    where: str = "head",
+    kind: str = "auto",
+) -> Prepared:
+    """Load model and data set once, warm the label cache, and find the sites.
+
+    Args:
+        model: As in `train_with_dropout`.
+        data: A data YAML, or a folder for classification.
+        train_args: Other arguments of `YOLO.train`.
+        rates: Rates of the study.
+        where: See `find_sites`.
+        kind: See `find_sites`.
+
+    Returns:
+        What was found.
+
+    Raises:
+        SpecError: A training argument is unknown or has a wrong value, or a rate, place or kind is not known.
+        InputError: Model or data set are missing, cannot be downloaded, do not fit each other, or are empty.
+        SiteError: A rate above 0 finds no site.
+    """
+    from yolo_dropout.sites import Site, find_sites
+    from yolo_dropout.sites.site import network
+    from yolo_dropout.training.branches import branch_note
+    from yolo_dropout.training.data import look_at_data
+
+    plans = [DropoutPlan(rate, where, kind) for rate in rates]
+    args = _check_args(train_args)
+    yolo = load_model(model)
+    found = look_at_data(yolo, data, args)
+    sites: tuple[Site, ...] = ()
+    if max((plan.rate for plan in plans), default=0.0) > 0:
+        sites = find_sites(yolo, where, kind)
+    return Prepared(
+        task=yolo.task,
+        model_name=Path(str(yolo.model_name or type(network(yolo)).__name__)).name,
+        n_train=found.n_train,
+        n_val=found.n_val,
+        n_classes=found.n_classes,
+        sites=tuple(site.name for site in sites),
+        notes=(*found.notes, *_site_notes(sites)),
+        branch_note=branch_note(network(yolo), nms=args.nms),
+        versions=versions(),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    import platform
+    from importlib.metadata import version
+
+    packages = ("yolo-dropout", "ultralytics", "torch", "torchvision", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def _check_args(train_args: dict[str, Any]) -> Any:
+    from ultralytics.cfg import DEFAULT_CFG, get_cfg
+    from ultralytics.utils import LOGGER
+
+    if "trainer" in train_args:
+        raise SpecError("trainer: not taken, dropout acts through a trainer of its own")
+    was, LOGGER.disabled = LOGGER.disabled, True  # it prints its whole command-line help on an unknown name
+    try:
+        return get_cfg(DEFAULT_CFG, dict(train_args))
+    except (SyntaxError, TypeError, ValueError) as error:
+        raise SpecError(f"train arguments: {one_line(error)}") from error
+    finally:
+        LOGGER.disabled = was
+
+
+def _site_notes(sites: Sequence[Any]) -> list[str]:
+    from yolo_dropout.training.cautions import warnings_for
+
+    told: dict[str, list[str]] = {}
+    for site in sites:
+        for text in warnings_for(site):
+            told.setdefault(text, []).append(site.branch)
+    return [f"{' and '.join(dict.fromkeys(branches))}: {text}" for text, branches in told.items()]

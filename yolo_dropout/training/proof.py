@@ -1,0 +1,108 @@
+"""Measure that dropout acts in training and not in evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import nn
+
+from yolo_dropout.errors import SiteError
+from yolo_dropout.sites import Site, live_rates, set_rate
+
+# High enough that two draws of masks that happen to be equal are out of the question, even for one drop_path.
+_CHECK_RATE = 0.5
+_PASSES = 8
+
+
+def measure(net: nn.Module, sites: tuple[Site, ...]) -> dict[str, bool]:
+    """Whether training passes differ from each other, and whether evaluation passes do.
+
+    The passes run on a copy, so that no BatchNorm statistic changes, and give the random streams back as they were.
+
+    Args:
+        net: A network where dropout was applied at `sites`.
+        sites: At least one.
+
+    Returns:
+        `train_differs` and `eval_differs`.
+    """
+    twin = deepcopy(net)
+    set_rate(twin, sites, max(_CHECK_RATE, *live_rates(twin, sites).values()))
+    images = _images(net)
+    with torch.random.fork_rng(devices=_cuda(images)), torch.no_grad():
+        train = _differs(twin.train(), images, _PASSES)
+        evaluation = _differs(twin.eval(), images, 2)
+    return {"train_differs": train, "eval_differs": evaluation}
+
+
+def check(measured: dict[str, bool], sites: tuple[Site, ...]) -> None:
+    """Refuse dropout that does not act, or that acts in evaluation.
+
+    Raises:
+        SiteError: The measured check failed.
+    """
+    if not measured["train_differs"] or measured["eval_differs"]:
+        names = ", ".join(site.name for site in sites[:3])
+        what = "does not act in training" if not measured["train_differs"] else "acts in evaluation too"
+        raise SiteError(f"dropout: at {names}{', ...' if len(sites) > 3 else ''} it {what}; choose other sites")
+
+
+def random_modules(net: nn.Module, names: Iterable[str]) -> set[str]:
+    """The modules whose output is random in training, for the same input.
+
+    Args:
+        net: A network; its BatchNorm statistics change.
+        names: Modules to look at.
+
+    Returns:
+        Those that a forward pass reaches, and whose output differs between calls.
+    """
+    calls: dict[str, Any] = {}
+
+    def keep(name: str) -> Any:
+        return lambda _module, args, kwargs: calls.update({name: deepcopy((args, kwargs))})
+
+    modules = {name: net.get_submodule(name) for name in names}
+    hooks = [m.register_forward_pre_hook(keep(name), with_kwargs=True) for name, m in modules.items()]
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        net.train()(_images(net))
+        for hook in hooks:
+            hook.remove()
+        return {name for name, call in calls.items() if _random(modules[name], call)}
+
+
+def _random(module: nn.Module, call: Any) -> bool:
+    def output() -> list[torch.Tensor]:
+        args, kwargs = deepcopy(call)  # some dropout works in place
+        return _tensors(module(*args, **kwargs))
+
+    first = output()
+    return any(not torch.equal(a, b) for _ in range(_PASSES) for a, b in zip(first, output(), strict=True))
+
+
+def _images(net: nn.Module) -> torch.Tensor:
+    weight = next(p for p in net.parameters() if p.ndim == 4)
+    side = max(64, int(getattr(net, "stride", torch.tensor([32])).max()))
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(2, weight.shape[1], side, side, generator=generator).to(weight.device)
+
+
+def _cuda(images: torch.Tensor) -> list[int]:
+    return [images.device.index or 0] if images.device.type == "cuda" else []
+
+
+def _differs(net: nn.Module, images: torch.Tensor, passes: int) -> bool:
+    first = _tensors(net(images))
+    return any(
+        not torch.equal(a, b) for _ in range(passes - 1) for a, b in zip(first, _tensors(net(images)), strict=True)
+    )
+
+
+def _tensors(output: Any) -> list[torch.Tensor]:
+    if isinstance(output, torch.Tensor):
+        return [output]
+    inner = output.values() if isinstance(output, dict) else output if isinstance(output, (list, tuple)) else ()
+    return [t for item in inner for t in _tensors(item)]

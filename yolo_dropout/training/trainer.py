@@ -1,0 +1,108 @@
+"""Trainer classes: Ultralytics' own for the task, with dropout that acts, and checkpoints that survive a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from ultralytics.engine.trainer import BaseTrainer
+from ultralytics.utils import RANK
+from ultralytics.utils.torch_utils import unwrap_model
+
+from yolo_dropout.sites import DropoutPlan, Site, apply_dropout, live_rates, set_rate, strip_dropout
+from yolo_dropout.training.checkpoints import LeanCheckpoints, SafeCheckpoints
+from yolo_dropout.training.proof import check, measure
+from yolo_dropout.training.record import read_record, write_record
+
+
+def trainer_class(
+    yolo: Any, plan: DropoutPlan, *, lean: bool, on_epoch: Callable[[dict[str, float]], None] | None = None
+) -> type:
+    """The trainer class for a model and a plan.
+
+    A class and not an instance carries the plan, because multi-GPU training sends only the class to its ranks.
+
+    Args:
+        yolo: The model; it knows the trainer of its task.
+        plan: Dropout; at rate 0.0 nothing of ours touches the model.
+        lean: Whether checkpoints are held in memory.
+        on_epoch: Called with every row of `results.csv` in lean training.
+
+    Returns:
+        A subclass of Ultralytics' trainer.
+    """
+    stock = yolo.task_map[yolo.task]["trainer"]
+    ours = (LeanCheckpoints if lean else SafeCheckpoints, *((ActingDropout,) if plan.rate > 0 else ()))
+    own = {"dropout_plan": plan, "on_epoch": Local(on_epoch)}
+    return type(f"Dropout{stock.__name__}", (*ours, stock), own)
+
+
+class Local:
+    """A callable that stays in this process: a copy sent to another one does nothing."""
+
+    def __init__(self, call: Callable[[dict[str, float]], None] | None = None) -> None:
+        self._call = call
+
+    def __call__(self, row: dict[str, float]) -> None:
+        """Pass a row on, in the process where this was made."""
+        if self._call is not None:
+            self._call(row)
+
+    def __reduce__(self) -> tuple[type[Local], tuple[()]]:
+        return Local, ()
+
+
+class ActingDropout(BaseTrainer):  # type: ignore[misc]
+    """Mixin before an Ultralytics trainer: puts dropout into the model and sets its rate every epoch."""
+
+    dropout_plan: DropoutPlan
+    dropout_sites: tuple[Site, ...] = ()
+
+    def get_model(self, *args: Any, **kwargs: Any) -> Any:
+        """Build the model; Ultralytics sets a classifier's own dropout here, also where ours shall act elsewhere."""
+        plan = self.dropout_plan
+        if plan.where == "head" and plan.kind in ("auto", "dropout"):
+            return super().get_model(*args, **kwargs)
+        rate, self.args.dropout = self.args.dropout, 0.0
+        try:
+            return super().get_model(*args, **kwargs)
+        finally:
+            self.args.dropout = rate
+
+    def setup_model(self) -> Any:
+        """Load the model in every way that Ultralytics knows, then put dropout in, before compile, DDP and EMA."""
+        checkpoint = super().setup_model()
+        net, plan = unwrap_model(self.model), self.dropout_plan
+        plan.check_epochs(self.epochs)
+        self.dropout_sites = apply_dropout(net, plan.rate, plan.where, plan.kind)
+        measured = measure(net, self.dropout_sites)
+        check(measured, self.dropout_sites)
+        earlier = (read_record(self.save_dir) or {}) if self.resume else {}
+        self.dropout_record = {
+            **asdict(plan),
+            "sites": list(live_rates(net, self.dropout_sites)),
+            "rates": earlier.get("rates", []),
+            **measured,
+        }
+        return checkpoint
+
+    def run_callbacks(self, event: str) -> None:
+        """Set the epoch's rate before the callbacks of its start."""
+        if event == "on_train_epoch_start":
+            self._set_rate()
+        super().run_callbacks(event)
+
+    def save_model(self) -> Any:
+        """Save a stock model: the EMA is in evaluation mode, where dropout does nothing."""
+        strip_dropout(self.ema.ema)
+        return super().save_model()
+
+    def _set_rate(self) -> None:
+        net = unwrap_model(self.model)
+        net = getattr(net, "student_model", net)
+        set_rate(net, self.dropout_sites, self.dropout_plan.rate_at(self.epoch, self.epochs))
+        rates = sorted(set(live_rates(net, self.dropout_sites).values()))
+        self.dropout_record["rates"] = [*self.dropout_record["rates"][: self.epoch], rates[-1]]
+        if RANK in {-1, 0}:
+            write_record(self.save_dir, self.dropout_record)
