@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import fakes
@@ -150,3 +152,59 @@ def test_call_returns_the_value_and_passes_our_errors_on(tmp_path):
         LocalExecutor().call(break_down, SPEC, log=log)
     with pytest.raises(RuntimeError, match=r"^vanish: the process ended without a result \(exit code 3\); see"):
         LocalExecutor().call(vanish, SPEC, None, log=log)
+
+
+def diverge(job, on_epoch):
+    outcome = fakes.train(job, on_epoch)
+    lines = job.folder.results.read_text().splitlines()
+    lines[3] = lines[3].replace(lines[3].split(",")[4], "nan")
+    job.folder.results.write_text("\n".join(lines) + "\n")
+    return outcome
+
+
+def lose_an_epoch(job, on_epoch):
+    outcome = fakes.train(job, on_epoch)
+    lines = job.folder.results.read_text().splitlines(keepends=True)
+    job.folder.results.write_text("".join(lines[:2]))
+    return outcome
+
+
+def lose_everything(job, on_epoch):
+    outcome = fakes.train(job, on_epoch)
+    shutil.rmtree(job.path)
+    return outcome
+
+
+def test_a_training_that_diverged_says_so_in_its_record(tmp_path):
+    records = ends(LocalExecutor().run(jobs(tmp_path)[:1], Trainer(fakes.prepare, diverge)))
+    assert records["p0.00-s0"].finished
+    assert records["p0.00-s0"].note == "validation loss not finite from epoch 3 on"
+
+
+@pytest.mark.parametrize(
+    ("train", "error"),
+    [(lose_an_epoch, "lacks epochs that were trained, 2 first"), (lose_everything, "cannot be read")],
+)
+def test_a_folder_that_is_changed_underneath_fails_the_run(tmp_path, train, error):
+    records = ends(LocalExecutor().run(jobs(tmp_path)[:1], Trainer(fakes.prepare, train)))
+    assert records["p0.00-s0"].status == "failed"
+    assert error in records["p0.00-s0"].error
+
+
+def break_off_then_go_on(job, on_epoch):
+    last = job.path / "weights" / "last.pt"
+    if job.checkpoint is None:
+        last.parent.mkdir(parents=True)
+        last.write_text("checkpoint")
+        os._exit(1)
+    return fakes.train(job, on_epoch)
+
+
+def test_a_run_that_broke_off_goes_on_from_its_checkpoint_on_request_and_the_record_says_so(tmp_path):
+    trainer = Trainer(fakes.prepare, break_off_then_go_on)
+    job = jobs(tmp_path)[0]
+    assert not ends(LocalExecutor().run([job], trainer))["p0.00-s0"].finished
+    record = ends(LocalExecutor().run([replace(job, continue_broken=True)], trainer))["p0.00-s0"]
+    assert record.finished
+    assert record.note.startswith("continued from last.pt after it broke off")
+    assert not ends(LocalExecutor().run([job], trainer))["p0.00-s0"].finished

@@ -47,14 +47,26 @@ def test_a_broken_record_is_told_and_counts_as_none(tmp_path, content):
 
 def test_a_renamed_folder_is_told_and_left_out(tmp_path):
     folder = StudyFolder(tmp_path)
-    write_record(folder.run("p0.10-s3"), RECORD)
-    write_record(folder.run("copy of p0.10-s3"), RECORD)
+    for name in ("p0.10-s3", "copy of p0.10-s3"):
+        write_record(folder.run(name), RECORD)
+        folder.run(name).results.write_text("")
     records, notes = read_records(folder)
     assert records == (RECORD,)
     assert "the folder was renamed and is left out" in notes[0]
 
 
-def test_a_folder_without_record_is_passed_over(tmp_path):
+def test_a_run_without_record_is_passed_over_and_anything_foreign_is_told(tmp_path):
     folder = StudyFolder(tmp_path)
-    folder.run("p0.00-s0").path.mkdir(parents=True)
-    assert read_records(folder) == ((), ())
+    for name in ("p0.00-s0", "p0.125-s12", "p1e-05-s0", "train7"):
+        folder.run(name).path.mkdir(parents=True)
+    records, notes = read_records(folder)
+    assert records == ()
+    assert notes == (f"{folder.runs / 'train7'}: belongs to no run of this study and is left out",)
+
+
+def test_a_finished_run_whose_results_are_gone_is_not_done(tmp_path):
+    folder = StudyFolder(tmp_path)
+    write_record(folder.run("p0.10-s3"), RECORD)
+    records, notes = read_records(folder)
+    assert records == ()
+    assert "is gone, so the run counts as not yet done" in notes[0]

@@ -13,6 +13,7 @@ from yolo_dropout.errors import YoloDropoutError
 
 FINISHED, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _MANY = ("--rates", "--seeds")
+_FLAGS = ("--retry-failed", "--continue-broken")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,6 +74,9 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--score", metavar="METRIC", help="what is compared (default val/loss; or METRIC@last5 ...)")
     parser.add_argument("--alpha", metavar="A", help="error level of the verdict (default 0.05)")
     parser.add_argument("--run-timeout", metavar="S", help="stop a run that takes longer, in seconds")
+    parser.add_argument(
+        "--continue-broken", action="store_true", help="go on from last.pt where a run broke off, instead of anew"
+    )
     parser.add_argument("--retry-failed", action="store_true", help="train runs again that have failed before")
     _add_dropout_options(parser)
     parser.set_defaults(command=_sweep)
@@ -109,7 +113,7 @@ def _is_key_value(words: Sequence[str], place: int) -> bool:
     # `--rates 0 0.5 epochs=5`: an option that takes many words must not swallow key=value, one that takes a
     # single word may have a `=` in it.
     before = words[place - 1] if place else ""
-    takes_this = before.startswith("--") and before not in (*_MANY, "--retry-failed") and "=" not in before
+    takes_this = before.startswith("--") and before not in (*_MANY, *_FLAGS) and "=" not in before
     return re.match(r"[A-Za-z_]\w*=", words[place]) is not None and not takes_this
 
 

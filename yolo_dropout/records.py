@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -10,6 +11,8 @@ from typing import Any, Literal
 from yolo_dropout.errors import InputError
 from yolo_dropout.files import RunFolder, StudyFolder, read_json, write_json
 from yolo_dropout.plan import Run
+
+_RUN_NAME = re.compile(r"p0\.\d+(e-\d+)?-s\d+|p\d(\.\d+)?e-\d+-s\d+")
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class RunRecord:
         seed: The run's seed.
         status: `finished` or `failed`.
         error: Why it failed, one line; None when finished.
+        note: What else a reader of its numbers must know, one line: that it diverged, or was continued.
         started: When it started, ISO 8601 with time zone.
         seconds: Wall time of the training, s.
         sites: Where dropout acted, read from the live model.
@@ -32,6 +36,7 @@ class RunRecord:
     seed: int
     status: Literal["finished", "failed"]
     error: str | None = None
+    note: str | None = None
     started: str | None = None
     seconds: float | None = None
     sites: tuple[str, ...] = ()
@@ -85,22 +90,28 @@ def _parse(values: Any, folder: RunFolder) -> RunRecord:
 def read_records(folder: StudyFolder) -> tuple[tuple[RunRecord, ...], tuple[str, ...]]:
     """Read the records of all runs of a study.
 
-    A folder without a record belongs to a run that broke off, and is passed over in silence: it is pending.
+    A run's folder without a record belongs to a run that broke off, and is passed over in silence: it is pending.
 
     Returns:
         The records, seed-major, and a line for everything in `runs` that is no sound record.
     """
     records: list[RunRecord] = []
     notes: list[str] = []
-    for path in sorted(folder.runs.glob("*/run.json")):
-        run_folder = RunFolder(path.parent)
+    for path in sorted(folder.runs.iterdir()) if folder.runs.is_dir() else ():
+        run_folder = RunFolder(path)
+        if not run_folder.record.exists():
+            if not _RUN_NAME.fullmatch(path.name):
+                notes.append(f"{path}: belongs to no run of this study and is left out")
+            continue
         try:
             record = read_record(run_folder)
         except InputError as error:
             notes.append(str(error))
             continue
-        if record.run.name == run_folder.path.name:
-            records.append(record)
+        if record.run.name != path.name:
+            notes.append(f"{path}: holds the record of {record.run.name}; the folder was renamed and is left out")
+        elif record.finished and not run_folder.results.exists():
+            notes.append(f"{run_folder.results}: is gone, so the run counts as not yet done")
         else:
-            notes.append(f"{path}: is the record of {record.run.name}; the folder was renamed and is left out")
+            records.append(record)
     return tuple(sorted(records, key=lambda record: record.run)), tuple(notes)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
+from itertools import takewhile
 from pathlib import Path
 
 from yolo_dropout.collect import Study, load_study
@@ -28,6 +29,7 @@ def run_study(
     *,
     jobs: int | None = None,
     retry_failed: bool = False,
+    continue_broken: bool = False,
     executor: Executor | None = None,
     trainer: Trainer = ULTRALYTICS,
     on_plan: Callable[[tuple[Run, ...], tuple[RunRecord, ...]], None] = lambda _todo, _done: None,
@@ -44,6 +46,7 @@ def run_study(
         out: The study's folder; a study that is there already goes on.
         jobs: How many runs train at a time; by default one per GPU, or per core.
         retry_failed: Train runs again that have failed before.
+        continue_broken: Go on with runs that broke off from their `last.pt`, instead of starting them over.
         executor: Where to train; by default on this machine.
         trainer: What trains; by default Ultralytics.
         on_plan: Told once what is to do, and what has been done before.
@@ -70,7 +73,8 @@ def run_study(
         todo = pending(spec, {record.run for record in done})
         on_plan(todo, tuple(done))
         ended: list[RunRecord] = []
-        jobs_to_do = _jobs(folder, spec, todo, lambda: stopped() or _same_fault(ended))
+        waiting = (Job(run, spec, folder.run(run.name).path, continue_broken) for run in todo)
+        jobs_to_do = takewhile(lambda _: not (stopped() or _same_fault(ended)), waiting)
         with closing(chosen.run(jobs_to_do, trainer)) as events:
             for event in events:
                 if isinstance(event, Ended):
@@ -79,13 +83,6 @@ def run_study(
         study = load_study(folder.path)
         publish(study)
     return study
-
-
-def _jobs(folder: StudyFolder, spec: StudySpec, todo: tuple[Run, ...], stopped: Callable[[], bool]) -> Iterator[Job]:
-    for run in todo:
-        if stopped():
-            return
-        yield Job(run, spec, folder.run(run.name).path)
 
 
 def _same_fault(ended: list[RunRecord]) -> bool:

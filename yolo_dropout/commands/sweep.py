@@ -16,7 +16,9 @@ from yolo_dropout.commands.interrupts import Interrupts
 from yolo_dropout.commands.tell import tell
 from yolo_dropout.embedded import default_study
 from yolo_dropout.errors import SpecError, YoloDropoutError
+from yolo_dropout.executors import Trainer
 from yolo_dropout.executors.local import LocalExecutor
+from yolo_dropout.executors.worker import ULTRALYTICS
 from yolo_dropout.folder import read_config
 from yolo_dropout.progress import view
 from yolo_dropout.resources import default_jobs
@@ -26,8 +28,12 @@ from yolo_dropout.study import run_study
 _PLAIN_OPTIONS = ("score", "alpha", "where", "kind", "schedule")
 
 
-def sweep(options: Namespace) -> int:
+def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     """Run a study and tell its verdict.
+
+    Args:
+        options: The parsed words.
+        trainer: What trains.
 
     Returns:
         0 when all runs have finished, 1 when some failed, 130 when interrupted.
@@ -47,7 +53,9 @@ def sweep(options: Namespace) -> int:
                     spec,
                     out,
                     executor=LocalExecutor(jobs, timeout_s),
+                    trainer=trainer,
                     retry_failed=options.retry_failed,
+                    continue_broken=options.continue_broken,
                     on_plan=shown.plan,
                     on_event=shown.show,
                     stopped=lambda: interrupts.asked,

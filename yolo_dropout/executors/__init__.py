@@ -21,16 +21,30 @@ OnEpoch = Callable[[dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Job:
-    """One run together with all that a fresh process needs to train it."""
+    """One run together with all that a fresh process needs to train it.
+
+    Attributes:
+        run: Which run.
+        spec: The study's spec.
+        path: The run's folder.
+        continue_broken: Go on from the `last.pt` of a run that broke off, instead of starting over.
+    """
 
     run: Run
     spec: StudySpec
     path: Path
+    continue_broken: bool = False
 
     @property
     def folder(self) -> RunFolder:
         """Where the run's files go."""
         return RunFolder(self.path)
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The checkpoint to go on from; None to start over."""
+        last = self.path / "weights" / "last.pt"
+        return last if self.continue_broken and last.exists() else None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any
 import yolo_dropout.errors
 from yolo_dropout.errors import InputError, YoloDropoutError
 from yolo_dropout.executors import Ended, EpochDone, Event, Job, Started, T, Trainer
-from yolo_dropout.executors.worker import fresh_folder, one_line, redirect_output, run_job
+from yolo_dropout.executors.worker import one_line, ready_folder, redirect_output, run_job
 from yolo_dropout.records import RunRecord, read_record, write_record
 
 
@@ -108,7 +108,7 @@ class _Worker:
 
     @classmethod
     def start(cls, job: Job, trainer: Trainer) -> _Worker:
-        fresh_folder(job.path)
+        ready_folder(job)
         receiver, sender = multiprocessing.Pipe(duplex=False)
         return cls(job, _start(_work, sender, job, trainer), receiver, time.monotonic())
 

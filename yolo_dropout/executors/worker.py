@@ -12,30 +12,45 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from yolo_dropout.errors import InputError, StudyFolderError
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
 from yolo_dropout.records import RunRecord, write_record
+from yolo_dropout.results import VAL_LOSS, Results, read_results
 from yolo_dropout.spec import StudySpec
 
 
 def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
     """Train one job in this process, and write its record last.
 
-    Whatever the trainer raises becomes the record's error: a failed training is data, not an exception.
+    Whatever the trainer raises becomes the record's error: a failed training is data, not an exception. So does a
+    `results.csv` that lacks epochs which were trained, because somebody deleted or changed it meanwhile.
 
     Raises:
         StudyFolderError: The record itself cannot be written.
     """
     started, clock = datetime.now().astimezone().isoformat(timespec="seconds"), time.perf_counter()
+    continued, epochs = job.checkpoint is not None, set[int]()
+
+    def count_epoch(values: dict[str, float]) -> None:
+        epochs.add(int(values["epoch"]))
+        on_epoch(values)
+
     try:
-        outcome, error = trainer.train(job, on_epoch), None
+        outcome, error = trainer.train(job, count_epoch), None
+        notes = [_diverged(_whole_results(job, epochs))]
     except BaseException as raised:  # including SystemExit: the run has failed all the same
         traceback.print_exc()
-        outcome, error = Outcome((), {}, {}), one_line(raised)
+        outcome, error, notes = Outcome((), {}, {}), one_line(raised), []
+    if continued:
+        notes.append("continued from last.pt after it broke off, so it differs from an undisturbed run")
     record = RunRecord(
         rate=job.run.rate,
         seed=job.run.seed,
         status="failed" if error else "finished",
         error=error,
+        note="; ".join(note for note in notes if note) or None,
         started=started,
         seconds=round(time.perf_counter() - clock, 2),
         sites=outcome.sites,
@@ -44,6 +59,19 @@ def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
     )
     write_record(job.folder, record)
     return record
+
+
+def _whole_results(job: Job, epochs: set[int]) -> Results:
+    results = read_results(job.folder.results)
+    lost = epochs - set(results.epochs.tolist())
+    if lost:
+        raise InputError(f"{job.folder.results}: lacks epochs that were trained, {min(lost)} first; it was changed")
+    return results
+
+
+def _diverged(results: Results) -> str | None:
+    bad = ~np.isfinite(results.curve(VAL_LOSS))
+    return f"validation loss not finite from epoch {results.epochs[bad][0]} on" if bad.any() else None
 
 
 def one_line(error: BaseException) -> str:
@@ -64,18 +92,21 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
     from yolo_dropout.training import train_lean
 
     spec = job.spec
-    run = train_lean(
-        spec.model,
-        dropout=job.run.rate,
-        where=spec.where,
-        kind=spec.kind,
-        schedule=spec.schedule,
-        on_epoch=on_epoch,
-        data=spec.data,
-        seed=job.run.seed,
-        save_dir=str(job.path),
-        **spec.train,
-    )
+    if job.checkpoint is not None:
+        run = train_lean(str(job.checkpoint), on_epoch=on_epoch, resume=True)
+    else:
+        run = train_lean(
+            spec.model,
+            dropout=job.run.rate,
+            where=spec.where,
+            kind=spec.kind,
+            schedule=spec.schedule,
+            on_epoch=on_epoch,
+            data=spec.data,
+            seed=job.run.seed,
+            save_dir=str(job.path),
+            **spec.train,
+        )
     proof = dict(run.proof)
     return Outcome(run.sites, proof, proof.pop("versions", {}))
 
@@ -83,11 +114,18 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
 ULTRALYTICS = Trainer(prepare, train)
 
 
-def fresh_folder(path: Path) -> None:
-    """Make the run's folder anew: what a run that broke off left there is worth nothing to the next try."""
-    if path.exists():
-        shutil.rmtree(path)
-    path.mkdir(parents=True)
+def ready_folder(job: Job) -> None:
+    """Make the run's folder anew, unless the run goes on from a checkpoint there.
+
+    Raises:
+        StudyFolderError: The folder cannot be made.
+    """
+    try:
+        if job.checkpoint is None and job.path.exists():
+            shutil.rmtree(job.path)
+        job.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyFolderError(f"{job.path}: cannot be made anew ({error.strerror}); free the folder") from error
 
 
 def redirect_output(log: Path) -> None:
