@@ -54,6 +54,7 @@ def loss_components(curves: pd.DataFrame, branch_note: str | None = None) -> Fig
             color=style.INK,
             fontsize=style.TEXT_PT,
             fontweight="bold",
+            parse_math=False,
         )
         style.epoch_axis(ax)
         ax.locator_params(axis="x", nbins=4)

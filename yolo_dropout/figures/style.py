@@ -10,6 +10,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 from math import floor, isfinite, log10
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -19,12 +20,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 INK = "#1c2530"
+INK_ON_DARK = "#edf1f5"
 MUTED = "#5d6875"
 GRID = "#e3e7eb"
 PAPER = "#ffffff"
 WIDTH_IN = 8.0
 TITLE_PT, TEXT_PT, SMALL_PT = 12.5, 10.5, 8.5
-MAP, MAP_FROM, MAP_TO = "plasma", 0.12, 0.76
+MAP, LIGHT_PART, DARK_PART = "plasma", (0.12, 0.76), (0.36, 0.93)
 
 
 def rate_text(rate: float) -> str:
@@ -45,11 +47,18 @@ def number(value: float, among: Iterable[float] = ()) -> str:
     return f"{value:.{min(max(decimals, 0), 4)}f}"
 
 
-def colours(rates: Sequence[float]) -> dict[float, str]:
-    """Colour by rate: ink for the control, the sequential map in order for the others."""
+def colours(rates: Sequence[float], *, dark: bool = False) -> dict[float, str]:
+    """Colour by rate: ink for the control, the sequential map in order for the others.
+
+    Args:
+        rates: Any order, with or without the control.
+        dark: For a dark ground: light ink, and the map's lighter part.
+    """
     others = sorted({float(rate) for rate in rates} - {0.0})
-    places = np.linspace(MAP_FROM, MAP_TO, len(others)) if len(others) > 1 else [0.5]
-    return {0.0: INK} | {rate: to_hex(mpl.colormaps[MAP](x)) for rate, x in zip(others, places, strict=False)}
+    start, end = DARK_PART if dark else LIGHT_PART
+    places = np.linspace(start, end, len(others)) if len(others) > 1 else [(start + end) / 2]
+    tints = {rate: to_hex(mpl.colormaps[MAP](place)) for rate, place in zip(others, places, strict=False)}
+    return {0.0: INK_ON_DARK if dark else INK} | tints
 
 
 def new_figure(height_in: float = 4.6, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -102,18 +111,18 @@ def finish(
     notes = [line for text in small_print if text for line in textwrap.wrap(text, 124)]
     head_in = 0.18 + 0.23 * len(heading)
     left = 0.16 / WIDTH_IN
-    figure.text(
-        left,
-        1 - 0.14 / height,
-        "\n".join(heading),
-        color=INK,
-        fontsize=TITLE_PT,
-        fontweight="bold",
-        va="top",
-        linespacing=1.25,
+    texts: tuple[tuple[float, str, dict[str, Any]], ...] = (
+        (
+            1 - 0.14 / height,
+            "\n".join(heading),
+            {"color": INK, "fontsize": TITLE_PT, "fontweight": "bold", "va": "top"},
+        ),
+        (1 - head_in / height, subtitle, {"color": MUTED, "fontsize": TEXT_PT, "va": "top"}),
+        (0.12 / height, "\n".join(notes), {"color": MUTED, "fontsize": SMALL_PT, "va": "bottom"}),
     )
-    figure.text(left, 1 - head_in / height, subtitle, color=MUTED, fontsize=TEXT_PT, va="top")
-    figure.text(left, 0.12 / height, "\n".join(notes), color=MUTED, fontsize=SMALL_PT, va="bottom", linespacing=1.35)
+    for place, text, look in texts:
+        # Names come from files: a dollar sign in one is no formula.
+        figure.text(left, place, text, linespacing=1.3, parse_math=False, **look)
     tick_lines = max(label.get_text().count("\n") for ax in figure.axes for label in [*ax.get_xticklabels(), ax.title])
     bottom_in = 0.66 + 0.165 * len(notes) + 0.17 * tick_lines
     figure.subplots_adjust(

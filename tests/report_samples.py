@@ -1,0 +1,77 @@
+"""Made-up studies as the report takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from synthetic_study import make_curves, make_scores
+
+from yolo_dropout.decision import decide
+from yolo_dropout.figures.series import primary_metric, run_values
+from yolo_dropout.report import ReportData
+
+NOTE = (
+    "YOLO26: the losses are those of the one-to-one branch, mAP is that of the one-to-many branch with NMS; "
+    "they need not agree."
+)
+
+
+def make_summary(curves: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """The columns of `table.summary` that the report shows."""
+    metric = primary_metric(curves)
+    losses = curves[curves["metric"] == "val/loss"]
+    lowest = losses.loc[losses.groupby(["rate", "seed"])["value"].idxmin()]
+    return pd.DataFrame(
+        {
+            "rate": scores.columns.astype(float),
+            "n": scores.notna().sum().to_numpy(),
+            "mean": scores.mean().to_numpy(),
+            "sd": scores.std().to_numpy(),
+            "epoch": lowest.groupby("rate")["epoch"].mean().to_numpy(),
+            "gap": run_values(curves, "val/loss", "gap").mean().to_numpy(),
+            "metric": metric,
+            "metric_mean": run_values(curves, metric, "best").mean().to_numpy() if metric else float("nan"),
+        }
+    )
+
+
+def make_report(curves: pd.DataFrame | None = None, **changes: Any) -> ReportData:
+    """A whole study; `changes` replace fields of the result."""
+    curves = make_curves() if curves is None else curves
+    scores = make_scores(curves)
+    records = [
+        {
+            "rate": float(rate),
+            "seed": int(seed),
+            "status": "finished",
+            "error": None,
+            "seconds": 42.0 + 60 * int(seed),
+            "sites": [f"model.23.cv{branch}.{level}.1" for branch in (2, 3) for level in range(3)] if rate else [],
+            "proof": {"kind": "dropout2d", "rates": [float(rate)]},
+            "folder": f"runs/p{rate:.2f}-s{seed}",
+        }
+        for seed in scores.index
+        for rate in scores.columns
+    ]
+    fields: dict[str, Any] = {
+        "title": "yolo26n.pt on digits.yaml",
+        "verdict": decide(scores.to_numpy(), scores.columns.to_numpy(float), score_name="val/loss@min"),
+        "curves": curves,
+        "scores": scores,
+        "summary": make_summary(curves, scores),
+        "records": tuple(records),
+        "planned": len(records),
+        "asked": {
+            "model": "yolo26n.pt",
+            "data": "digits.yaml",
+            "rates": [0.0, 0.1],
+            "train": {"epochs": 60, "imgsz": 128},
+        },
+        "prepared": {"task": "detect", "n_train": 24, "n_val": 40, "n_classes": 10, "notes": ()},
+        "versions": {"yolo_dropout": "0.1.0", "ultralytics": "8.4.190", "torch": "2.14.0"},
+        "command": "yolo-dropout sweep model=yolo26n.pt data=digits.yaml epochs=60 --rates 0 0.1 0.2 0.3 0.5 --seeds 5",
+        "branch_note": NOTE,
+        "files": {"summary.csv": "summary.csv", "curves.csv": "curves.csv"},
+    }
+    return ReportData(**(fields | changes))

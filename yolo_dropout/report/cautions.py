@@ -1,0 +1,104 @@
+"""What a reader should know before trusting the numbers, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from yolo_dropout.figures.series import LOSS, by_run
+from yolo_dropout.figures.style import number, rate_text
+from yolo_dropout.figures.words import metric_name, seeds
+from yolo_dropout.report.data import ReportData
+
+FEW_SEEDS, ENOUGH_SEEDS = 3, 5
+SMALL_VALIDATION = 100
+STILL_FALLING = 0.97
+
+
+def warnings_of(data: ReportData) -> tuple[str, ...]:
+    """All warnings for this study, the gravest first, without repetition."""
+    sources = (_unknown, _inert, _missing, _seeds, _small, _short, _disagree)
+    own = [line for source in sources for line in source(data)]
+    told = [*data.prepared.get("notes", ()), *([data.branch_note] if data.branch_note else []), *data.notes]
+    return tuple(dict.fromkeys(own + told))
+
+
+def _unknown(data: ReportData) -> Iterator[str]:
+    if data.ours:
+        return
+    task = data.prepared.get("task")
+    start = "These runs were not made by this project, and their files do not say whether dropout acted."
+    if task == "classify":
+        yield f"{start} In classification Ultralytics itself applies dropout= at the model's own Dropout layer."
+    else:
+        yield f"{start} Outside classification Ultralytics ignores dropout=, so it most likely did not."
+
+
+def _inert(data: ReportData) -> Iterator[str]:
+    """A rate whose every score equals the control's to the last digit: dropout cannot have acted."""
+    if 0.0 not in data.scores.columns:
+        return
+    for rate in data.rates[1:]:
+        both = data.scores[[0.0, rate]].dropna()
+        if len(both) and (both[0.0] == both[rate]).all():
+            yield f"Rate {rate_text(rate)} gives the very scores of rate 0.0: dropout did not act in these runs."
+
+
+def _missing(data: ReportData) -> Iterator[str]:
+    if data.failed:
+        runs = max(data.planned, len(data.records))
+        yield f"{len(data.failed)} of {runs} runs failed; the verdict rests on the others."
+    if data.planned > len(data.records):
+        left = data.planned - len(data.records)
+        yield f"{left} of {data.planned} runs have not ended yet; numbers may still change."
+    finished = len(data.records) - len(data.failed)
+    scored = int(data.scores.notna().to_numpy().sum())
+    if finished > scored:
+        yield f"{finished - scored} finished runs have no finite score: their training diverged."
+
+
+def _seeds(data: ReportData) -> Iterator[str]:
+    count = data.verdict.n_seeds if data.verdict else len(data.scores)
+    if count < FEW_SEEDS:
+        noise = "the seed alone moves a score as much as most rates do"
+        yield f"{seeds(count)} cannot carry a verdict: {noise}. Take {ENOUGH_SEEDS}."
+    elif count < ENOUGH_SEEDS:
+        detectable = data.verdict.detectable if data.verdict else None
+        size = f" (about {number(detectable)} and more)" if detectable else ""
+        yield f"{seeds(count)} find only large effects{size}. {ENOUGH_SEEDS} or more find smaller ones."
+
+
+def _small(data: ReportData) -> Iterator[str]:
+    n_val = data.prepared.get("n_val")
+    if isinstance(n_val, int) and 0 < n_val < SMALL_VALIDATION:
+        yield (
+            f"The validation set has {n_val} images. The verdict holds for these images; "
+            "on others it may come out differently, however many seeds there are."
+        )
+
+
+def _short(data: ReportData) -> Iterator[str]:
+    runs = by_run(data.curves, LOSS)
+    if runs.empty or "epoch" not in data.summary or runs.index.max() < 2:
+        return
+    last = float(runs.index.max())
+    falling = data.summary.loc[data.summary["epoch"] >= STILL_FALLING * last, "rate"].astype(float).tolist()
+    if falling:
+        rates = ", ".join(rate_text(rate) for rate in falling)
+        yield f"At rate {rates} the validation loss still falls at the end: more epochs may change the verdict."
+
+
+def _disagree(data: ReportData) -> Iterator[str]:
+    """Validation loss and headline metric that point to different rates."""
+    table = data.summary.dropna(subset=["mean", "metric_mean"]) if "metric_mean" in data.summary else data.summary
+    if "metric_mean" not in table or len(table) < 2 or not data.score.startswith(LOSS):
+        return
+    by_loss = float(table["rate"].to_numpy()[int(np.argmin(table["mean"].to_numpy()))])
+    by_metric = float(table["rate"].to_numpy()[int(np.argmax(table["metric_mean"].to_numpy()))])
+    if by_loss != by_metric:
+        name = metric_name(str(table["metric"].iloc[0]))
+        yield (
+            f"Validation loss is lowest at rate {rate_text(by_loss)}, but {name} is highest at rate "
+            f"{rate_text(by_metric)}. Ask yourself which of the two you care about."
+        )

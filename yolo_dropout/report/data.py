@@ -1,0 +1,66 @@
+"""What a report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from yolo_dropout.decision import Verdict
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """A study as the report needs it.
+
+    Attributes:
+        title: Name of the study.
+        verdict: What the scores allow to say; None while there are too few to say anything.
+        curves: Tidy curves, columns rate, seed, epoch, metric, value.
+        scores: Index seed, one column per rate; NaN where a run is missing, failed or diverged.
+        summary: One row per rate, as `table.summary` makes it.
+        score: What is compared, as `val/loss@min`.
+        higher_is_better: Direction of the score.
+        records: One mapping per run that has ended, with the fields of `run.json` and, where there is one,
+            `folder`, the run's folder relative to the page.
+        planned: Number of runs of the whole study; 0 where nobody planned them.
+        asked: The spec, field by field.
+        prepared: What was found before the first run: task, n_train, n_val, n_classes, sites, notes.
+        notes: What had to be repaired or left out, a line each.
+        versions: Versions of what trained.
+        command: The command that repeats the study.
+        branch_note: Which branch of the head the numbers describe, where a model has two.
+        files: Name to relative path of the files beside the page.
+        ours: False for runs that this project did not make.
+    """
+
+    title: str
+    verdict: Verdict | None
+    curves: pd.DataFrame
+    scores: pd.DataFrame
+    summary: pd.DataFrame
+    score: str = "val/loss@min"
+    higher_is_better: bool = False
+    records: tuple[Mapping[str, Any], ...] = ()
+    planned: int = 0
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    prepared: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+    branch_note: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    ours: bool = True
+
+    @property
+    def failed(self) -> tuple[Mapping[str, Any], ...]:
+        """The runs that failed."""
+        return tuple(record for record in self.records if record.get("status") == "failed")
+
+    @property
+    def rates(self) -> list[float]:
+        """All rates, ascending, the control first."""
+        return sorted({0.0, *(float(rate) for rate in self.scores.columns.to_list())})

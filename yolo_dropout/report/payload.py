@@ -1,0 +1,137 @@
+"""The numbers that the page's script draws, small enough to travel inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from yolo_dropout.decision import Comparison, Verdict, decide
+from yolo_dropout.errors import ScoresError
+from yolo_dropout.figures import series, words
+from yolo_dropout.figures.runs import frame
+from yolo_dropout.figures.style import rate_text
+from yolo_dropout.report.data import ReportData
+
+RUN_VALUES = 200_000
+MEAN_EPOCHS = 400
+SIGNIFICANT = 5
+
+
+def payload(data: ReportData) -> dict[str, Any]:
+    """Curves and scores as plain lists; single runs are thinned out where a study is large.
+
+    Returns:
+        rates; chosen (index of the chosen rate or None); metrics, each with its mean by rate, its best point by
+        rate and its runs; scores, each with values by seed and rate, means and paired limits by rate.
+    """
+    names = shown_metrics(data.curves)
+    tables = {name: series.by_run(data.curves, name) for name in names}
+    n_runs = max((table.shape[1] for table in tables.values()), default=0)
+    per_run = max(12, RUN_VALUES // max(1, n_runs * max(1, len(names))))
+    decided = data.verdict is not None and data.verdict.decided
+    return {
+        "rates": [rate_text(rate) for rate in data.rates],
+        "chosen": data.rates.index(data.verdict.rate) if decided and data.verdict else None,
+        "parts": series.loss_parts(data.curves),
+        "metrics": [_metric(name, table, data.rates, per_run) for name, table in tables.items() if not table.empty],
+        "scores": list(_scores(data)),
+    }
+
+
+def shown_metrics(curves: pd.DataFrame) -> list[str]:
+    """Validation loss first, then its parts, then the metrics; training losses differ by rate in meaning."""
+    present = [str(name) for name in curves["metric"].unique()]
+    metrics = [name for name in present if name.startswith("metrics/")]
+    primary = series.primary_metric(curves)
+    order = [series.LOSS, primary, *metrics, *series.loss_parts(curves)]
+    return [name for name in dict.fromkeys(order) if name in present and name is not None]
+
+
+def _metric(name: str, runs: pd.DataFrame, rates: list[float], per_run: int) -> dict[str, Any]:
+    lower = series.lower_is_better(name)
+    means = series.mean_by_rate(runs)
+    epochs = runs.index.to_numpy()
+    coarse, fine = _grid(len(epochs), per_run), _grid(len(epochs), MEAN_EPOCHS)
+    low, high = frame(runs, lower=lower)
+    best = [series.best_epoch(means[rate], lower=lower) if rate in means else None for rate in rates]
+    return {
+        "key": name,
+        "name": words.metric_name(name),
+        "lower": lower,
+        "frame": [low, high],
+        "epochs": epochs[fine].tolist(),
+        "means": [_numbers(means[rate].to_numpy()[fine]) if rate in means else [] for rate in rates],
+        "best": [None if point is None else _numbers(point) for point in best],
+        "runEpochs": epochs[coarse].tolist(),
+        "runs": [
+            [rates.index(rate), seed, _numbers(runs[rate, seed].to_numpy()[coarse])]
+            for rate, seed in series.run_keys(runs)
+            if rate in rates
+        ],
+    }
+
+
+def _scores(data: ReportData) -> Iterator[dict[str, Any]]:
+    """The study's own score, then the others that a reader may ask for, each with its own paired limits."""
+    own = data.scores.reindex(columns=data.rates).astype(float)
+    yield _score(data.score, words.score_words(data.score), own, data.higher_is_better, data.verdict)
+    alpha = data.verdict.alpha if data.verdict else 0.05
+    for key, name, values, higher in _others(data):
+        table = values.reindex(columns=data.rates).astype(float)
+        yield _score(key, name, table, higher, _judge(table, higher, alpha))
+
+
+def _others(data: ReportData) -> Iterator[tuple[str, str, pd.DataFrame, bool]]:
+    """Key, name, values and direction; the overfitting gap comes last."""
+    for metric in filter(None, (series.LOSS, series.primary_metric(data.curves))):
+        higher = not series.lower_is_better(metric)
+        best = f"{metric}@{'max' if higher else 'min'}"
+        if best != data.score:
+            yield best, words.score_words(best), series.run_values(data.curves, metric, "best"), higher
+        end = series.run_values(data.curves, metric, "last")
+        yield f"{metric}@end", f"{words.metric_name(metric)} at the end", end, higher
+    yield "gap", "overfitting gap", series.run_values(data.curves, series.LOSS, "gap"), False
+
+
+def _judge(table: pd.DataFrame, higher: bool, alpha: float) -> Verdict | None:
+    try:
+        return decide(table.to_numpy(), table.columns.to_numpy(), higher_is_better=higher, alpha=alpha)
+    except ScoresError:
+        return None
+
+
+def _score(key: str, name: str, table: pd.DataFrame, higher: bool, verdict: Verdict | None) -> dict[str, Any]:
+    limits = _limits(float(table[0.0].mean()), 1.0 if higher else -1.0, verdict.comparisons if verdict else ())
+    return {
+        "key": key,
+        "name": name,
+        "higher": higher,
+        "seeds": [int(seed) for seed in table.index],
+        "values": [_numbers(row) for row in table.to_numpy()],
+        "means": _numbers(table.mean().to_numpy()),
+        "limits": [limits.get(float(rate)) for rate in table.columns],
+    }
+
+
+def _limits(control: float, sign: float, comparisons: Iterable[Comparison]) -> Mapping[float, list[float | None]]:
+    """By rate: the simultaneous limits of the paired improvement, laid off from the control's mean."""
+    return {
+        c.rate: _numbers(sorted((control + sign * c.low, control + sign * c.high)))
+        for c in comparisons
+        if c.low is not None and c.high is not None and isfinite(c.low) and isfinite(c.high)
+    }
+
+
+def _grid(size: int, limit: int) -> NDArray[np.int64]:
+    """Places of at most `limit` of `size` epochs, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(0, size - 1, min(size, limit)).round().astype(np.int64))
+
+
+def _numbers(values: Iterable[float]) -> list[float | None]:
+    """Rounded to five significant digits; None, which JSON has, for what is not finite."""
+    return [float(f"{value:.{SIGNIFICANT}g}") if isfinite(value) else None for value in values]
