@@ -15,8 +15,8 @@ from scipy import optimize, special
 
 FloatArray = npt.NDArray[np.float64]
 
-_SHARED_NODES = 32
-_SCALE_NODES = 48
+_SHARED_NODES = 24
+_SCALE_NODES = 32
 
 
 @lru_cache(maxsize=64)
@@ -32,22 +32,23 @@ def _rules(df: float) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     return shared, shared_weight / shared_weight.sum(), scale, scale_weight / scale_weight.sum()
 
 
-def tail_probability(statistic: float, n_rates: int, df: float, correlation: float = 0.5) -> float:
-    """P(the largest of `n_rates` t statistics exceeds `statistic`) under no effect.
+def tail_probability(statistics: npt.ArrayLike, n_rates: int, df: float, correlation: float = 0.5) -> FloatArray:
+    """P(the largest of `n_rates` t statistics exceeds a value) under no effect.
 
     Args:
-        statistic: Value to exceed.
+        statistics: Values to exceed, any shape.
         n_rates: Number of rates that are compared with the control.
         df: Degrees of freedom of the common variance, above 0.
         correlation: Correlation between two of the statistics, in [0, 1); 0.5 for equal noise.
 
     Returns:
-        The one-sided p-value, adjusted for all rates.
+        One-sided p-values, adjusted for all rates, in the shape of `statistics`.
     """
     shared, shared_weight, scale, scale_weight = _rules(df)
-    bound = (statistic * scale[:, None] + np.sqrt(correlation) * shared) / np.sqrt(1 - correlation)
-    below = scale_weight @ (special.ndtr(bound) ** n_rates @ shared_weight)
-    return float(np.clip(1 - below, 0.0, 1.0))
+    scaled = np.multiply.outer(np.asarray(statistics, np.float64), scale)
+    bound = (scaled[..., None] + np.sqrt(correlation) * shared) / np.sqrt(1 - correlation)
+    below = (special.ndtr(bound) ** n_rates @ shared_weight) @ scale_weight
+    return np.asarray(np.clip(1 - below, 0.0, 1.0))
 
 
 @lru_cache(maxsize=1024)
@@ -65,7 +66,7 @@ def critical_value(alpha: float, n_rates: int, df: float, correlation: float = 0
     """
 
     def excess(value: float) -> float:
-        return tail_probability(value, n_rates, df, correlation) - alpha
+        return float(tail_probability(value, n_rates, df, correlation)) - alpha
 
     upper = 4.0
     while excess(upper) > 0:

@@ -1,49 +1,19 @@
-"""The verdict for a fixed number of seeds."""
+"""The verdict for the seeds at hand."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
+from yolo_dropout.decision.contrast import MIN_BLOCKS, Contrasts, contrast
 from yolo_dropout.decision.dunnett import critical_value, tail_probability
-from yolo_dropout.decision.scores import FloatArray, read_scores
+from yolo_dropout.decision.outlook import POWER_Z, blocks_needed
+from yolo_dropout.decision.scores import FloatArray, check_options, read_scores
 from yolo_dropout.decision.verdict import Comparison, Outcome, Verdict
-from yolo_dropout.errors import ScoresError
-
-MIN_BLOCKS = 3
-
-
-class Contrasts(NamedTuple):
-    """Every rate against the control; arrays of shape (..., n_rates - 1)."""
-
-    n: npt.NDArray[np.int64]
-    difference: FloatArray
-    error: FloatArray
-    df: float
-
-
-def contrast(gains: FloatArray) -> Contrasts:
-    """Mean paired differences and their standard errors: the larger of own and pooled variance.
-
-    Args:
-        gains: Scores, higher is better, control first, shape (n_seeds, n_rates); NaN where missing.
-
-    Returns:
-        The contrasts of the rates other than the control.
-    """
-    paired = gains[:, 1:] - gains[:, :1]
-    n = np.isfinite(paired).sum(0)
-    difference = np.array([_mean(column) for column in paired.T])
-    own = np.array([_variance(column) for column in paired.T])
-    residual, df = _residual_variance(gains)
-    floor = 1e-12 * (np.nanmax(np.abs(gains)) or 1.0)
-    variance = np.maximum(np.fmax(own, 2 * residual), floor**2)
-    error = np.sqrt(variance / np.where(n >= 2, n, np.nan))
-    return Contrasts(n, difference, error, df)
+from yolo_dropout.decision.wording import Words, explain
 
 
 def decide(
@@ -53,9 +23,13 @@ def decide(
     alpha: float = 0.05,
     *,
     relevant: float | None = None,
+    overlap: float = 0.0,
     score_name: str = "score",
 ) -> Verdict:
     """Say which dropout rate to use, as far as the scores allow.
+
+    Every rate is compared with the control within seeds (or within fold and seed), corrected for all rates
+    at once. Among the rates that win, the lowest within one standard error of the best is taken.
 
     Args:
         scores: One score per run, shape (n_seeds, n_rates); NaN where a run is missing or failed.
@@ -64,121 +38,130 @@ def decide(
         alpha: Level of each claim, for all rates at once, in (0, 0.5).
         relevant: Gain that matters, in units of the score; by default one standard deviation of the
             control across seeds.
+        overlap: n_val / n_train of the folds, that is 1 / (K - 1), when rows are (fold, seed) blocks of a
+            K-fold cross-validation; 0.0 when all rows share one validation set.
         score_name: What the score is called in the reason.
 
     Returns:
-        The verdict with its reason.
+        The verdict with its reason; the same digits for any order of rows and columns.
 
     Raises:
-        ScoresError: The scores or rates cannot be compared, or alpha or relevant is out of range.
+        ScoresError: The scores or rates cannot be compared, or an option is out of range.
     """
-    if not 0 < alpha < 0.5:
-        raise ScoresError(f"alpha: must be in (0, 0.5), got {alpha!r}; 0.05 is usual")
-    if relevant is not None and not 0 < relevant < math.inf:
-        raise ScoresError(f"relevant: must be a finite gain above 0, got {relevant!r}")
-    gains, levels = read_scores(scores, rates, higher_is_better)
-    contrasts = contrast(gains)
-    comparisons = _comparisons(contrasts, levels[1:], alpha)
-    if relevant is None:
-        relevant = _sd(gains[:, 0])
-    n_seeds = int(np.isfinite(gains[:, 1:] - gains[:, :1]).any(1).sum())
-    outcome, rate = _outcome(comparisons, contrasts, relevant)
-    return Verdict(
+    check_options(alpha, relevant, overlap)
+    gains, columns = read_scores(scores, rates, higher_is_better)
+    words = Words(score_name, higher_is_better, overlap > 0)
+    return judge(gains, columns, alpha=alpha, level=alpha, relevant=relevant, overlap=overlap, words=words)
+
+
+def judge(
+    gains: FloatArray,
+    rates: FloatArray,
+    *,
+    alpha: float,
+    level: float,
+    relevant: float | None,
+    overlap: float,
+    words: Words,
+) -> Verdict:
+    """The verdict on checked scores, at a nominal level that may differ from alpha.
+
+    Args:
+        gains: Scores, higher is better, control first, shape (n_blocks, n_rates).
+        rates: Ascending, 0.0 first, shape (n_rates,).
+        alpha: What the claims are worth over the whole study.
+        level: What may be spent now; alpha, or less at one of several looks.
+        relevant: Gain that matters; None for one standard deviation of the control.
+        overlap: n_val / n_train of the folds, else 0.
+        words: How to speak of the scores.
+
+    Returns:
+        The verdict; its p-values are scaled so that p <= alpha means a win at this level.
+    """
+    found = contrast(gains, overlap)
+    comparisons = _comparisons(found, rates[1:], alpha, level)
+    matters = relevant if relevant is not None else _spread(gains[:, 0])
+    outcome, rate = _outcome(comparisons, found.error, matters or 0.0)
+    verdict = Verdict(
         outcome=outcome,
         rate=rate,
-        reason=f"{outcome}: rate {rate:g} after {n_seeds} seeds ({score_name}).",
+        reason="",
         comparisons=comparisons,
         control=0.0,
-        n_seeds=n_seeds,
+        n_seeds=int(np.isfinite(gains[:, 1:] - gains[:, :1]).any(1).sum()),
         alpha=alpha,
-        relevant=relevant,
-        detectable=_detectable(contrasts, alpha),
+        relevant=matters,
+        detectable=_detectable(found, level),
         correlation=_correlation(gains),
-        seeds_needed=None,
+        seeds_needed=_seeds_needed(outcome, found, level, matters, overlap),
     )
+    return replace(verdict, reason=explain(verdict, words))
 
 
-def _comparisons(contrasts: Contrasts, rates: FloatArray, alpha: float) -> tuple[Comparison, ...]:
-    n, difference, error, df = contrasts
-    judged = int((n >= MIN_BLOCKS).sum())
-    reach = critical_value(alpha, max(judged, 1), df) if df >= 1 else math.nan
+def _comparisons(found: Contrasts, rates: FloatArray, alpha: float, level: float) -> tuple[Comparison, ...]:
+    compared, df = int(found.compared), float(found.df)
+    reach, p = found.error, found.error
+    if compared:
+        reach = critical_value(level, compared, df) * found.error
+        tail = tail_probability(found.difference / found.error, compared, df)
+        p = np.minimum(1.0, tail * (alpha / level))
+    columns = (rates, found.n, found.difference, found.difference - reach, found.difference + reach, p)
     return tuple(
-        Comparison(
-            rate=float(rates[j]),
-            n=int(n[j]),
-            difference=_or_none(difference[j]),
-            low=_or_none(difference[j] - reach * error[j]),
-            high=_or_none(difference[j] + reach * error[j]),
-            p=_or_none(
-                tail_probability(difference[j] / error[j], max(judged, 1), df) if df >= 1 else math.nan
-            ),
-        )
-        for j in range(len(rates))
+        Comparison(float(rate), int(n), *(_or_none(value) for value in values))
+        for rate, n, *values in zip(*columns, strict=True)
     )
 
 
-def _outcome(
-    comparisons: tuple[Comparison, ...], contrasts: Contrasts, relevant: float | None
-) -> tuple[Outcome, float]:
-    judged = [comparison for comparison in comparisons if comparison.n >= MIN_BLOCKS]
-    if not judged:
+def _outcome(comparisons: tuple[Comparison, ...], errors: FloatArray, relevant: float) -> tuple[Outcome, float]:
+    tried = [(c, float(error)) for c, error in zip(comparisons, errors, strict=True) if c.n > 0]
+    if not any(c.n >= MIN_BLOCKS for c, _ in tried):
         return "exploratory", 0.0
-    winners = [comparison for comparison in judged if comparison.better]
+    winners = [(c, error) for c, error in tried if c.n >= MIN_BLOCKS and c.better]
     if winners:
-        error = dict(zip([comparison.rate for comparison in comparisons], contrasts.error, strict=True))
-        best = max(winners, key=lambda comparison: comparison.difference or 0.0)
-        close = (best.difference or 0.0) - error[best.rate]
-        return "use", min(winner.rate for winner in winners if (winner.difference or 0.0) >= close)
-    if relevant is not None and all(c.high is not None and c.high <= relevant for c in comparisons):
+        best, error = max(winners, key=lambda pair: pair[0].difference or 0.0)
+        return "use", min(c.rate for c, _ in winners if (c.difference or 0.0) >= (best.difference or 0.0) - error)
+    if all(c.n >= MIN_BLOCKS and c.high is not None and c.high <= relevant for c, _ in tried):
         return "keep", 0.0
     return "undecided", 0.0
 
 
-def _detectable(contrasts: Contrasts, alpha: float) -> float | None:
-    """Smallest gain that the least noisy comparison finds with probability 0.8."""
-    judged = contrasts.n >= MIN_BLOCKS
-    if not judged.any():
+def _seeds_needed(
+    outcome: Outcome, found: Contrasts, level: float, relevant: float | None, overlap: float
+) -> int | None:
+    return None if outcome in ("use", "keep") else blocks_needed(found, level, relevant, overlap)
+
+
+def _detectable(found: Contrasts, level: float) -> float | None:
+    """Gain that a typical comparison finds with the planned power."""
+    if not (found.n >= MIN_BLOCKS).any():
         return None
-    reach = critical_value(alpha, int(judged.sum()), contrasts.df)
-    return float((reach + special.ndtri(0.8)) * contrasts.error[judged].mean())
-
-
-def _residual_variance(gains: FloatArray) -> tuple[float, float]:
-    """Variance left after block and rate effects (least squares), with its degrees of freedom."""
-    seed, rate = np.nonzero(np.isfinite(gains))
-    design = np.zeros((seed.size, sum(gains.shape)))
-    design[np.arange(seed.size), seed] = 1
-    design[np.arange(seed.size), gains.shape[0] + rate] = 1
-    values = gains[seed, rate] - gains[seed, rate].mean()
-    fit, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
-    df = seed.size - int(rank)
-    residual = values - design @ fit
-    return (float(residual @ residual) / df, float(df)) if df else (math.nan, 0.0)
+    reach = critical_value(level, int(found.compared), float(found.df)) + POWER_Z
+    return float(reach * math.sqrt(np.nanmean(found.error**2)))
 
 
 def _correlation(gains: FloatArray) -> float | None:
     """Mean correlation across blocks between the control and a rate."""
-    found = []
-    for column in gains[:, 1:].T:
-        both = np.isfinite(column) & np.isfinite(gains[:, 0])
-        control, rate = gains[both, 0], column[both]
-        if both.sum() >= MIN_BLOCKS and np.ptp(control) > 0 and np.ptp(rate) > 0:
-            found.append(float(np.corrcoef(control, rate)[0, 1]))
-    return float(np.mean(found)) if found else None
+    both = np.isfinite(gains[:, 1:] - gains[:, :1])
+    judged = both.sum(0) >= MIN_BLOCKS
+    if not judged.any():
+        return None
+    seen = both[:, judged]
+    control = _centred(np.where(seen, gains[:, :1], np.nan))
+    rate = _centred(np.where(seen, gains[:, 1:][:, judged], np.nan))
+    scale = np.sqrt(np.nansum(control**2, 0) * np.nansum(rate**2, 0))
+    moves = scale > 0
+    found = np.nansum(control * rate, 0)[moves] / scale[moves]
+    return float(found.mean()) if found.size else None
 
 
-def _mean(column: FloatArray) -> float:
-    present = column[np.isfinite(column)]
-    return float(present.mean()) if present.size else math.nan
+def _centred(columns: FloatArray) -> FloatArray:
+    return np.asarray(columns - np.nanmean(columns, 0))
 
 
-def _variance(column: FloatArray) -> float:
-    present = column[np.isfinite(column)]
-    return float(present.var(ddof=1)) if present.size >= 2 else math.nan
-
-
-def _sd(column: FloatArray) -> float | None:
-    return _or_none(math.sqrt(_variance(column)))
+def _spread(control: FloatArray) -> float | None:
+    """One standard deviation of the control across blocks."""
+    present = control[np.isfinite(control)]
+    return float(present.std(ddof=1)) if present.size >= 2 else None
 
 
 def _or_none(value: float) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,12 +12,8 @@ from yolo_dropout.errors import ScoresError
 FloatArray = npt.NDArray[np.float64]
 
 
-def read_scores(
-    scores: npt.ArrayLike, rates: npt.ArrayLike, higher_is_better: bool
-) -> tuple[FloatArray, FloatArray]:
+def order_columns(scores: npt.ArrayLike, rates: npt.ArrayLike, higher_is_better: bool) -> tuple[FloatArray, FloatArray]:
     """Check scores and rates; return them with the control first and higher meaning better.
-
-    Rows are sorted too, so that the order of seeds and rates changes no digit of the verdict.
 
     Args:
         scores: Shape (n_seeds, n_rates); NaN where a run is missing or failed.
@@ -32,8 +30,39 @@ def read_scores(
     _check_rates(columns)
     _check_table(table, columns)
     order = np.argsort(columns)
-    gains = (table if higher_is_better else -table)[:, order]
-    return gains[np.lexsort(gains.T)], columns[order]
+    return (table if higher_is_better else -table)[:, order], columns[order]
+
+
+def read_scores(scores: npt.ArrayLike, rates: npt.ArrayLike, higher_is_better: bool) -> tuple[FloatArray, FloatArray]:
+    """As `order_columns`, with rows sorted too: then no order of seeds changes a digit of the verdict.
+
+    Args:
+        scores: Shape (n_seeds, n_rates); NaN where a run is missing or failed.
+        rates: Shape (n_rates,), one per column of scores; 0.0 is the control.
+        higher_is_better: False for a loss, True for mAP or accuracy.
+
+    Returns:
+        gains of shape (n_seeds, n_rates), higher is better, and the rates in ascending order.
+
+    Raises:
+        ScoresError: As for `order_columns`.
+    """
+    gains, columns = order_columns(scores, rates, higher_is_better)
+    return gains[np.lexsort(gains.T)], columns
+
+
+def check_options(alpha: float, relevant: float | None, overlap: float) -> None:
+    """Refuse options that make no sense.
+
+    Raises:
+        ScoresError: alpha, relevant or overlap is out of range.
+    """
+    if not 0 < alpha < 0.5:
+        raise ScoresError(f"alpha: must be in (0, 0.5), got {alpha!r}; 0.05 is usual")
+    if relevant is not None and not 0 < relevant < math.inf:
+        raise ScoresError(f"relevant: must be a finite gain above 0, got {relevant!r}; None takes the control's sd")
+    if not 0 <= overlap < math.inf:
+        raise ScoresError(f"overlap: must be n_val / n_train, 0 or more, got {overlap!r}; K folds have 1 / (K - 1)")
 
 
 def _floats(values: npt.ArrayLike, field: str) -> FloatArray:
@@ -54,18 +83,14 @@ def _check_rates(rates: FloatArray) -> None:
     if rates.ndim != 1:
         raise ScoresError(f"rates: must be a flat list, got shape {rates.shape}; give one rate per column")
     if rates.size < 2:
-        raise ScoresError(
-            f"rates: need the control 0.0 and at least one other, got {rates.tolist()}; add a rate"
-        )
+        raise ScoresError(f"rates: need the control 0.0 and at least one other, got {rates.tolist()}; add a rate")
     outside = rates[~((rates >= 0) & (rates < 1))]
     if outside.size:
         raise ScoresError(f"rates: each must be in [0, 1), got {outside[0]:g}")
     if 0.0 not in rates:
         raise ScoresError(f"rates: the control 0.0 must be among them, got {rates.tolist()}; add 0.0")
     if np.unique(rates).size < rates.size:
-        raise ScoresError(
-            f"rates: each may appear once, got {rates.tolist()}; put repeated runs in rows (seeds)"
-        )
+        raise ScoresError(f"rates: each may appear once, got {rates.tolist()}; put repeated runs in rows (seeds)")
 
 
 def _check_table(table: FloatArray, rates: FloatArray) -> None:

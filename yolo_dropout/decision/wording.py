@@ -1,0 +1,163 @@
+"""The reason of a verdict: what to do, how sure that is, and what it would take to know more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yolo_dropout.decision.contrast import MIN_BLOCKS
+from yolo_dropout.decision.verdict import Comparison, Verdict
+
+_OTHER_IMAGES = "Other images rather than more seeds would narrow that, because the folds share theirs."
+
+
+@dataclass(frozen=True)
+class Words:
+    """How to speak of the scores.
+
+    Attributes:
+        score_name: What the score is called, for example val/loss.
+        higher_is_better: Whether an improvement raises it.
+        folded: Whether blocks are (fold, seed) pairs rather than seeds.
+    """
+
+    score_name: str = "score"
+    higher_is_better: bool = False
+    folded: bool = False
+
+    def blocks(self, n: int) -> str:
+        """`n` with its noun."""
+        noun = "fold-and-seed block" if self.folded else "seed"
+        return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+    def change(self, difference: float) -> str:
+        """How the score moved, for an improvement of `difference`: "lowered val/loss by 0.2"."""
+        if difference == 0:
+            return f"left {self.score_name} as it was"
+        verb = "raised" if (difference > 0) == self.higher_is_better else "lowered"
+        return f"{verb} {self.score_name} by {abs(difference):.3g}"
+
+
+def explain(verdict: Verdict, words: Words) -> str:
+    """At most four sentences for a practitioner.
+
+    Args:
+        verdict: The verdict; its own reason is not read.
+        words: How to speak of the scores.
+
+    Returns:
+        The reason.
+    """
+    sentences = {"use": _use, "keep": _keep, "undecided": _undecided, "exploratory": _exploratory}
+    return " ".join(sentences[verdict.outcome](verdict, words))
+
+
+def _use(verdict: Verdict, words: Words) -> list[str]:
+    chosen = next(c for c in verdict.comparisons if c.rate == verdict.rate)
+    best = _best(verdict)
+    sentences = [
+        f"Use dropout={chosen.rate:g}: it {words.change(chosen.difference or 0.0)} on average over "
+        f"{words.blocks(chosen.n)}, and by at least {chosen.low:.3g} with {_sure(verdict)} confidence, "
+        f"corrected for {_compared(verdict)}."
+    ]
+    if best is not None and best.rate != chosen.rate:
+        sentences.append(
+            f"Rate {best.rate:g} {words.change(best.difference or 0.0)}, but that is within one standard "
+            f"error, so the lower rate is enough."
+        )
+    sentences += _harm(verdict)
+    narrower = f"About {words.blocks(4 * verdict.n_seeds)} in all would halve that uncertainty."
+    sentences.append(_OTHER_IMAGES if words.folded else narrower)
+    return sentences
+
+
+def _keep(verdict: Verdict, words: Words) -> list[str]:
+    if all(c.worse for c in verdict.comparisons if c.n):
+        first = f"Keep dropout off (0.0): over {words.blocks(verdict.n_seeds)} every rate did harm"
+    else:
+        first = (
+            f"Keep dropout off (0.0): over {words.blocks(verdict.n_seeds)} no rate beat it, and gains above "
+            f"{verdict.relevant:.3g}, the size that matters here, are excluded"
+        )
+    found = f"Gains below about {verdict.detectable:.3g} are too small for {words.blocks(verdict.n_seeds)} to find"
+    return [
+        f"{first}, with {_sure(verdict)} confidence, corrected for {_compared(verdict)}.",
+        *_leader(verdict, words),
+        f"{found} reliably.",
+        _OTHER_IMAGES if words.folded else "Four times as many would halve that.",
+    ]
+
+
+def _undecided(verdict: Verdict, words: Words) -> list[str]:
+    first = f"Undecided, so keep 0.0 for now: over {words.blocks(verdict.n_seeds)}"
+    if all(c.difference in (0.0, None) for c in verdict.comparisons):
+        return [
+            f"{first} all runs of a seed have the same {words.score_name}, so nothing was measured.",
+            "Choose a score that moves, or train longer.",
+        ]
+    unjudged = [c for c in verdict.comparisons if 0 < c.n < MIN_BLOCKS]
+    admitted = [c for c in verdict.comparisons if c.n >= MIN_BLOCKS and (c.high or 0.0) > (verdict.relevant or 0.0)]
+    if unjudged and not admitted:
+        why = f"{_rates(unjudged).lower()} had too few finished runs to be judged"
+        more = f"Finish at least {MIN_BLOCKS} runs of each rate, or leave that rate out, to get a verdict."
+    else:
+        why = f"a gain that matters ({verdict.relevant:.3g} or more) cannot be excluded either"
+        more = _more(verdict, words)
+    return [f"{first} no rate is shown to beat it, but {why}.", *_leader(verdict, words), *_harm(verdict), more]
+
+
+def _exploratory(verdict: Verdict, words: Words) -> list[str]:
+    return [
+        f"Exploratory: {words.blocks(verdict.n_seeds)} cannot tell the effect of a rate from the noise "
+        f"between seeds, so keep 0.0 for now.",
+        *_leader(verdict, words),
+        f"A verdict needs at least {MIN_BLOCKS} finished runs of the control and of a rate with the same seeds; "
+        f"plan 5 or more.",
+    ]
+
+
+def _more(verdict: Verdict, words: Words) -> str:
+    if verdict.seeds_needed is None:
+        return "The best-looking rate is too close to call: no practical number of runs would settle it."
+    return f"About {words.blocks(verdict.seeds_needed)} in all would settle it, if its mean and noise stay as they are."
+
+
+def _leader(verdict: Verdict, words: Words) -> list[str]:
+    """The best-looking rate with its interval."""
+    best = _best(verdict)
+    if best is None or best.difference is None:
+        return []
+    standing = "looks best" if best.difference > 0 else "came closest"
+    text = f"Rate {best.rate:g} {standing}: it {words.change(best.difference)} on average"
+    if best.low is None or best.high is None:
+        return [f"{text}."]
+    return [
+        f"{text} (improvement between {best.low:.3g} and {best.high:.3g}, each end with {_sure(verdict)} confidence)."
+    ]
+
+
+def _harm(verdict: Verdict) -> list[str]:
+    harmful = [c for c in verdict.comparisons if c.worse]
+    return [f"{_rates(harmful)} did harm."] if harmful else []
+
+
+def _best(verdict: Verdict) -> Comparison | None:
+    """The best-looking rate, among those with enough runs to be judged if there are any."""
+    judged = [c for c in verdict.comparisons if c.n >= MIN_BLOCKS]
+    seen = judged or [c for c in verdict.comparisons if c.difference is not None]
+    return max(seen, key=lambda c: c.difference or 0.0) if seen else None
+
+
+def _compared(verdict: Verdict) -> str:
+    count = sum(c.low is not None for c in verdict.comparisons)
+    return "one rate" if count == 1 else f"all {count} rates"
+
+
+def _rates(comparisons: list[Comparison]) -> str:
+    names = [f"{c.rate:g}" for c in comparisons]
+    if len(names) == 1:
+        return f"Rate {names[0]}"
+    return f"Rates {', '.join(names[:-1])} and {names[-1]}"
+
+
+def _sure(verdict: Verdict) -> str:
+    return f"{100 * (1 - verdict.alpha):.4g} %"
