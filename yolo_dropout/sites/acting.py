@@ -48,7 +48,7 @@ def apply_dropout(model: Any, rate: float, where: str = "head", kind: str = "aut
     for site in sites:
         module = net.get_submodule(site.name)
         if isinstance(module, Conv):
-            module.act = nn.Sequential(module.act, _dropout(site.kind, rate))
+            module.act = nn.Sequential(module.act, _dropout(site.kind, rate)).train(module.training)
         else:
             setattr(module, _OWN_RATE, _get(module))
     set_rate(net, sites, rate)

@@ -61,12 +61,17 @@ def branch_convs(head: nn.Module) -> Iterator[str]:
         yield "conv"
         return
     for name, module in head.named_modules():
-        if name.split(".")[0] in _LEFT_ALONE or not isinstance(module, nn.Sequential) or len(module) < 2:
+        if _left_alone(head, name) or not isinstance(module, nn.Sequential) or len(module) < 2:
             continue
         if isinstance(module[-1], nn.Conv2d):
             yield from _last_conv(name, module, len(module) - 2)
         elif hasattr(head, "cv4_kpts") and name.split(".")[0].endswith("cv4"):
             yield from _last_conv(name, module, len(module) - 1)
+
+
+def _left_alone(head: nn.Module, name: str) -> bool:
+    # YOLOE never asks its Proto26 for the semantic branch, so nothing would act there.
+    return name.split(".")[0] in _LEFT_ALONE or (hasattr(head, "savpe") and name.startswith("proto"))
 
 
 def _last_conv(name: str, branch: nn.Sequential, index: int) -> Iterator[str]:

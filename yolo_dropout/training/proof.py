@@ -28,26 +28,24 @@ def measure(net: nn.Module, sites: tuple[Site, ...]) -> dict[str, bool]:
 
     Returns:
         `train_differs` and `eval_differs`.
+
+    Raises:
+        SiteError: Dropout does not act in training, somewhere or at all, or it acts in evaluation.
     """
     twin = deepcopy(net)
     set_rate(twin, sites, max(_CHECK_RATE, *live_rates(twin, sites).values()))
     images = _images(net)
+    names = [site.name for site in sites]
     with torch.random.fork_rng(devices=_cuda(images)), torch.no_grad():
+        acting = random_modules(twin, names)
         train = _differs(twin.train(), images, _PASSES)
         evaluation = _differs(twin.eval(), images, 2)
+    silent = [name for name in names if name not in acting]
+    if silent or not train:
+        raise SiteError(f"where: dropout at {(silent or names)[0]} would not act in training; choose other sites")
+    if evaluation:
+        raise SiteError(f"where: with dropout at {names[0]} evaluation is random too; choose other sites")
     return {"train_differs": train, "eval_differs": evaluation}
-
-
-def check(measured: dict[str, bool], sites: tuple[Site, ...]) -> None:
-    """Refuse dropout that does not act, or that acts in evaluation.
-
-    Raises:
-        SiteError: The measured check failed.
-    """
-    if not measured["train_differs"] or measured["eval_differs"]:
-        names = ", ".join(site.name for site in sites[:3])
-        what = "does not act in training" if not measured["train_differs"] else "acts in evaluation too"
-        raise SiteError(f"dropout: at {names}{', ...' if len(sites) > 3 else ''} it {what}; choose other sites")
 
 
 def random_modules(net: nn.Module, names: Iterable[str]) -> set[str]:
