@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
 from html.parser import HTMLParser
+from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -90,6 +92,15 @@ def test_policy_admits_only_the_scripts_of_the_page(page: Page):
     scripts = [attrs for tag, attrs in page.elements if tag == "script" and attrs.get("type") != "application/json"]
     assert policy.count("'sha256-") == len(scripts)
     assert "'unsafe-inline'" not in policy.split("style-src")[0]
+
+
+def test_embedded_libraries_are_the_released_files_and_bring_their_licences():
+    static = resources.files("yolo_dropout.report") / "static"
+    rows = re.findall(r"\| `(\S+)` \| npm .*? `(LICENSE-\S+)` \| `(\w{64})`", (static / "README.md").read_text())
+    assert [name for name, _, _ in rows] == ["d3.min.js", "plot.umd.min.js"]
+    for name, licence, digest in rows:
+        assert hashlib.sha256((static / name).read_bytes()).hexdigest() == digest
+        assert "Permission to use, copy, modify" in (static / licence).read_text()
 
 
 def test_every_section_can_be_read_without_scripts(page: Page):

@@ -65,7 +65,7 @@ def _seeds(data: ReportData) -> Iterator[str]:
         yield f"{seeds(count)} cannot carry a verdict: {noise}. Take {ENOUGH_SEEDS}."
     elif count < ENOUGH_SEEDS:
         detectable = data.verdict.detectable if data.verdict else None
-        size = f" (about {number(detectable)} and more)" if detectable else ""
+        size = f" (about {number(detectable, data.scores.mean())} and more)" if detectable else ""
         yield f"{seeds(count)} find only large effects{size}. {ENOUGH_SEEDS} or more find smaller ones."
 
 

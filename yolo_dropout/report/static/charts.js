@@ -15,7 +15,7 @@ function format(values) {
 }
 
 const look = (width, height, label) => ({
-  width, height, marginLeft: 46, marginTop: 16, marginBottom: 34, ariaLabel: label,
+  width, height, marginLeft: 46, marginTop: 16, marginBottom: 40, ariaLabel: label,
   style: { fontSize: "12px", background: "transparent", color: "var(--muted)", overflow: "visible" },
 });
 const axes = (frame, ticks) => [
@@ -37,7 +37,7 @@ function lineChart(metric, width, height, detailed) {
     values.map((v, i) => ({ e: metric.runEpochs[i], v: v ?? NaN, rate, run: `${rate}/${seed}` })));
   const opacity = metric.runs.length > 150 ? 0.08 : 0.3;
   const marks = [
-    ...axes(metric.frame, detailed ? 7 : 4), Plot.axisX({ label: detailed ? "epoch" : null, labelAnchor: "center", labelArrow: "none", tickSize: 0, ticks: Math.max(1, Math.min(detailed ? 8 : 4, last - first)), tickFormat: "d" }),
+    ...axes(metric.frame, detailed ? 7 : 4), Plot.axisX({ label: detailed ? "epoch" : null, labelAnchor: "center", labelArrow: "none", labelOffset: 38, tickSize: 0, ticks: Math.max(1, Math.min(detailed ? 8 : 4, last - first)), tickFormat: "d" }),
     Plot.line(faint, { x: "e", y: "v", z: "run", stroke: (d) => colour(d.rate), strokeOpacity: opacity, strokeWidth: 0.9, clip: true }),
   ];
   for (const rate of [...rates].reverse()) {
@@ -48,7 +48,7 @@ function lineChart(metric, width, height, detailed) {
   marks.push(Plot.dot(best, { x: "e", y: "v", r: detailed ? 4.5 : 3, fill: (d) => colour(d.rate), stroke: "var(--paper)", strokeWidth: 1.2 }));
   if (detailed) marks.push(...endLabels(metric, rates, height - 50), Plot.ruleX(metric.epochs, Plot.pointerX({ x: (d) => d, stroke: "var(--muted)" })));
   const options = look(width, height, `${metric.name} by epoch, one line per rate; the values are in the table below`);
-  return Plot.plot({ ...options, marginRight: detailed ? 84 : 10, marks,
+  return Plot.plot({ ...options, marginRight: detailed ? 106 : 10, marks,
     x: { domain: last > first ? [first, last] : [first - 0.5, last + 0.5] }, y: { domain: [low, high], type: "linear" }, color: { type: "identity" } });
 }
 
@@ -82,7 +82,7 @@ function responseChart(score, width, height) {
     marks: [
       Plot.ruleX(chosen, { x: (d) => data.rates[d], stroke: colour(chosen[0]), strokeWidth: step * 0.85, strokeOpacity: 0.1 }),
       Plot.text(chosen, { x: (d) => data.rates[d], text: () => "chosen", frameAnchor: "top", dy: 4, fill: "var(--ink)", fontWeight: 700 }),
-      ...axes(frame, 7), Plot.axisX({ label: "dropout rate", tickSize: 0, tickFormat: (d) => (Number(d) === 0 ? (step > 90 ? "0.0 (control)" : "0.0") : d) }),
+      ...axes(frame, 7), Plot.axisX({ label: "dropout rate", labelOffset: 38, tickSize: 0, tickFormat: (d) => (Number(d) === 0 ? (step > 90 ? "0.0 (control)" : "0.0") : d) }),
       ...(control ? [Plot.ruleY([control.v], { stroke: "var(--ink)", strokeDasharray: "5 4" })] : []),
       Plot.line(dots, { x: name, y: "v", z: "seed", stroke: "var(--muted)", strokeOpacity: many ? 0.12 : 0.4, strokeWidth: 0.9 }),
       Plot.dot(dots, { x: name, y: "v", r: 3, fill: (d) => colour(d.rate), fillOpacity: many ? 0.3 : 0.7 }),
