@@ -14,7 +14,7 @@ from yolo_dropout.executors.worker import ULTRALYTICS
 from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import check_same_study, hold, write_study_file
 from yolo_dropout.plan import Run, pending
-from yolo_dropout.publish import publish
+from yolo_dropout.publish import publish as publish_all
 from yolo_dropout.records import RunRecord, read_records
 from yolo_dropout.resources import default_jobs
 from yolo_dropout.spec import StudySpec
@@ -35,6 +35,7 @@ def run_study(
     on_plan: Callable[[tuple[Run, ...], tuple[RunRecord, ...]], None] = lambda _todo, _done: None,
     on_event: Callable[[Event], None] = lambda _event: None,
     stopped: Callable[[], bool] = lambda: False,
+    publish: Callable[[Study], None] = publish_all,
 ) -> Study:
     """Run what is missing of a study, and write its tables, verdict, pictures and report.
 
@@ -52,6 +53,7 @@ def run_study(
         on_plan: Told once what is to do, and what has been done before.
         on_event: Told each thing that happens to a run.
         stopped: Asked before each run; once true, no further run starts.
+        publish: Writes what is derived from the runs; by default tables, pictures and report.
 
     Returns:
         The study as far as it has come.
