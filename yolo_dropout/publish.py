@@ -1,10 +1,17 @@
-"""A study as values -> the files people open: tables, verdict, pictures."""
+"""A study as values -> the files people open: tables, verdict, pictures, report."""
 
 from __future__ import annotations
+
+import shlex
+from dataclasses import asdict
+from typing import Any
 
 from yolo_dropout.collect import Study
 from yolo_dropout.figures import to_png, to_svg
 from yolo_dropout.files import atomic_path, write_json, write_text
+from yolo_dropout.plan import plan
+from yolo_dropout.records import RunRecord
+from yolo_dropout.report import ReportData, render_report
 
 
 def publish(study: Study) -> None:
@@ -15,6 +22,7 @@ def publish(study: Study) -> None:
     """
     publish_tables(study)
     publish_figures(study)
+    write_text(study.folder.report, render_report(report_data(study)))
 
 
 def publish_tables(study: Study) -> None:
@@ -41,3 +49,38 @@ def publish_figures(study: Study) -> None:
         with atomic_path(study.folder.figures / f"{stem}.png") as path:
             path.write_bytes(to_png(figure))
         write_text(study.folder.figures / f"{stem}.svg", to_svg(figure, stem))
+
+
+def report_data(study: Study) -> ReportData:
+    """The study as its report needs it."""
+    return ReportData(
+        title=study.folder.path.name,
+        verdict=study.verdict,
+        curves=study.curves,
+        scores=study.scores,
+        summary=study.summary,
+        score=str(study.score),
+        higher_is_better=study.score.higher_is_better,
+        records=tuple(_record(study, record) for record in study.records),
+        planned=len(plan(study.spec)) if study.ours else 0,
+        asked=study.spec.as_dict(),
+        prepared=study.prepared,
+        notes=study.notes,
+        versions=study.prepared.get("versions", {}),
+        command=_command(study),
+        branch_note=study.branch_note,
+        files={name: name for name in ("curves.csv", "scores.csv", "summary.csv", "verdict.json")},
+        ours=study.ours,
+    )
+
+
+def _record(study: Study, record: RunRecord) -> dict[str, Any]:
+    folder = study.folder.run(record.run.name).path
+    where = {"folder": folder.relative_to(study.folder.path).as_posix()} if study.ours else {}
+    return asdict(record) | where
+
+
+def _command(study: Study) -> str:
+    if not study.ours:
+        return ""
+    return shlex.join(["yolo-dropout", "sweep", "--config", str(study.folder.spec), "--out", str(study.folder.path)])
