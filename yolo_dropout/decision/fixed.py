@@ -11,6 +11,7 @@ import numpy.typing as npt
 from yolo_dropout.decision.contrast import MIN_BLOCKS, Contrasts, contrast
 from yolo_dropout.decision.dunnett import critical_value, tail_probability
 from yolo_dropout.decision.outlook import POWER_Z, blocks_needed
+from yolo_dropout.decision.rule import Ruling, rule, spread
 from yolo_dropout.decision.scores import FloatArray, check_options, read_scores
 from yolo_dropout.decision.verdict import Comparison, Outcome, Verdict
 from yolo_dropout.decision.wording import Words, explain
@@ -79,50 +80,42 @@ def judge(
         The verdict; its p-values are scaled so that p <= alpha means a win at this level.
     """
     found = contrast(gains, overlap)
-    comparisons = _comparisons(found, rates[1:], alpha, level)
-    matters = relevant if relevant is not None else _spread(gains[:, 0])
-    outcome, rate = _outcome(comparisons, found.error, matters or 0.0)
+    matters = float(spread(gains[:, 0])) if relevant is None else relevant
+    ruling = rule(found, level, matters)
+    outcome = _outcome(ruling)
     verdict = Verdict(
         outcome=outcome,
-        rate=rate,
+        rate=float(rates[1 + ruling.chosen]) if outcome == "use" else 0.0,
         reason="",
-        comparisons=comparisons,
+        comparisons=_comparisons(found, ruling, rates[1:], alpha / level),
         control=0.0,
         n_seeds=int(np.isfinite(gains[:, 1:] - gains[:, :1]).any(1).sum()),
         alpha=alpha,
-        relevant=matters,
+        relevant=_or_none(matters),
         detectable=_detectable(found, level),
         correlation=_correlation(gains),
-        seeds_needed=_seeds_needed(outcome, found, level, matters, overlap),
+        seeds_needed=_seeds_needed(outcome, found, level, _or_none(matters), overlap),
     )
     return replace(verdict, reason=explain(verdict, words))
 
 
-def _comparisons(found: Contrasts, rates: FloatArray, alpha: float, level: float) -> tuple[Comparison, ...]:
-    compared, df = int(found.compared), float(found.df)
-    reach, p = found.error, found.error
-    if compared:
-        reach = critical_value(level, compared, df) * found.error
-        tail = tail_probability(found.difference / found.error, compared, df)
-        p = np.minimum(1.0, tail * (alpha / level))
-    columns = (rates, found.n, found.difference, found.difference - reach, found.difference + reach, p)
+def _outcome(ruling: Ruling) -> Outcome:
+    if not ruling.judged:
+        return "exploratory"
+    if ruling.use:
+        return "use"
+    return "keep" if ruling.keep else "undecided"
+
+
+def _comparisons(found: Contrasts, ruling: Ruling, rates: FloatArray, scale: float) -> tuple[Comparison, ...]:
+    p = np.full(len(rates), np.nan)
+    if found.compared:
+        p = tail_probability(found.difference / found.error, int(found.compared), float(found.df))
+    columns = (rates, found.n, found.difference, ruling.low, ruling.high, np.minimum(1.0, p * scale))
     return tuple(
         Comparison(float(rate), int(n), *(_or_none(value) for value in values))
         for rate, n, *values in zip(*columns, strict=True)
     )
-
-
-def _outcome(comparisons: tuple[Comparison, ...], errors: FloatArray, relevant: float) -> tuple[Outcome, float]:
-    tried = [(c, float(error)) for c, error in zip(comparisons, errors, strict=True) if c.n > 0]
-    if not any(c.n >= MIN_BLOCKS for c, _ in tried):
-        return "exploratory", 0.0
-    winners = [(c, error) for c, error in tried if c.n >= MIN_BLOCKS and c.better]
-    if winners:
-        best, error = max(winners, key=lambda pair: pair[0].difference or 0.0)
-        return "use", min(c.rate for c, _ in winners if (c.difference or 0.0) >= (best.difference or 0.0) - error)
-    if all(c.n >= MIN_BLOCKS and c.high is not None and c.high <= relevant for c, _ in tried):
-        return "keep", 0.0
-    return "undecided", 0.0
 
 
 def _seeds_needed(
@@ -156,12 +149,6 @@ def _correlation(gains: FloatArray) -> float | None:
 
 def _centred(columns: FloatArray) -> FloatArray:
     return np.asarray(columns - np.nanmean(columns, 0))
-
-
-def _spread(control: FloatArray) -> float | None:
-    """One standard deviation of the control across blocks."""
-    present = control[np.isfinite(control)]
-    return float(present.std(ddof=1)) if present.size >= 2 else None
 
 
 def _or_none(value: float) -> float | None:

@@ -1,0 +1,169 @@
+"""Simulated studies: scores with known effects, put through the very rule that `decide` applies.
+
+`calibrate.py` makes the tables of docs/statistics.md from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from yolo_dropout.decision.contrast import contrast
+from yolo_dropout.decision.rule import rule, spread
+from yolo_dropout.decision.sequential import LOOKS, can_win, planned_looks
+from yolo_dropout.decision.spending import nominal_levels
+
+FloatArray = npt.NDArray[np.float64]
+Noise = Callable[[np.random.Generator, tuple[int, int, int]], FloatArray]
+ALPHA = 0.05
+
+
+def scaled(factors: Callable[[int], Sequence[float]]) -> Noise:
+    """Normal noise whose standard deviation per rate is factors(n_rates)."""
+    return lambda rng, shape: rng.standard_normal(shape) * np.asarray(factors(shape[-1]))
+
+
+def log_normal(sign: int) -> Noise:
+    """Skewed noise of variance 1; sign 1 has its long tail towards high losses."""
+    scale = np.sqrt((np.e - 1) * np.e)
+    return lambda rng, shape: sign * (rng.lognormal(0, 1, shape) - np.exp(0.5)) / scale
+
+
+def neighbours(rng: np.random.Generator, shape: tuple[int, int, int]) -> FloatArray:
+    """Noise that correlates at 0.6 between neighbouring rates."""
+    noise = rng.standard_normal(shape)
+    for j in range(1, shape[-1]):
+        noise[..., j] = 0.6 * noise[..., j - 1] + 0.8 * noise[..., j]
+    return noise
+
+
+NOISES: dict[str, Noise] = {
+    "normal": lambda rng, shape: rng.standard_normal(shape),
+    "Student t4": lambda rng, shape: rng.standard_t(4, shape) / np.sqrt(2),
+    "skewed (log-normal)": log_normal(1),
+    "sd grows with the rate x3": scaled(lambda n: np.linspace(1, 3, n).tolist()),
+    "one rate 3x noisier": scaled(lambda n: [1] * (n - 1) + [3]),
+    "control 2x noisier": scaled(lambda n: [2] + [1] * (n - 1)),
+}
+MORE_NOISES: dict[str, Noise] = {
+    "control 3x noisier": scaled(lambda n: [3] + [1] * (n - 1)),
+    "control 3x steadier": scaled(lambda n: [1 / 3] + [1] * (n - 1)),
+    "half of the rates 3x noisier": scaled(lambda n: [1] * (n - (n - 1) // 2) + [3] * ((n - 1) // 2)),
+    "Student t3": lambda rng, shape: rng.standard_t(3, shape) / np.sqrt(3),
+    "Laplace": lambda rng, shape: rng.laplace(0, 1, shape) / np.sqrt(2),
+    "uniform": lambda rng, shape: rng.uniform(-np.sqrt(3), np.sqrt(3), shape),
+    "skewed the other way": log_normal(-1),
+    "neighbouring rates correlate at .6": neighbours,
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One set of simulated studies.
+
+    Attributes:
+        noise: Key of NOISES or MORE_NOISES.
+        seeds: Seeds per study; the most that may be run in a sequential one.
+        rates: Rates, the control included.
+        effect: "none", "gain" (the second rate), "harm" (the second rate) or "all harm".
+        size: Size of the effect in sd of the residual noise; None for one sd of the control over seeds.
+        between: Correlation between runs of one seed.
+        failed: Share of runs that failed, at random.
+        folds: Folds of a cross-validation, or 0.
+        corrected: Whether the overlap of folds is corrected for.
+    """
+
+    noise: str = "normal"
+    seeds: int = 5
+    rates: int = 5
+    effect: str = "none"
+    size: float | None = 0.0
+    between: float = 0.0
+    failed: float = 0.0
+    folds: int = 0
+    corrected: bool = True
+
+    def draw(self, rng: np.random.Generator, studies: int) -> FloatArray:
+        """Scores, higher is better, control first, shape (studies, seeds, rates)."""
+        shape = (studies, self.seeds, self.rates)
+        noise = (NOISES | MORE_NOISES)[self.noise](rng, shape)
+        seed_effect = rng.standard_normal((studies, self.seeds, 1))
+        loss = np.sqrt(1 - self.between) * noise + np.sqrt(self.between) * seed_effect
+        if self.folds:
+            # Nadeau and Bengio's model: any two blocks correlate at n_val / n = 1 / K, rate by rate.
+            shared = rng.standard_normal((studies, 1, self.rates))
+            loss = np.sqrt(1 - 1 / self.folds) * loss + np.sqrt(1 / self.folds) * shared
+        control_sd = 2.0 if self.noise == "control 2x noisier" else 1.0
+        relevant = np.sqrt((1 - self.between) * control_sd**2 + self.between)
+        size = relevant if self.size is None else self.size
+        if self.effect == "all harm":
+            loss[..., 1:] += size
+        elif self.effect != "none":
+            loss[..., 1] += size if self.effect == "harm" else -size
+        loss[rng.random(shape) < self.failed] = np.nan
+        return np.asarray(-loss)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Shares of studies.
+
+    Attributes:
+        use: The verdict is to use some rate.
+        keep: The verdict is to keep 0.0.
+        harm: The second rate is said to do harm.
+        naive: One seed, the best score taken: some rate other than 0.0 wins.
+        naive_second: One seed, the best score taken: the second rate wins.
+    """
+
+    use: float
+    keep: float
+    harm: float
+    naive: float
+    naive_second: float
+
+
+def fixed(cell: Cell, studies: int, rng: np.random.Generator) -> Shares:
+    """Simulate studies with a fixed number of seeds."""
+    gains = cell.draw(rng, studies)
+    overlap = 1 / (cell.folds - 1) if cell.folds and cell.corrected else 0.0
+    found = rule(contrast(gains, overlap), ALPHA, spread(gains[..., 0]))
+    naive = np.where(np.isfinite(gains[:, 0]), gains[:, 0], -np.inf).argmax(-1)
+    return Shares(
+        float(found.use.mean()),
+        float(found.keep.mean()),
+        float((found.high[:, 0] < 0).mean()),
+        float((naive > 0).mean()),
+        float((naive == 1).mean()),
+    )
+
+
+@dataclass(frozen=True)
+class Course:
+    """Sequential studies: shares of use and keep, mean runs."""
+
+    use: float
+    keep: float
+    runs: float
+
+
+def sequential(cell: Cell, studies: int, rng: np.random.Generator) -> Course:
+    """Simulate studies that add seeds until it is clear; `next_step` for many studies at once."""
+    gains = cell.draw(rng, studies)
+    plan = planned_looks(LOOKS, cell.seeds)
+    levels = nominal_levels(plan, ALPHA)
+    live, active = np.arange(studies), np.ones((studies, cell.rates - 1), dtype=bool)
+    use = keep = runs = 0
+    for look, (n, level) in enumerate(zip(plan, levels, strict=True)):
+        seen = gains[live, :n]
+        runs += int((n - (plan[look - 1] if look else 0)) * (1 + active[live].sum(-1)).sum())
+        found = contrast(seen)
+        ruling = rule(found, level, spread(seen[..., 0]))
+        use, keep = use + int(ruling.use.sum()), keep + int(ruling.keep.sum())
+        active[live] &= can_win(found, n, plan[-1], levels[-1])
+        gains[:, n:, 1:][np.broadcast_to(~active[:, None], gains[:, n:, 1:].shape)] = np.nan
+        live = live[~(ruling.use | ruling.keep) & active[live].any(-1)]
+    return Course(use / studies, keep / studies, runs / studies)

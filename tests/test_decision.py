@@ -1,0 +1,187 @@
+"""The verdict on scores whose answer can be counted by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from yolo_dropout.decision import decide
+from yolo_dropout.decision.contrast import contrast, degrees_of_freedom
+from yolo_dropout.decision.rule import rule, spread
+
+NAN = math.nan
+# Seeds in rows; columns are rates 0, 0.1, 0.2 and 0.4. Losses: 0.1 gains 1, 0.2 gains 1.004, 0.4 harms.
+CLEAR = np.array(
+    [
+        [3.00, 2.01, 2.00, 4.00],
+        [3.50, 2.49, 2.50, 4.52],
+        [2.80, 1.80, 1.78, 3.79],
+        [3.20, 2.21, 2.21, 4.20],
+        [3.10, 2.09, 2.09, 4.11],
+    ]
+)
+RATES = (0.0, 0.1, 0.2, 0.4)
+
+
+def test_one_rate_is_the_one_sided_paired_t_test():
+    verdict = decide([[3, 2], [5, 3], [4, 1]], [0.0, 0.1])
+    (only,) = verdict.comparisons
+    # Gains 1, 2, 3: mean 2, variance 1; t = 2 / sqrt(1/3) on 2 degrees of freedom; t(.95) = 2.9200.
+    assert only.difference == pytest.approx(2)
+    assert only.low == pytest.approx(2 - 2.91999 / math.sqrt(3), abs=1e-4)
+    assert only.high == pytest.approx(2 + 2.91999 / math.sqrt(3), abs=1e-4)
+    assert only.p == pytest.approx(0.03709, abs=1e-4)
+    assert (verdict.outcome, verdict.rate, verdict.decided) == ("use", 0.1, True)
+
+
+def test_standard_error_takes_the_larger_of_mean_and_own_variance():
+    gains = np.array([[0.0, 1, 0], [0, 2, 3], [0, 3, 6]])
+    found = contrast(gains)
+    # Sums of squares 2 and 18: mean variance (1 + 9) / 2 = 5; own 2 / 2.5 = 0.8 and 18 / 2.5 = 7.2.
+    assert found.difference.tolist() == [2, 3]
+    assert found.error == pytest.approx([math.sqrt(5 / 3), math.sqrt(7.2 / 3)])
+    assert found.df == pytest.approx(2 * 2 / (1 + 0.465 / 3))
+
+
+def test_one_rate_has_the_degrees_of_freedom_of_a_paired_t_test():
+    assert degrees_of_freedom(7, 1) == 6
+
+
+def test_lowest_rate_within_one_standard_error_of_the_best_is_used():
+    verdict = decide(CLEAR, RATES)
+    best = max(verdict.comparisons, key=lambda c: c.difference or 0)
+    assert best.rate == 0.2
+    assert (verdict.outcome, verdict.rate) == ("use", 0.1)
+
+
+def test_best_rate_is_used_when_the_lower_one_gains_clearly_less():
+    scores = CLEAR.copy()
+    scores[:, 1] += 0.5
+    assert decide(scores, RATES).rate == 0.2
+
+
+def test_harm_is_said_of_the_rate_that_does_it():
+    assert [c.worse for c in decide(CLEAR, RATES).comparisons] == [False, False, True]
+    assert [c.better for c in decide(CLEAR, RATES).comparisons] == [True, True, False]
+
+
+def test_every_rate_worse_means_keep():
+    verdict = decide(CLEAR[:, [0, 3]], [0.0, 0.4])
+    assert (verdict.outcome, verdict.rate, verdict.decided) == ("keep", 0.0, True)
+
+
+def test_keep_needs_every_interval_to_exclude_a_relevant_gain():
+    scores = [[3.0, 3.01, 2.99], [3.5, 3.49, 3.52], [2.8, 2.79, 2.81], [3.2, 3.21, 3.2]]
+    verdict = decide(scores, [0, 0.1, 0.2])
+    assert verdict.outcome == "keep"
+    assert verdict.relevant == pytest.approx(np.std([3, 3.5, 2.8, 3.2], ddof=1))
+    assert max(c.high or 0 for c in verdict.comparisons) <= verdict.relevant
+    assert decide(scores, [0, 0.1, 0.2], relevant=0.01).outcome == "undecided"
+
+
+def test_noise_without_effect_is_undecided_and_says_how_many_seeds_would_help():
+    scores = [[3.0, 2.0, 3.5], [2.0, 2.6, 1.5], [2.5, 1.4, 2.9], [2.2, 2.4, 2.6]]
+    verdict = decide(scores, [0, 0.1, 0.2])
+    assert (verdict.outcome, verdict.decided) == ("undecided", False)
+    assert verdict.seeds_needed is not None
+    assert verdict.seeds_needed > 4
+
+
+def test_fewer_than_three_seeds_are_exploratory_but_two_have_an_interval():
+    one, two = decide(CLEAR[:1], RATES), decide(CLEAR[:2], RATES)
+    assert (one.outcome, two.outcome) == ("exploratory", "exploratory")
+    assert (one.comparisons[0].low, one.comparisons[0].p, one.detectable) == (None, None, None)
+    assert two.comparisons[0].low is not None
+    assert one.seeds_needed == 3
+
+
+def test_failed_run_costs_its_pair_and_nothing_else():
+    scores = CLEAR.copy()
+    scores[2, 3] = NAN
+    verdict = decide(scores, RATES)
+    assert [c.n for c in verdict.comparisons] == [5, 5, 4]
+    assert verdict.comparisons[0].difference == decide(CLEAR, RATES).comparisons[0].difference
+    assert verdict.comparisons[2].difference == pytest.approx(np.mean([-1.0, -1.02, -1.0, -1.01]))
+
+
+def test_failed_control_costs_the_whole_block():
+    scores = CLEAR.copy()
+    scores[0, 0] = NAN
+    verdict = decide(scores, RATES)
+    assert verdict.n_seeds == 4
+    assert [c.n for c in verdict.comparisons] == [4, 4, 4]
+
+
+def test_rate_without_any_run_does_not_stand_in_the_way():
+    scores = np.column_stack([CLEAR, np.full(5, NAN)])
+    verdict = decide(scores, (*RATES, 0.6))
+    assert verdict.rate == 0.1
+    assert verdict.comparisons[-1].difference is None
+
+
+def test_rate_with_two_runs_is_neither_used_nor_ruled_out():
+    scores = CLEAR[:, [0, 3, 1]].copy()
+    scores[2:, 2] = NAN
+    verdict = decide(scores, [0.0, 0.4, 0.5])
+    assert verdict.comparisons[1].n == 2
+    assert verdict.outcome == "undecided"
+
+
+def test_equal_scores_measure_nothing():
+    assert decide(np.full((5, 3), 0.4), [0, 0.1, 0.2]).outcome == "undecided"
+    assert decide(np.zeros((5, 3)), [0, 0.1, 0.2]).outcome == "undecided"
+
+
+def test_correlation_tells_how_much_pairing_helps():
+    assert decide(CLEAR, RATES).correlation == pytest.approx(1, abs=1e-2)
+    assert decide(np.ones((3, 2)), [0, 0.1]).correlation is None
+
+
+def test_detectable_gain_shrinks_with_more_seeds():
+    twice = np.vstack([CLEAR, CLEAR])
+    assert (decide(twice, RATES).detectable or 9) < (decide(CLEAR, RATES).detectable or 0)
+
+
+def test_smaller_alpha_widens_every_interval():
+    loose, strict = decide(CLEAR, RATES, alpha=0.1), decide(CLEAR, RATES, alpha=0.01)
+    for a, b in zip(loose.comparisons, strict.comparisons, strict=True):
+        assert (b.low or 0) < (a.low or 0) < (a.high or 0) < (b.high or 0)
+
+
+def test_overlap_of_folds_widens_by_nadeau_and_bengio():
+    plain, folded = contrast(-CLEAR), contrast(-CLEAR, overlap=0.25)
+    assert folded.error == pytest.approx(plain.error * math.sqrt((1 / 5 + 1 / 4) / (1 / 5)))
+    assert folded.df == plain.df
+    wide = decide(CLEAR, RATES, overlap=0.25).comparisons[0]
+    narrow = decide(CLEAR, RATES).comparisons[0]
+    assert (wide.low or 9) < (narrow.low or 0)
+    assert wide.difference == narrow.difference
+
+
+def test_verdict_goes_through_json():
+    plain = json.loads(json.dumps(decide(CLEAR[:1], RATES).as_dict(), allow_nan=False))
+    assert plain["outcome"] == "exploratory"
+    assert plain["decided"] is False
+    assert plain["comparisons"][0]["rate"] == 0.1
+    assert plain["comparisons"][0]["p"] is None
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_many_studies_at_once_get_the_outcome_that_decide_gives_each(missing: float):
+    rng = np.random.default_rng(4)
+    gains = rng.normal(size=(120, 5, 4)) + np.array([0, 0.5, 1.5, -1])
+    gains[rng.random(gains.shape) < missing] = NAN
+    found = contrast(gains)
+    ruling = rule(found, 0.05, spread(gains[..., 0]))
+    for i, study in enumerate(gains):
+        verdict = decide(study, RATES, higher_is_better=True)
+        assert (verdict.outcome == "use") == ruling.use[i]
+        assert (verdict.outcome == "keep") == ruling.keep[i]
+        assert (verdict.outcome == "exploratory") == (not ruling.judged[i])
+        if ruling.use[i]:
+            assert verdict.rate == RATES[1 + ruling.chosen[i]]
+        lows = [NAN if c.low is None else c.low for c in verdict.comparisons]
+        assert lows == pytest.approx(ruling.low[i].tolist(), nan_ok=True)

@@ -1,0 +1,133 @@
+"""Add seeds until it is clear: looks, spending, dropping."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from yolo_dropout.decision import LOOKS, decide, next_step, planned_looks
+from yolo_dropout.decision.spending import nominal_levels, spent
+from yolo_dropout.errors import ScoresError
+
+RATES = (0.0, 0.1, 0.2, 0.4)
+NOISE = np.random.default_rng(1).normal(size=(12, 4))
+
+
+def losses(*shifts: float) -> np.ndarray:
+    return NOISE + np.array([0.0, *shifts])
+
+
+def test_looks_end_with_the_most_seeds():
+    assert planned_looks(LOOKS, 12) == (3, 5, 8, 12)
+    assert planned_looks(LOOKS, 10) == (3, 5, 8, 10)
+    assert planned_looks((4,), 4) == (4,)
+
+
+def test_one_look_is_the_fixed_design():
+    assert nominal_levels((6,), 0.05) == pytest.approx((0.05,))
+    decision, verdict = next_step(losses(-9, 0, 0), RATES, max_seeds=12, looks=(12,)), decide(losses(-9, 0, 0), RATES)
+    assert decision.verdict.rate == verdict.rate
+    ours, fixed = decision.verdict.comparisons[0], verdict.comparisons[0]
+    assert (ours.low, ours.high, ours.p) == pytest.approx((fixed.low, fixed.high, fixed.p))
+
+
+def test_two_looks_spend_alpha_together():
+    first, second = nominal_levels((5, 10), 0.05)
+    assert first == pytest.approx(0.05 * 0.5**1.5)
+    bounds = stats.norm.isf([first, second])
+    stay = stats.multivariate_normal(cov=[[1, math.sqrt(0.5)], [math.sqrt(0.5), 1]]).cdf(bounds)
+    assert stay == pytest.approx(0.95, abs=1e-4)
+
+
+def test_levels_rise_to_less_than_alpha():
+    levels = nominal_levels((3, 5, 8, 12), 0.05)
+    assert list(levels) == sorted(levels)
+    assert 0 < levels[0] < levels[-1] < 0.05
+    assert spent((3, 5, 8, 12), 0.05)[-1] == pytest.approx(0.05)
+
+
+def test_large_gain_stops_with_a_verdict_at_the_first_looks():
+    decision = next_step(losses(-20, 0, 0)[:3], RATES)
+    assert decision.stop
+    assert (decision.verdict.outcome, decision.verdict.rate) == ("use", 0.1)
+    assert (decision.active_rates, decision.next_seeds, decision.look) == ((), 3, 0)
+    assert decision.reason == "Stop (look 1 of 4, 3 seeds): the verdict is clear."
+
+
+def test_hopeless_rate_is_dropped_and_the_control_stays():
+    decision = next_step(losses(-1.5, 5, 6)[:3], RATES)
+    assert not decision.stop
+    assert decision.active_rates == (0.0, 0.1)
+    assert decision.next_seeds == 5
+    assert decision.reason.startswith("Go on to 5 seeds with rates 0, 0.1 (look 1 of 4, 3 seeds); 2 can hardly")
+
+
+def test_dropped_rate_stays_dropped_whatever_it_does_later():
+    scores = losses(-1.5, 5, 6)
+    honest = scores.copy()
+    honest[3:, 2:] = math.nan
+    scores[3:, 2:] -= 100
+    assert next_step(scores[:5], RATES) == next_step(honest[:5], RATES)
+
+
+def test_study_stops_when_no_rate_can_be_expected_to_win():
+    decision = next_step(losses(5, 6, 7)[:3], RATES, relevant=1e-9)
+    assert decision.stop
+    assert decision.active_rates == ()
+
+
+def test_last_look_always_stops():
+    scores = losses(-0.4, 0, 0)
+    decisions = [next_step(scores[:n], RATES) for n in (3, 5, 8, 12)]
+    assert decisions[-1].stop
+    assert [d.next_seeds for d in decisions if not d.stop] == [(5, 8, 12)[d.look] for d in decisions if not d.stop]
+
+
+def test_rows_between_looks_are_not_looked_at():
+    scores = losses(-0.4, 0, 0)
+    spoilt = scores.copy()
+    spoilt[3] -= [0, 50, 0, 0]
+    assert next_step(spoilt[:4], RATES) == next_step(scores[:3], RATES)
+
+
+def test_study_that_should_have_stopped_gets_the_decision_of_that_look():
+    scores = losses(-20, 0, 0)
+    assert next_step(scores, RATES) == next_step(scores[:3], RATES)
+
+
+def test_limits_hold_over_all_looks_and_p_compares_with_alpha():
+    scores = losses(-2, 0, 0)[:3]
+    wide, narrow = next_step(scores, RATES).verdict, decide(scores, RATES)
+    for a, b in zip(wide.comparisons, narrow.comparisons, strict=True):
+        assert a.low < b.low
+        assert a.p >= b.p
+        assert (a.low > 0) == (a.p < wide.alpha)
+    assert wide.alpha == 0.05
+
+
+def test_failed_runs_do_not_end_a_study():
+    scores = losses(0, 0, 0)[:3].copy()
+    scores[:] = math.nan
+    scores[0, 0] = 3.0
+    decision = next_step(scores, RATES)
+    assert not decision.stop
+    assert decision.active_rates == RATES
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"looks": (2, 5)}, "looks: must rise from 3 or more seeds"),
+        ({"looks": (3, 3)}, "looks: must rise"),
+        ({"looks": ()}, "looks: must rise"),
+        ({"max_seeds": 2}, "max_seeds: must be 3 or more, got 2"),
+        ({"looks": (5, 8)}, "scores: the first look needs 5 seeds, got 4"),
+        ({"alpha": 0.7}, "alpha: must be in"),
+    ],
+)
+def test_senseless_plans_are_told_in_one_line(options, said):
+    with pytest.raises(ScoresError, match=said):
+        next_step(NOISE[:4], RATES, **options)

@@ -1,0 +1,98 @@
+"""The reason: what to do, how sure that is, what it would take to know more; in every branch."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from yolo_dropout.decision import decide
+
+SEED = np.array([3.0, 3.5, 2.8, 3.2, 3.1])[:, None]
+JITTER = np.array([[0.01, -0.02, 0.0], [-0.01, 0.01, 0.02], [0.02, 0.0, -0.02], [-0.02, 0.01, 0.01], [0.0, 0.0, -0.01]])
+BASE = np.hstack([SEED, SEED + JITTER])
+RATES = (0.0, 0.1, 0.2, 0.4)
+
+
+def moved(*shifts: float) -> np.ndarray:
+    """Losses in which rate j moves by shifts[j]; positive is worse."""
+    return BASE + np.array([0.0, *shifts])
+
+
+def lone_run(scores: np.ndarray) -> np.ndarray:
+    lone = scores.copy()
+    lone[1:, 1] = math.nan
+    return lone
+
+
+CASES = {
+    "use the best": (
+        moved(-1, 0, 0),
+        {},
+        r"^Use dropout=0.1: it lowered val/loss by 1 on average over 5 seeds, and by at least 0\.9\d+ with 95 % "
+        r"confidence, corrected for all 3 rates\. About 20 seeds in all would halve that uncertainty\.$",
+    ),
+    "use a lower rate, with harm": (
+        moved(-1, -1.005, 2),
+        {},
+        r"^Use dropout=0.1: .* Rate 0.2 lowered val/loss by 1, but that is within one standard error, so the "
+        r"lower rate is enough\. Rate 0.4 did harm\. About 20 seeds",
+    ),
+    "use, folds": (moved(-1, 0, 0), {"overlap": 0.25}, r"over 5 fold-and-seed blocks.* Other images rather than"),
+    "keep, no gain that matters": (
+        moved(0.003, 0.02, 0.01),
+        {},
+        r"^Keep dropout off \(0\.0\): over 5 seeds no rate beat it, and gains above 0\.\d+, the size that matters "
+        r"here, are excluded, with 95 % confidence, corrected for all 3 rates\. Rate 0\.1 came closest: it raised "
+        r"val/loss by 0\.003 .*Gains below about 0\.\d+ are too small for 5 seeds to find reliably\. Four times",
+    ),
+    "keep, all harm": (moved(1, 2, 3), {}, r"^Keep dropout off \(0\.0\): over 5 seeds every rate did harm, with 95 %"),
+    "keep, folds": (moved(1, 2, 3), {"overlap": 0.25}, r"^Keep .* Other images rather than more seeds"),
+    "undecided": (
+        moved(-0.005, 0, 0),
+        {"relevant": 0.006},
+        r"^Undecided, so keep 0\.0 for now: over 5 seeds no rate is shown to beat it, but a gain that matters "
+        r"\(0\.006 or more\) cannot be excluded either\. Rate 0\.1 looks best: .* About \d+ seeds in all would "
+        r"settle it, if its mean and noise stay as they are\.$",
+    ),
+    "undecided, with harm": (moved(-0.005, 0, 2), {"relevant": 0.006}, r"^Undecided.* Rate 0\.4 did harm\. About"),
+    "undecided for good": (moved(0, 0, 0), {"relevant": 1e-6}, r"too close to call"),
+    "undecided, runs missing": (
+        lone_run(moved(0, 1, 1)),
+        {},
+        r"^Undecided.* but rate 0\.1 had too few finished runs to be judged\. .*Finish at least 3 runs",
+    ),
+    "nothing measured": (np.full((3, 4), 0.5), {}, r"^Undecided.* the same val/loss, so nothing was measured"),
+    "exploratory": (
+        moved(-1, 0, 0)[:1],
+        {},
+        r"^Exploratory: 1 seed cannot tell .* Rate 0\.1 looks best: it lowered val/loss by 0\.99 on average\. A "
+        r"verdict needs at least 3 finished runs",
+    ),
+    "exploratory, two seeds": (moved(-1, 0, 0)[:2], {}, r"^Exploratory: 2 seeds .*\(improvement between"),
+    "exploratory, no pair": (np.array([[1.0, math.nan, math.nan, math.nan]]), {}, r"^Exploratory: 0 seeds"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_reason_says_what_holds_in_at_most_four_sentences(case: str):
+    scores, options, said = CASES[case]
+    reason = decide(scores, RATES, score_name="val/loss", **options).reason
+    assert re.search(said, reason), reason
+    assert len(re.findall(r"\.(?=\s|$)", reason)) <= 4
+    assert not re.search(r"\bnan\b|None", reason)
+
+
+def test_improvement_of_a_score_that_should_rise_is_said_to_raise_it():
+    reason = decide(-moved(-1, 0, 0), RATES, higher_is_better=True, score_name="mAP50-95").reason
+    assert reason.startswith("Use dropout=0.1: it raised mAP50-95 by 1 on average")
+
+
+def test_confidence_follows_alpha():
+    assert "with 90 % confidence" in decide(moved(-1, 0, 0), RATES, alpha=0.1).reason
+
+
+def test_single_rate_is_not_called_all_rates():
+    assert "corrected for one rate" in decide(moved(-1, 0, 0)[:, :2], RATES[:2]).reason
