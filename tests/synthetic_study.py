@@ -63,21 +63,12 @@ def make_curves(
                 + rise
                 + noise
             )
-            score = (
-                0.62
-                - 0.15 * level
-                - 0.35 * rate**2
-                - 0.6 * np.exp(-5 * t / (1 + rate))
-                - 0.05 * rise
-                - 0.1 * noise
-            )
+            score = 0.62 - 0.15 * level - 0.35 * rate**2 - 0.6 * np.exp(-5 * t / (1 + rate)) - 0.05 * rise - 0.1 * noise
             frames.append(_run(rate, seed, epoch, loss, np.clip(score, 0, 1), task))
     return pd.concat(frames, ignore_index=True)
 
 
-def _run(
-    rate: float, seed: int, epoch: np.ndarray, loss: np.ndarray, score: np.ndarray, task: str
-) -> pd.DataFrame:
+def _run(rate: float, seed: int, epoch: np.ndarray, loss: np.ndarray, score: np.ndarray, task: str) -> pd.DataFrame:
     if task == "classify":
         columns = {"val/loss": loss, "metrics/accuracy_top1": score, "metrics/accuracy_top5": np.sqrt(score)}
     else:
@@ -105,6 +96,4 @@ def make_verdict(scores: pd.DataFrame, outcome: str = "use", rate: float = 0.1) 
         comparisons.append(Comparison(float(other), len(gain), mean, *ends, None if half is None else 0.01))
     reason = f"With {len(scores)} seeds, rate {rate} lowers the validation loss. It is the lowest that does."
     decided = outcome in ("use", "keep")
-    return Verdict(
-        outcome, rate if outcome == "use" else 0.0, decided, reason, tuple(comparisons), len(scores)
-    )
+    return Verdict(outcome, rate if outcome == "use" else 0.0, decided, reason, tuple(comparisons), len(scores))

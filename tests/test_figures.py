@@ -204,6 +204,15 @@ def test_a_diverged_run_does_not_flatten_the_others():
     assert validation_loss(curves).axes[0].get_ylim()[1] < 10
 
 
+def test_equal_curves_do_not_blow_up_the_axis():
+    low, high = validation_loss(tidy({(0.0, 0): [10.003, 10.003], (0.5, 0): [10.003, 10.0031]})).axes[0].get_ylim()
+    assert high - low > 0.01
+
+
+def test_rounding_is_no_overfitting():
+    assert run_values(tidy({(0.0, 0): [0.3, 0.1 + 0.2]}), "val/loss", "gap").to_numpy().tolist() == [[0]]
+
+
 def test_svg_is_the_same_every_time_and_carries_no_date():
     curves = make_curves(n_seeds=2, epochs=5)
     first, second = (to_svg(validation_loss(curves), "val_loss") for _ in range(2))

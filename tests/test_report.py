@@ -192,6 +192,12 @@ def test_limits_of_the_drawn_score_are_those_of_the_verdict():
         assert limits == pytest.approx([control - comparison.high, control - comparison.low], rel=1e-4)
 
 
+def test_scores_that_are_all_equal_have_no_limits():
+    data = make_report(make_curves((0.0, 0.5), 3, 1))
+    gap = payload(data)["scores"][-1]
+    assert (gap["key"], gap["means"], gap["limits"]) == ("gap", [0, 0], [None, None])
+
+
 def test_live_page_names_its_version_and_may_ask_its_own_server_only():
     text = render_report(make_report(), live_version='7"')
     page = Page(text)
@@ -254,10 +260,17 @@ def test_foreign_runs_say_what_cannot_be_known(task: str, words: str):
     assert warned(make_report(ours=False, prepared={"task": task}), words)
 
 
-def test_rates_with_the_very_scores_of_the_control_are_found_out():
+def test_rates_with_the_very_curves_of_the_control_are_found_out():
     curves = make_curves((0.0,), 3)
     twins = pd.concat([curves, curves.assign(rate=0.3)])
-    assert warned(make_report(twins, ours=False), "Rate 0.3 gives the very scores of rate 0.0: dropout did not act")
+    assert warned(make_report(twins, ours=False), "Rate 0.3 gives the very curves of rate 0.0: dropout did not act")
+
+
+def test_equal_scores_alone_do_not_say_that_dropout_was_inert():
+    curves = make_curves((0.0,), 3)
+    other = curves.assign(rate=0.3)
+    other.loc[(other["metric"] == "val/cls_loss") & (other["epoch"] == 60), "value"] += 1e-4
+    assert not warned(make_report(pd.concat([curves, other])), "did not act")
 
 
 def test_runs_that_still_improve_at_the_end_are_told():

@@ -14,6 +14,8 @@ from yolo_dropout.figures import series, style
 
 MANY_RUNS = 150
 SETTLED = 0.2
+# Differences below this share of the value are not worth an axis of their own.
+SAME = 1e-3
 
 
 def draw_runs(
@@ -82,5 +84,5 @@ def frame(runs: pd.DataFrame, *, lower: bool) -> tuple[float, float]:
     worst = np.nanquantile(settled if np.isfinite(settled).any() else values, 0.98 if lower else 0.02)
     best = np.nanmin(values) if lower else np.nanmax(values)
     far = best + 1.15 * (worst - best)
-    pad = 0.06 * abs(far - best) or 0.05 * max(abs(best), 1e-6)
+    pad = max(0.06 * abs(far - best), SAME * abs(best)) or 0.05
     return float(min(best, far) - pad), float(max(best, far) + pad)

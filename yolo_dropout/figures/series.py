@@ -19,6 +19,7 @@ PRIMARY = (
 )
 LOWER_IS_BETTER = ("loss", "abs_rel", "rmse", "silog")
 LAST_SHARE = 0.1
+ROUNDING = 1e-12
 
 if TYPE_CHECKING:
     Curve: TypeAlias = "pd.Series[float]"
@@ -127,4 +128,5 @@ def _value(curve: NDArray[np.float64], at: str, *, lower: bool) -> float:
     best = float(finite.min() if lower else finite.max())
     if at == "best":
         return best
-    return max(0.0, abs(last - best)) if np.isfinite(last) else float("nan")
+    gap = abs(last - best) if np.isfinite(last) else float("nan")
+    return 0.0 if gap < ROUNDING * abs(best) else gap

@@ -36,13 +36,14 @@ def _unknown(data: ReportData) -> Iterator[str]:
 
 
 def _inert(data: ReportData) -> Iterator[str]:
-    """A rate whose every score equals the control's to the last digit: dropout cannot have acted."""
-    if 0.0 not in data.scores.columns:
-        return
+    """A rate whose curves all equal the control's to the last digit: dropout cannot have acted."""
+    keys = ["seed", "metric", "epoch"]
+    control = data.curves[data.curves["rate"] == 0.0].set_index(keys)["value"]
     for rate in data.rates[1:]:
-        both = data.scores[[0.0, rate]].dropna()
-        if len(both) and (both[0.0] == both[rate]).all():
-            yield f"Rate {rate_text(rate)} gives the very scores of rate 0.0: dropout did not act in these runs."
+        other = data.curves[data.curves["rate"] == rate].set_index(keys)["value"]
+        both = other.index.intersection(control.index)
+        if len(both) and other.loc[both].equals(control.loc[both]):
+            yield f"Rate {rate_text(rate)} gives the very curves of rate 0.0: dropout did not act in these runs."
 
 
 def _missing(data: ReportData) -> Iterator[str]:
@@ -62,7 +63,7 @@ def _seeds(data: ReportData) -> Iterator[str]:
     count = data.verdict.n_seeds if data.verdict else len(data.scores)
     if count < FEW_SEEDS:
         noise = "the seed alone moves a score as much as most rates do"
-        yield f"{seeds(count)} cannot carry a verdict: {noise}. Take {ENOUGH_SEEDS}."
+        yield f"{seeds(count)} cannot carry a verdict: {noise}. Use {ENOUGH_SEEDS} or more."
     elif count < ENOUGH_SEEDS:
         detectable = data.verdict.detectable if data.verdict else None
         size = f" (about {number(detectable, data.scores.mean())} and more)" if detectable else ""
@@ -86,7 +87,8 @@ def _short(data: ReportData) -> Iterator[str]:
     falling = data.summary.loc[data.summary["epoch"] >= STILL_FALLING * last, "rate"].astype(float).tolist()
     if falling:
         rates = ", ".join(rate_text(rate) for rate in falling)
-        yield f"At rate {rates} the validation loss still falls at the end: more epochs may change the verdict."
+        where = f"{'rate' if len(falling) == 1 else 'rates'} {rates}"
+        yield f"At {where} the validation loss still falls at the end: more epochs may change the verdict."
 
 
 def _disagree(data: ReportData) -> Iterator[str]:

@@ -99,6 +99,8 @@ def _others(data: ReportData) -> Iterator[tuple[str, str, pd.DataFrame, bool]]:
 
 
 def _judge(table: pd.DataFrame, higher: bool, alpha: float) -> Verdict | None:
+    if table.max(axis=None) == table.min(axis=None):
+        return None
     try:
         return decide(table.to_numpy(), table.columns.to_numpy(), higher_is_better=higher, alpha=alpha)
     except ScoresError:

@@ -15,7 +15,7 @@ function format(values) {
 }
 
 const look = (width, height, label) => ({
-  width, height, marginLeft: 46, marginTop: 16, marginBottom: 40, ariaLabel: label,
+  width, height, marginLeft: 54, marginTop: 16, marginBottom: 40, ariaLabel: label,
   style: { fontSize: "12px", background: "transparent", color: "var(--muted)", overflow: "visible" },
 });
 const axes = (frame, ticks) => [
@@ -73,7 +73,7 @@ function responseChart(score, width, height) {
   const means = rates.filter((rate) => finite(score.means[rate])).map((rate) => ({ rate, v: score.means[rate] }));
   const bars = rates.filter((rate) => score.limits[rate]).map((rate) => ({ rate, low: score.limits[rate][0], high: score.limits[rate][1] }));
   const all = [...dots.map((d) => d.v), ...bars.flatMap((b) => [b.low, b.high])].filter(Number.isFinite);
-  const [low, high] = all.length ? d3.extent(all) : [0, 1], pad = 0.08 * (high - low) || 0.1, frame = [score.key === "gap" ? Math.min(0, low) - pad / 2 : low - pad, high + pad];
+  const [low, high] = all.length ? d3.extent(all) : [0, 1], pad = Math.max(0.08 * (high - low), score.key === "gap" ? 0 : 0.001 * Math.abs(high)) || 0.1, frame = [score.key === "gap" ? Math.min(0, low) - pad / 2 : low - pad, high + pad];
   const text = format(score.means), aside = Math.min(14, width / names.length / 5), many = score.seeds.length > 40;
   const control = means.find((d) => isControl(d.rate)), chosen = score === data.scores[0] && data.chosen !== null && rates.includes(data.chosen) ? [data.chosen] : [];
   const step = (width - 60) / names.length;
