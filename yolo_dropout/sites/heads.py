@@ -71,7 +71,7 @@ def branch_convs(head: nn.Module) -> Iterator[str]:
 
 def _left_alone(head: nn.Module, name: str) -> bool:
     # YOLOE never asks its Proto26 for the semantic branch, so nothing would act there.
-    return name.split(".")[0] in _LEFT_ALONE or (hasattr(head, "savpe") and name.startswith("proto"))
+    return name.partition(".")[0] in _LEFT_ALONE or (hasattr(head, "savpe") and name.startswith("proto"))
 
 
 def _last_conv(name: str, branch: nn.Sequential, index: int) -> Iterator[str]:

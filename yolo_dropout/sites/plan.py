@@ -74,6 +74,19 @@ class DropoutPlan:
                 f"schedule: late:N needs N below epochs={epochs}, got {self.schedule!r}: it would never act"
             )
 
+    def check_compile(self, epochs: int) -> None:
+        """Refuse a rate that changes often under `compile`: every change builds the network anew, eight times at most.
+
+        Raises:
+            SpecError: The schedule has more than two rates.
+        """
+        rates = {self.rate_at(epoch, epochs) for epoch in range(epochs)}
+        if len(rates) > 2:
+            raise SpecError(
+                f"schedule: {self.schedule} has {len(rates)} rates, and compile would build the network anew for each; "
+                "use compile=False, or constant or late:N"
+            )
+
 
 def check_rate(rate: object) -> float:
     """A rate as a float.

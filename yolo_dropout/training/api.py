@@ -120,6 +120,8 @@ def _train(
         plan = plan_to_resume(_resumable(yolo, train_args["resume"]), plan)
     else:
         plan.check_epochs(int(train_args.get("epochs", 100)))
+        if train_args.get("compile"):
+            plan.check_compile(int(train_args.get("epochs", 100)))
     cls = trainer_class(yolo, plan, lean=lean, on_epoch=on_epoch)
     metrics = yolo.train(trainer=cls, **{**train_args, "dropout": plan.rate})
     return _finished(yolo, plan, metrics, lean=lean)

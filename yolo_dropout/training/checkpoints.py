@@ -23,9 +23,6 @@ from yolo_dropout.training.amp import amp_check_without_download
 from yolo_dropout.training.files import AtomicPath, Memory
 from yolo_dropout.training.snapshot import Snapshot
 
-# A training that is killed loses at most this much work.
-WRITE_EVERY_S = 60.0
-
 
 class SafeCheckpoints(BaseTrainer):  # type: ignore[misc]
     """Mixin before an Ultralytics trainer: its checkpoints, but never half a file."""
@@ -53,6 +50,8 @@ class SafeCheckpoints(BaseTrainer):  # type: ignore[misc]
 
 class LeanCheckpoints(SafeCheckpoints):
     """Mixin before an Ultralytics trainer: checkpoints in memory, written once a minute and at the end."""
+
+    write_every_s = 60.0  # what a training that is killed loses at most
 
     on_epoch: Any
     best_row: dict[str, float]
@@ -85,7 +84,7 @@ class LeanCheckpoints(SafeCheckpoints):
         self._held_best = self._held_last if is_best else self._held_best
         if self.save_period > 0 and self.epoch % self.save_period == 0:
             return bool(super().save_model())
-        if now - self._written_at >= WRITE_EVERY_S:
+        if now - self._written_at >= self.write_every_s:
             self._write()
         return True
 

@@ -75,6 +75,8 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
         checkpoint = super().setup_model()
         net, plan = unwrap_model(self.model), self.dropout_plan
         plan.check_epochs(self.epochs)
+        if self.args.compile:
+            plan.check_compile(self.epochs)
         self.dropout_sites = apply_dropout(net, plan.rate, plan.where, plan.kind)
         measured = measure(net, self.dropout_sites)
         earlier = (read_record(self.save_dir) or {}) if self.resume else {}

@@ -1,0 +1,232 @@
+"""Checkpoints are stock at any time, whole at any time, and the same in a lean training."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_data import make_data
+from ultralytics import YOLO
+from ultralytics.nn.tasks import load_checkpoint, torch_safe_load
+
+from yolo_dropout.sites import DropoutPlan, strip_dropout
+from yolo_dropout.training import train_lean, train_with_dropout
+from yolo_dropout.training.files import AtomicPath
+from yolo_dropout.training.trainer import trainer_class
+
+MODEL = "yolov8n-cls.yaml"
+TINY: dict[str, Any] = {"epochs": 3, "imgsz": 32, "batch": 2, "plots": False, "save_period": 1}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(make_data("classify", tmp_path_factory.mktemp("classify")))
+
+
+@pytest.fixture(scope="module")
+def detect_data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(make_data("detect", tmp_path_factory.mktemp("detect")))
+
+
+def weights(file: Path) -> dict[str, torch.Tensor]:
+    return dict(load_checkpoint(file)[0].state_dict())
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("train", [train_with_dropout, train_lean])
+def test_every_checkpoint_is_stock_and_loads_safely(train: Any, data: str, tmp_path: Path) -> None:
+    run = train(MODEL, dropout=0.3, where="backbone", kind="dropblock", data=data, save_dir=str(tmp_path), **TINY)
+    files = sorted(file.name for file in run.last.parent.iterdir())
+    assert files == ["best.pt", "epoch0.pt", "epoch1.pt", "epoch2.pt", "last.pt"]
+    stock = YOLO(MODEL).model
+    for name in files:
+        content, _ = torch_safe_load(run.last.parent / name, safe_only=True)
+        net = content.get("ema") or content["model"]
+        assert {n: type(m) for n, m in net.named_modules()} == {n: type(m) for n, m in stock.named_modules()}
+        assert net.state_dict().keys() == stock.state_dict().keys()
+
+
+@pytest.mark.train
+def test_a_lean_training_leaves_the_weights_that_stock_leaves(data: str, tmp_path: Path) -> None:
+    YOLO(MODEL).train(data=data, save_dir=str(tmp_path / "stock"), **TINY)
+    lean = train_lean(MODEL, data=data, save_dir=str(tmp_path / "lean"), **TINY)
+    for name in ("best.pt", "last.pt", "epoch1.pt"):
+        assert same(weights(lean.last.parent / name), weights(tmp_path / "stock" / "weights" / name))
+    ours, stock = (load_checkpoint(p)[1] for p in (lean.best, tmp_path / "stock" / "weights" / "best.pt"))
+    assert ours.keys() == stock.keys()
+    assert ours["train_metrics"] == stock["train_metrics"]
+    assert ours["train_results"].keys() == stock["train_results"].keys()
+    assert ours["epoch"] == stock["epoch"] == -1
+    assert ours["optimizer"] is None
+
+
+@pytest.mark.train
+def test_the_checkpoint_predicts_as_the_trained_model(detect_data: str, tmp_path: Path) -> None:
+    yolo = YOLO("yolov8n.yaml")
+    run = train_lean(yolo, dropout=0.3, data=detect_data, save_dir=str(tmp_path), epochs=1, imgsz=32, batch=2)
+    trained = yolo.trainer.ema.ema
+    strip_dropout(trained)
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = trained.half().float().eval()(images)[0]
+        assert torch.equal(load_checkpoint(run.last)[0](images)[0], expected)
+
+
+@pytest.mark.train
+def test_stock_trains_on_from_the_checkpoint_and_keeps_every_weight(data: str, tmp_path: Path) -> None:
+    run = train_lean(MODEL, dropout=0.3, data=data, save_dir=str(tmp_path / "ours"), **TINY)
+    yolo, kept = YOLO(run.best), {}
+    yolo.add_callback("on_train_start", lambda t: kept.update({k: v.clone() for k, v in t.model.state_dict().items()}))
+    yolo.train(data=data, save_dir=str(tmp_path / "stock"), **{**TINY, "epochs": 1})
+    assert same(kept, weights(run.best))
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("suffix", ["torchscript", "onnx"])
+def test_an_export_gives_the_output_of_the_checkpoint(suffix: str, detect_data: str, tmp_path: Path) -> None:
+    if suffix == "onnx":
+        pytest.importorskip("onnx", reason="needs onnx to export")
+        pytest.importorskip("onnxruntime", reason="needs onnxruntime to run the export")
+    run = train_lean("yolov8n.yaml", dropout=0.3, data=detect_data, save_dir=str(tmp_path), epochs=1, imgsz=64, batch=2)
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = load_checkpoint(run.best)[0](images)[0].numpy()
+    file = YOLO(run.best).export(format=suffix, imgsz=64, **({"simplify": False} if suffix == "onnx" else {}))
+    assert np.allclose(_run_export(file, images), expected, atol=1e-3)
+
+
+def _run_export(file: str, images: torch.Tensor) -> Any:
+    if file.endswith("onnx"):
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+        return session.run(None, {session.get_inputs()[0].name: images.numpy()})[0]
+    return torch.jit.load(file)(images).numpy()
+
+
+@pytest.mark.train
+def test_a_lean_training_writes_in_between_when_it_is_due(data: str, tmp_path: Path) -> None:
+    seen: list[tuple[int, bool]] = []
+    yolo = YOLO(MODEL)
+    cls = trainer_class(yolo, DropoutPlan(), lean=True)
+    cls.write_every_s = 0.0  # type: ignore[attr-defined]
+    yolo.add_callback("on_fit_epoch_end", lambda t: seen.append((load_checkpoint(t.last)[1]["epoch"], t.best.exists())))
+    yolo.train(trainer=cls, data=data, save_dir=str(tmp_path), **{**TINY, "save_period": -1})
+    assert seen == [(0, True), (1, True), (2, True)]
+
+
+@pytest.mark.train
+def test_a_lean_training_writes_nothing_in_between_when_it_is_not_due(data: str, tmp_path: Path) -> None:
+    seen: list[bool] = []
+    yolo = YOLO(MODEL)
+    yolo.add_callback("on_fit_epoch_end", lambda t: seen.append(t.last.exists() or t.best.exists()))
+    train_lean(yolo, data=data, save_dir=str(tmp_path), **{**TINY, "save_period": -1})
+    assert seen == [False, False, False]
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("trouble", ["nan loss", "nan ema"])
+def test_a_lean_training_recovers_from_nan_with_the_numbers_of_stock(trouble: str, data: str, tmp_path: Path) -> None:
+    args = {**TINY, "data": data, "save_period": -1}
+    YOLO(MODEL).train(trainer=None, save_dir=str(tmp_path / "plain"), **args)
+    stock = _troubled(YOLO(MODEL), trouble)
+    stock.train(save_dir=str(tmp_path / "stock"), **args)
+    lean = train_lean(_troubled(YOLO(MODEL), trouble), save_dir=str(tmp_path / "lean"), **args)
+    results = [_losses(tmp_path / name / "results.csv") for name in ("plain", "stock", "lean")]
+    assert results[1] == results[2]
+    assert same(weights(lean.last), weights(tmp_path / "stock" / "weights" / "last.pt"))
+    if trouble == "nan loss":
+        assert results[0] != results[1]
+
+
+def _troubled(yolo: Any, trouble: str) -> Any:
+    done: list[int] = []
+
+    def once(trainer: Any) -> None:
+        if trainer.epoch == 1 and not done:
+            done.append(1)
+            if trouble == "nan loss":
+                trainer.loss = torch.tensor(float("nan"))
+            else:
+                next(iter(trainer.ema.ema.parameters())).data[0] = float("nan")
+
+    # A poisoned EMA would make the validation fail too; so poison it after, as its row is written.
+    event = "on_train_epoch_end" if trouble == "nan loss" else "on_val_end"
+    trainers: list[Any] = []
+    yolo.add_callback("on_train_start", trainers.append)
+    yolo.add_callback(event, lambda it: once(trainers[0]) if trainers else None)
+    return yolo
+
+
+def _losses(results_csv: Path) -> list[str]:
+    return [line.split(",", 2)[2] for line in results_csv.read_text().splitlines()[1:]]
+
+
+WRITER = """
+import sys
+from yolo_dropout.training.files import AtomicPath
+file = AtomicPath(sys.argv[1])
+n = 0
+while True:
+    n += 1
+    file.write_bytes(bytes([n % 256]) * 4_000_000)
+    print(n, flush=True)
+"""
+
+
+def test_a_kill_never_leaves_half_a_file(tmp_path: Path) -> None:
+    file = AtomicPath(tmp_path / "last.pt")
+    for delay_s in (0.003, 0.011, 0.017):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(file)], stdout=subprocess.PIPE, text=True)
+        assert writer.stdout
+        writer.stdout.readline()
+        time.sleep(delay_s)
+        writer.kill()
+        writer.communicate()
+        content = file.read_bytes()
+        assert len(content) == 4_000_000
+        assert len(set(content)) == 1
+
+
+def test_an_atomic_path_stays_one_through_joining(tmp_path: Path) -> None:
+    assert isinstance(AtomicPath(tmp_path) / "epoch3.pt", AtomicPath)
+
+
+KILLED = """
+import sys
+from yolo_dropout.training import train_with_dropout
+from ultralytics import YOLO
+yolo = YOLO("yolov8n-cls.yaml")
+yolo.add_callback("on_model_save", lambda t: print("SAVED", t.epoch, flush=True))
+train_with_dropout(yolo, dropout=0.3, where="backbone", data=sys.argv[1], save_dir=sys.argv[2], epochs=500, imgsz=32,
+                   batch=2, plots=False)
+"""
+
+
+@pytest.mark.train
+def test_a_killed_training_leaves_checkpoints_that_load(data: str, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, data, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("SAVED 2"):
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    content = load_checkpoint(tmp_path / "weights" / "last.pt")[1]
+    assert content["epoch"] >= 2
+    assert content["optimizer"] is not None

@@ -1,0 +1,66 @@
+"""One epoch of every task on a tiny data set: dropout acts, and the checkpoint predicts in stock Ultralytics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_data import make_data
+
+from yolo_dropout.training import prepare, train_lean
+
+TINY: dict[str, Any] = {"epochs": 1, "imgsz": 64, "batch": 2}
+# Model, data, and the number of sites at the head.
+CASES = {
+    "detect": ("yolov8n.yaml", "detect", 6),
+    "two branches": ("yolov10n.yaml", "detect", 12),
+    "rtdetr": ("yolov8n-rtdetr.yaml", "detect", 30),
+    "segment": ("yolo26n-seg.yaml", "segment", 19),
+    "pose": ("yolo26n-pose.yaml", "pose", 18),
+    "obb": ("yolo26n-obb.yaml", "obb", 18),
+    "classify": ("yolo26n-cls.yaml", "classify", 1),
+    "semantic": ("yolo26n-sem.yaml", "semantic", 2),
+    "depth": ("yolo26n-depth.yaml", "depth", 1),
+}
+
+pytestmark = pytest.mark.train
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_task_trains_with_dropout_and_leaves_a_stock_checkpoint(case: str, tmp_path: Path) -> None:
+    from ultralytics import YOLO
+
+    model, task, n_sites = CASES[case]
+    data = str(make_data(task, tmp_path / "data"))
+    found = prepare(model, data, TINY, [0.0, 0.2])
+    assert (found.task, found.n_train, found.n_val, found.n_classes) == (task, 4, 2, 1 if task == "depth" else 2)
+    run = train_lean(model, dropout=0.2, data=data, save_dir=str(tmp_path / "run"), **TINY)
+    assert run.sites == found.sites
+    assert len(run.sites) == n_sites
+    assert run.proof["rates"] == [0.2]
+    assert run.proof["train_differs"] and not run.proof["eval_differs"]
+    image = np.zeros((64, 64, 3), dtype=np.uint8)
+    assert len(YOLO(run.best).predict(image, imgsz=64, verbose=False)) == 1
+
+
+@pytest.mark.parametrize(
+    ("where", "kind", "schedule"),
+    [("neck", "dropblock", "constant"), ("backbone", "drop_path", "late:1"), (r"cv3\.0\.", "dropout", "linear")],
+)
+def test_other_places_kinds_and_schedules_train(where: str, kind: str, schedule: str, tmp_path: Path) -> None:
+    data = str(make_data("detect", tmp_path / "data"))
+    run = train_lean(
+        "yolov8n.yaml",
+        dropout=0.2,
+        where=where,
+        kind=kind,
+        schedule=schedule,
+        data=data,
+        save_dir=str(tmp_path / "run"),
+        **{**TINY, "epochs": 2, "imgsz": 32},
+    )
+    assert run.sites
+    assert run.proof["rates"] == {"constant": [0.2, 0.2], "late:1": [0.0, 0.2], "linear": [0.0, 0.2]}[schedule]
+    assert (run.proof["where"], run.proof["kind"], run.proof["schedule"]) == (where, kind, schedule)
