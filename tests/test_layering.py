@@ -27,11 +27,11 @@ LAYERS = (
     ("decision",),
     ("figures",),
     ("report",),
-    ("folder",),
+    ("folder", "looks"),
     ("collect",),
     ("publish",),
     ("study",),
-    ("progress",),
+    ("progress", "serve"),
     ("cli",),
     ("commands",),
 )

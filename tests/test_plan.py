@@ -25,4 +25,4 @@ def test_names_are_unique_and_tell_the_rate_in_full():
 
 
 def test_what_is_done_is_not_pending():
-    assert pending(SPEC, {Run(2, 0.0), Run(4, 0.125)}) == (Run(2, 0.1), Run(2, 0.125), Run(4, 0.0), Run(4, 0.1))
+    assert pending(plan(SPEC), {Run(2, 0.0), Run(4, 0.125)}) == (Run(2, 0.1), Run(2, 0.125), Run(4, 0.0), Run(4, 0.1))

@@ -13,7 +13,7 @@ from yolo_dropout.errors import YoloDropoutError
 
 FINISHED, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _MANY = ("--rates", "--seeds")
-_FLAGS = ("--retry-failed", "--continue-broken")
+_FLAGS = ("--retry-failed", "--continue-broken", "--until-decided", "--serve")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_sweep(commands.add_parser("sweep", help="train several rates and seeds, and say which rate to use"))
     _add_train(commands.add_parser("train", help="train once, with dropout that acts"))
     _add_check(commands.add_parser("check", help="show where dropout would act in a model"))
+    _add_watch(commands.add_parser("watch", help="show a study's report in the browser while it runs"))
     _add_report(commands.add_parser("report", help="make tables, pictures and report from finished runs"))
     return parser
 
@@ -68,6 +69,8 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.description = "key=value goes to YOLO.train, as in Ultralytics' own command line; options are the study's."
     parser.add_argument("--rates", nargs="*", metavar="P", help="drop probabilities (default 0 0.1 0.2 0.3 0.5)")
     parser.add_argument("--seeds", nargs="*", metavar="N", help="how many seeds, or which (default 3)")
+    parser.add_argument("--until-decided", action="store_true", help="add seeds look by look until it is clear")
+    parser.add_argument("--max-seeds", metavar="N", help="most seeds for --until-decided (default 12)")
     parser.add_argument("--jobs", metavar="N", help="runs at a time (default auto: one per core or GPU)")
     parser.add_argument("--out", metavar="DIR", help="the study's folder (default runs/dropout/MODEL-DATA)")
     parser.add_argument("--config", metavar="FILE", help="read the study from a YAML file")
@@ -77,6 +80,7 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--continue-broken", action="store_true", help="go on from last.pt where a run broke off, instead of anew"
     )
+    parser.add_argument("--serve", action="store_true", help="show the report in the browser while the study runs")
     parser.add_argument("--retry-failed", action="store_true", help="train runs again that have failed before")
     _add_dropout_options(parser)
     parser.set_defaults(command=_sweep)
@@ -107,6 +111,12 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="where to write (default: the study; else runs/dropout/report)")
     parser.add_argument("--score", metavar="METRIC", help="what is compared")
     parser.set_defaults(command=_report)
+
+
+def _add_watch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="the study's folder")
+    parser.add_argument("--port", default="0", metavar="N", help="on this port of 127.0.0.1 (default: a free one)")
+    parser.set_defaults(command=_watch)
 
 
 def _is_key_value(words: Sequence[str], place: int) -> bool:
@@ -141,6 +151,12 @@ def _check(options: argparse.Namespace) -> int:
     from yolo_dropout.commands.check import check
 
     return check(options)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from yolo_dropout.commands.watch import watch
+
+    return watch(options)
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from yolo_dropout.decision import Verdict, decide
+from yolo_dropout.decision import Verdict
 from yolo_dropout.errors import InputError
 from yolo_dropout.files import RunFolder, StudyFolder
 from yolo_dropout.folder import read_study_file, read_yaml
-from yolo_dropout.plan import Run, plan
+from yolo_dropout.looks import due_runs, verdict_of
+from yolo_dropout.plan import Run, pending, plan
 from yolo_dropout.records import RunRecord, read_records
 from yolo_dropout.spec import Score, StudySpec
 from yolo_dropout.table import Table, curves, read_table, scores, summary
@@ -57,9 +58,8 @@ class Study:
 
     @property
     def missing(self) -> tuple[Run, ...]:
-        """The runs that have not ended yet."""
-        ended = {record.run for record in self.records}
-        return tuple(run for run in plan(self.spec) if run not in ended)
+        """The runs that are due and have not ended yet."""
+        return pending(self.due, {record.run for record in self.records})
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -69,7 +69,17 @@ class Study:
     @cached_property
     def scores(self) -> pd.DataFrame:
         """One row per seed, one column per rate; nan where a run is missing, failed or diverged."""
+        begun = {run.seed for run in self.due}
+        return self._all_scores.loc[[seed for seed in self.spec.seeds if seed in begun]]
+
+    @cached_property
+    def _all_scores(self) -> pd.DataFrame:
         return scores(self.table, self.score, self.spec.rates, self.spec.seeds)
+
+    @cached_property
+    def due(self) -> tuple[Run, ...]:
+        """The runs that the study asks for by now, seed-major."""
+        return due_runs(self.spec, {record.run for record in self.records}, self._all_scores)
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -81,15 +91,14 @@ class Study:
         """What the scores allow to say.
 
         Raises:
+            InputError: No run has finished.
             ScoresError: No seed has both the control and another rate.
         """
-        return decide(
-            self.scores.to_numpy(),
-            self.spec.rates,
-            higher_is_better=self.score.higher_is_better,
-            alpha=self.spec.alpha,
-            score_name=str(self.score),
-        )
+        if not self.table.results:
+            reasons = sorted({record.error or "" for record in self.failed})
+            why = f"; the first failure: {reasons[0]}" if reasons else ""
+            raise InputError(f"{self.folder.path}: no run has finished yet, so there is nothing to compare{why}")
+        return verdict_of(self.spec, self._all_scores)
 
     def figures(self) -> dict[str, Figure]:
         """The study's pictures by name, as matplotlib figures."""
@@ -116,7 +125,6 @@ def load_study(path: str | Path) -> Study:
 
     Raises:
         SpecError: The folder holds no study, or its spec is broken.
-        InputError: No run has finished.
     """
     folder = StudyFolder(Path(path))
     spec, facts = read_study_file(folder)
@@ -124,10 +132,6 @@ def load_study(path: str | Path) -> Study:
     asked = set(plan(spec))
     records = tuple(record for record in records if record.run in asked)
     table = read_table({item.run: folder.run(item.run.name).results for item in records if item.finished})
-    if not table.results:
-        reasons = sorted({record.error or "" for record in records if not record.finished})
-        why = f"; the first failure: {reasons[0]}" if reasons else ""
-        raise InputError(f"{folder.path}: no run has finished yet, so there is nothing to compare{why}")
     return Study(folder, spec, records, table, facts["prepared"], (*notes, *table.notes))
 
 

@@ -101,6 +101,8 @@ def check_same_study(folder: StudyFolder, spec: StudySpec) -> None:
         for name in names
         if stored.train.get(name) != spec.train.get(name) or (name in stored.train) != (name in spec.train)
     ]
+    if stored.until_decided and not spec.until_decided:
+        differences.append("until_decided was True, is False")
     now = digests(spec)
     differences += [
         f"the content of {getattr(spec, name)} has changed"

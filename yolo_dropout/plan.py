@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from yolo_dropout.spec import StudySpec
@@ -27,6 +27,6 @@ def plan(spec: StudySpec) -> tuple[Run, ...]:
     return tuple(Run(seed, rate) for seed in spec.seeds for rate in spec.rates)
 
 
-def pending(spec: StudySpec, done: Collection[Run]) -> tuple[Run, ...]:
-    """The runs of a spec that are not among `done`, in order."""
-    return tuple(run for run in plan(spec) if run not in done)
+def pending(runs: Iterable[Run], done: Collection[Run]) -> tuple[Run, ...]:
+    """The runs that are not among `done`, in order."""
+    return tuple(run for run in runs if run not in done)

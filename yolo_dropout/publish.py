@@ -9,7 +9,6 @@ from typing import Any
 from yolo_dropout.collect import Study
 from yolo_dropout.figures import to_png, to_svg
 from yolo_dropout.files import atomic_path, write_json, write_text
-from yolo_dropout.plan import plan
 from yolo_dropout.records import RunRecord
 from yolo_dropout.report import ReportData, render_report
 
@@ -54,7 +53,7 @@ def publish_figures(study: Study) -> None:
 def report_data(study: Study) -> ReportData:
     """The study as its report needs it."""
     return ReportData(
-        title=study.folder.path.name,
+        title=f"{study.spec.model_name} on {study.spec.data_name}",
         verdict=study.verdict,
         curves=study.curves,
         scores=study.scores,
@@ -62,7 +61,7 @@ def report_data(study: Study) -> ReportData:
         score=str(study.score),
         higher_is_better=study.score.higher_is_better,
         records=tuple(_record(study, record) for record in study.records),
-        planned=len(plan(study.spec)) if study.ours else 0,
+        planned=len(study.due) if study.ours else 0,
         asked=study.spec.as_dict(),
         prepared=study.prepared,
         notes=study.notes,

@@ -15,6 +15,7 @@ from yolo_dropout.errors import SpecError
 
 DEFAULT_RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
 DEFAULT_SEEDS = (0, 1, 2)
+_FIRST_LOOK = 3
 _SCORE = re.compile(r"(?P<metric>[^@]+?)(?:@(?P<at>min|max|best|last(?P<k>[1-9]\d*)?))?")
 
 
@@ -78,6 +79,7 @@ class StudySpec:
         schedule: `constant`, `linear`, `early:N` or `late:N`.
         score: What is compared, as `Score.parse` reads it.
         alpha: Family-wise error level of the verdict, in (0, 0.5).
+        until_decided: Take the seeds in order, look at the scores now and then, and stop as soon as they decide.
 
     Raises:
         SpecError: A field breaks its rule.
@@ -93,6 +95,7 @@ class StudySpec:
     schedule: str = "constant"
     score: str = "val/loss"
     alpha: float = 0.05
+    until_decided: bool = False
 
     def __post_init__(self) -> None:
         values = {
@@ -103,10 +106,22 @@ class StudySpec:
             "train": check_train_arguments(self.train),
             "score": str(Score.parse(self.score)),
             "alpha": _alpha(self.alpha),
+            "until_decided": _until_decided(self.until_decided, self.seeds),
             **{name: _words(name, getattr(self, name)) for name in ("where", "kind", "schedule")},
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def model_name(self) -> str:
+        """The model's file name without folder and suffix."""
+        return Path(self.model).stem
+
+    @property
+    def data_name(self) -> str:
+        """The data set's file name without folder and suffix; a file called `data.yaml` goes by its folder."""
+        path = Path(self.data)
+        return path.parent.name if path.stem in ("data", "dataset") and path.parent.name else path.stem
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as `study.yaml` holds them."""
@@ -208,3 +223,12 @@ def _words(name: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise SpecError(f"{name}: must be a word, got {value!r}")
     return value.strip()
+
+
+def _until_decided(value: object, seeds: object) -> bool:
+    if not isinstance(value, bool):
+        raise SpecError(f"until_decided: must be true or false, got {value!r}")
+    n = len(_seeds(seeds))
+    if value and n < _FIRST_LOOK:
+        raise SpecError(f"seeds: until_decided needs at least {_FIRST_LOOK}, got {n}; use --max-seeds 12")
+    return value

@@ -15,7 +15,7 @@ from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import check_same_study, hold, write_study_file
 from yolo_dropout.plan import Run, pending
 from yolo_dropout.publish import publish as publish_all
-from yolo_dropout.records import RunRecord, read_records
+from yolo_dropout.records import RunRecord
 from yolo_dropout.resources import default_jobs
 from yolo_dropout.spec import StudySpec
 
@@ -50,7 +50,7 @@ def run_study(
         continue_broken: Go on with runs that broke off from their `last.pt`, instead of starting them over.
         executor: Where to train; by default on this machine.
         trainer: What trains; by default Ultralytics.
-        on_plan: Told once what is to do, and what has been done before.
+        on_plan: Told what is to do, and what has been done before; again whenever seeds are added.
         on_event: Told each thing that happens to a run.
         stopped: Asked before each run; once true, no further run starts.
         publish: Writes what is derived from the runs; by default tables, pictures and report.
@@ -65,26 +65,33 @@ def run_study(
         StudyFolderError: The folder is not writable, or another process works in it.
     """
     folder = StudyFolder(Path(out).resolve())
+    chosen = executor or LocalExecutor(slots=jobs or default_jobs())
     with hold(folder):
         check_same_study(folder, spec)
-        chosen = executor or LocalExecutor(slots=jobs or default_jobs())
         prepared = chosen.call(trainer.prepare, spec, log=folder.path / "prepare.log")
         write_study_file(folder, spec, prepared)
-        records, _ = read_records(folder)
-        done = [record for record in records if record.finished or not retry_failed]
-        todo = pending(spec, {record.run for record in done})
-        on_plan(todo, tuple(done))
         ended: list[RunRecord] = []
-        waiting = (Job(run, spec, folder.run(run.name).path, continue_broken) for run in todo)
-        jobs_to_do = takewhile(lambda _: not (stopped() or _same_fault(ended)), waiting)
-        with closing(chosen.run(jobs_to_do, trainer)) as events:
-            for event in events:
-                if isinstance(event, Ended):
-                    ended.append(event.record)
-                on_event(event)
         study = load_study(folder.path)
+        retry = {record.run for record in study.failed} if retry_failed else set()
+        while todo := _todo(study, retry):
+            on_plan(todo, tuple(record for record in study.records if record.run not in retry))
+            waiting = (Job(run, spec, folder.run(run.name).path, continue_broken) for run in todo)
+            jobs_to_do = takewhile(lambda _: not (stopped() or _same_fault(ended)), waiting)
+            with closing(chosen.run(jobs_to_do, trainer)) as events:
+                for event in events:
+                    if isinstance(event, Ended):
+                        ended.append(event.record)
+                    on_event(event)
+            retry = set()
+            study = load_study(folder.path)
+            if stopped() or _same_fault(ended):
+                break
         publish(study)
     return study
+
+
+def _todo(study: Study, retry: set[Run]) -> tuple[Run, ...]:
+    return pending(study.due, {record.run for record in study.records} - retry)
 
 
 def _same_fault(ended: list[RunRecord]) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,14 @@ from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Trainer
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.executors.worker import ULTRALYTICS
+from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import read_config
 from yolo_dropout.progress import view
 from yolo_dropout.resources import default_jobs
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
 
+_MAX_SEEDS = "12"
 _PLAIN_OPTIONS = ("score", "alpha", "where", "kind", "schedule")
 
 
@@ -46,7 +49,7 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     jobs, timeout_s = _jobs(options.jobs), _seconds("run-timeout", options.run_timeout)
     console = Console()
     epochs = int(spec.train.get("epochs") or known_arguments()["epochs"])
-    with Interrupts(console) as interrupts:
+    with Interrupts(console) as interrupts, _served(out, console) if options.serve else nullcontext():
         try:
             with view(console, epochs) as shown:
                 study = run_study(
@@ -70,6 +73,16 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     return SOME_FAILED if study.failed or study.missing else FINISHED
 
 
+@contextmanager
+def _served(out: Path, console: Console) -> Iterator[None]:
+    from yolo_dropout.commands.watch import live_page
+    from yolo_dropout.serve import serve
+
+    with serve(live_page(StudyFolder(out.resolve()))) as address:
+        console.print(f"{address} shows the study while it runs", highlight=False)
+        yield
+
+
 def spec_from(options: Namespace) -> StudySpec:
     """The spec that the words ask for: a config or the embedded study, then what is given beside it.
 
@@ -86,6 +99,10 @@ def spec_from(options: Namespace) -> StudySpec:
         values["rates"] = tuple(options.rates)
     if options.seeds is not None:
         values["seeds"] = _seeds(options.seeds)
+    if options.until_decided:
+        values |= {"until_decided": True, "seeds": _seeds([options.max_seeds or _MAX_SEEDS])}
+    elif options.max_seeds is not None:
+        raise SpecError(f"max-seeds: goes with --until-decided, got {options.max_seeds}; otherwise use --seeds")
     values |= {name: getattr(options, name) for name in _PLAIN_OPTIONS if getattr(options, name) is not None}
     return StudySpec.from_dict(values, options.config or "sweep")
 
@@ -132,7 +149,5 @@ def _seconds(name: str, word: str | None) -> float | None:
 
 def default_out(spec: StudySpec) -> Path:
     """`runs/dropout/MODEL-DATA`, from the names of both."""
-    data = Path(spec.data)
-    name = data.parent.name if data.stem in ("data", "dataset") and data.parent.name else data.stem
-    words = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{Path(spec.model).stem}-{name}").strip(".")
+    words = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{spec.model_name}-{spec.data_name}").strip(".")
     return Path("runs") / "dropout" / words

@@ -1,0 +1,82 @@
+"""Seeds are added look by look until it is clear, and what is asked for follows from the scores alone."""
+
+from __future__ import annotations
+
+import math
+
+import fakes
+import numpy as np
+import pandas as pd
+
+from yolo_dropout.executors import Ended, Trainer
+from yolo_dropout.looks import due_runs, verdict_of
+from yolo_dropout.plan import Run, plan
+from yolo_dropout.spec import StudySpec
+from yolo_dropout.study import run_study
+
+SPEC = StudySpec(model="m", data="d", rates=(0, 0.1, 0.3), seeds=8, until_decided=True, train={"epochs": 3})
+
+
+def frame(values):
+    filled = np.full((len(SPEC.seeds), len(SPEC.rates)), math.nan)
+    for seed, row in enumerate(values):
+        filled[seed] = row
+    return pd.DataFrame(filled, index=list(SPEC.seeds), columns=list(SPEC.rates))
+
+
+CLEAR = [[3.0 + 0.3 * seed, 2.0 + 0.3 * seed, 1.9 + 0.3 * seed + 0.01 * (seed % 2)] for seed in range(3)]
+VAGUE = [[3.0, 2.9, 3.1], [3.2, 3.1, 3.0], [2.9, 3.0, 2.95]]
+
+
+def test_a_fixed_study_asks_for_all_of_its_runs_at_once():
+    fixed = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=2)
+    assert due_runs(fixed, set(), pd.DataFrame()) == plan(fixed)
+
+
+def test_the_first_look_needs_three_seeds():
+    due = due_runs(SPEC, set(), frame([]))
+    assert {run.seed for run in due} == {0, 1, 2}
+    assert len(due) == 9
+
+
+def test_once_it_is_clear_no_more_is_asked():
+    first = due_runs(SPEC, set(), frame([]))
+    assert due_runs(SPEC, set(first), frame(CLEAR)) == first
+    assert verdict_of(SPEC, frame(CLEAR)).outcome == "use"
+
+
+def test_while_it_is_not_clear_the_next_look_is_asked():
+    first = due_runs(SPEC, set(), frame([]))
+    due = due_runs(SPEC, set(first), frame(VAGUE))
+    assert due[: len(first)] == first
+    assert {run.seed for run in due} == {0, 1, 2, 3, 4}
+    assert Run(3, 0.0) in due
+
+
+def helpful(job, on_epoch):
+    fakes.write_results(job.folder.results, job.run.rate, job.run.seed, 3, gain=2.0)
+    for row in fakes.rows(job.run.rate, job.run.seed, 3, gain=2.0):
+        on_epoch(dict(zip(fakes.COLUMNS, row, strict=True)))
+    return fakes.Outcome((), {}, {})
+
+
+def test_a_study_stops_as_soon_as_it_is_decided_and_stays_so(tmp_path):
+    def trained_by(trainer):
+        names = []
+        study = run_study(
+            SPEC,
+            tmp_path,
+            jobs=2,
+            trainer=trainer,
+            on_event=lambda event: names.append(event.run.name) if isinstance(event, Ended) else None,
+        )
+        return study, names
+
+    study, names = trained_by(Trainer(fakes.prepare, helpful))
+    assert study.verdict.outcome == "use"
+    assert len(names) == 9
+    assert study.missing == ()
+    assert study.scores.shape == (3, 3)
+    again, names = trained_by(Trainer(fakes.prepare, helpful))
+    assert names == []
+    assert again.verdict == study.verdict

@@ -1,0 +1,74 @@
+"""Which runs a study asks for by now: all of its spec, or seeds added look by look until it is clear."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pandas as pd
+
+from yolo_dropout.decision import LOOKS, SequentialDecision, Verdict, decide, next_step, planned_looks
+from yolo_dropout.figures.words import score_words
+from yolo_dropout.plan import Run, plan
+from yolo_dropout.spec import Score, StudySpec
+
+
+def due_runs(spec: StudySpec, ended: Collection[Run], scores: pd.DataFrame) -> tuple[Run, ...]:
+    """The runs that a study asks for by now, seed-major.
+
+    Args:
+        spec: What was asked. Without `until_decided` that is all of its runs.
+        ended: Runs that have finished or failed.
+        scores: One row per seed of the spec, in order, one column per rate; nan where there is none.
+
+    Returns:
+        The runs of the looks that have been reached; once the study is clear, no more are added.
+    """
+    if not spec.until_decided:
+        return plan(spec)
+    due = tuple(run for run in plan(spec) if run.seed in spec.seeds[: _looks(spec)[0]])
+    while all(run in ended for run in due):
+        decision = _step(spec, scores, len({run.seed for run in due}))
+        if decision.stop:
+            break
+        seeds = spec.seeds[len({run.seed for run in due}) : decision.next_seeds]
+        due += tuple(Run(seed, rate) for seed in seeds for rate in decision.active_rates)
+    return due
+
+
+def verdict_of(spec: StudySpec, scores: pd.DataFrame) -> Verdict:
+    """What the scores allow to say; while seeds are added, the error level holds over all looks together.
+
+    Args:
+        spec: What was asked.
+        scores: One row per seed of the spec, one column per rate; nan where there is none.
+
+    Raises:
+        ScoresError: No seed has both the control and another rate.
+    """
+    begun = int(scores.notna().any(axis=1).to_numpy().nonzero()[0].max(initial=-1)) + 1
+    if spec.until_decided and begun >= _looks(spec)[0]:
+        return _step(spec, scores, begun).verdict
+    score = Score.parse(spec.score)
+    return decide(
+        scores.to_numpy(),
+        spec.rates,
+        higher_is_better=score.higher_is_better,
+        alpha=spec.alpha,
+        score_name=score_words(str(score)),
+    )
+
+
+def _looks(spec: StudySpec) -> tuple[int, ...]:
+    return planned_looks(LOOKS, len(spec.seeds))
+
+
+def _step(spec: StudySpec, scores: pd.DataFrame, n_seeds: int) -> SequentialDecision:
+    score = Score.parse(spec.score)
+    return next_step(
+        scores.to_numpy()[:n_seeds],
+        spec.rates,
+        max_seeds=len(spec.seeds),
+        higher_is_better=score.higher_is_better,
+        alpha=spec.alpha,
+        score_name=score_words(str(score)),
+    )
