@@ -35,7 +35,7 @@ def test_a_task_trains_with_dropout_and_leaves_a_stock_checkpoint(case: str, tmp
     model, task, n_sites = CASES[case]
     data = str(make_data(task, tmp_path / "data"))
     found = prepare(model, data, TINY, [0.0, 0.2])
-    assert (found.task, found.n_train, found.n_val, found.n_classes) == (task, 4, 2, 1 if task == "depth" else 2)
+    assert (found.task, found.n_train, found.n_val, found.n_classes) == (task, 4, 2, 2)
     run = train_lean(model, dropout=0.2, data=data, save_dir=str(tmp_path / "run"), **TINY)
     assert run.sites == found.sites
     assert len(run.sites) == n_sites

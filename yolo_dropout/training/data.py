@@ -49,7 +49,6 @@ def look_at_data(yolo: Any, data: str, args: Any) -> DataFound:
     for name, dataset in (("train", train), ("val", val)):
         if len(dataset) == 0:
             raise InputError(f"data: {data} has no images for {name}; check its folders")
-    _check_labels(yolo.task, data, train)
     return DataFound(len(train), len(val), int(spec["nc"]), tuple(_notes(args, train, val)))
 
 
@@ -121,12 +120,6 @@ def _build(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> Any:
         raise InputError(
             f"data: {mode} of {spec.get('yaml_file', source)} cannot be used: {one_line(error)}"
         ) from error
-
-
-def _check_labels(task: str, data: str, train: Any) -> None:
-    labels = getattr(train, "labels", None) or []
-    if task == "segment" and labels and not any(len(label.get("segments", ())) for label in labels):
-        raise InputError(f"data: a segment model needs outlines, and {data} has boxes only; use a detect model")
 
 
 def _notes(args: Any, train: Any, val: Any) -> list[str]:

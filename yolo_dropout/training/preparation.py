@@ -107,11 +107,28 @@ def _check_args(train_args: dict[str, Any]) -> Any:
         raise SpecError("trainer: not taken, dropout acts through a trainer of its own")
     was, LOGGER.disabled = LOGGER.disabled, True  # it prints its whole command-line help on an unknown name
     try:
-        return get_cfg(DEFAULT_CFG, dict(train_args))
-    except (SyntaxError, TypeError, ValueError) as error:
+        args = get_cfg(DEFAULT_CFG, dict(train_args))
+        _check_late(args)
+    except (SyntaxError, TypeError, ValueError, NotImplementedError) as error:
         raise SpecError(f"train arguments: {one_line(error)}") from error
     finally:
         LOGGER.disabled = was
+    return args
+
+
+def _check_late(args: Any) -> None:
+    """What Ultralytics itself would refuse only in the middle of a training."""
+    from torch import nn
+    from ultralytics.engine.trainer import BaseTrainer
+    from ultralytics.utils.checks import check_imgsz
+    from ultralytics.utils.torch_utils import select_device
+
+    check_imgsz(args.imgsz, max_dim=1)
+    select_device(args.device or "cpu", verbose=False)
+    if str(args.optimizer).lower() != "auto":
+        trainer = BaseTrainer.__new__(BaseTrainer)
+        trainer.args = args
+        trainer.build_optimizer(nn.Linear(1, 1), name=args.optimizer)
 
 
 def _site_notes(sites: Sequence[Any]) -> list[str]:
