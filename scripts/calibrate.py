@@ -13,11 +13,16 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
+from simple_tests import NAMES, simple_tests
 from simulated_studies import MORE_NOISES, NOISES, Cell, Course, Shares, fixed, sequential
 
 SEEDS = (3, 5, 8)
 RATES = (4, 6)
 WITHIN = (0.0, 0.5, 0.9)
+
+
+Result = Shares | Course | tuple[float, float, float]
+Simulation = Callable[[Cell, int, np.random.Generator], Result]
 
 
 @dataclass(frozen=True)
@@ -27,15 +32,15 @@ class Job:
     cell: Cell
     studies: int
     seed: int
-    looks: bool = False
+    by: Simulation = fixed
 
     def generator(self) -> np.random.Generator:
         """The cell's own generator."""
         return np.random.default_rng([self.seed, zlib.crc32(repr(self.cell).encode())])
 
 
-def run(job: Job) -> Shares | Course:
-    return (sequential if job.looks else fixed)(job.cell, job.studies, job.generator())
+def run(job: Job) -> Result:
+    return job.by(job.cell, job.studies, job.generator())
 
 
 @dataclass(frozen=True)
@@ -50,17 +55,19 @@ class Lab:
 
     studies: int
     seed: int
-    apply: Callable[[Callable[[Job], Shares | Course], Sequence[Job]], list[Shares | Course]]
+    apply: Callable[[Callable[[Job], Result], Sequence[Job]], list[Result]]
+
+    def every(self, by: Simulation, cells: Sequence[Cell]) -> list[Result]:
+        """The outcome of every cell by one way of deciding."""
+        return self.apply(run, [Job(cell, self.studies, self.seed, by) for cell in cells])
 
     def fixed(self, cells: Sequence[Cell]) -> list[Shares]:
         """The outcome of every cell with a fixed number of seeds."""
-        done = self.apply(run, [Job(cell, self.studies, self.seed) for cell in cells])
-        return [shares for shares in done if isinstance(shares, Shares)]
+        return [shares for shares in self.every(fixed, cells) if isinstance(shares, Shares)]
 
     def sequential(self, cells: Sequence[Cell]) -> list[Course]:
         """The outcome of every cell with looks at 3, 5, 8, 12 ... seeds."""
-        done = self.apply(run, [Job(cell, self.studies, self.seed, looks=True) for cell in cells])
-        return [course for course in done if isinstance(course, Course)]
+        return [course for course in self.every(sequential, cells) if isinstance(course, Course)]
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -111,6 +118,21 @@ def power(lab: Lab) -> str:
         rows.append([name, *(share(value) for value in found_by)])
     head = ["noise", *(f"gain, {n} seeds" for n in SEEDS), *(f"harm, {n} seeds" for n in SEEDS), "gain, naive"]
     return table("A gain, or a harm, of two sd in one of 5 rates is found", head, rows)
+
+
+def simpler(lab: Lab) -> str:
+    rows = {f"no effect, {name}": Cell(name) for name in NOISES}
+    rows["gain of two sd, normal"] = Cell(effect="gain", size=2.0)
+    cells = [replace(cell, seeds=n) for cell in rows.values() for n in SEEDS]
+    ours = [shares.use for shares in lab.fixed(cells)]
+    others = [shares for shares in lab.every(simple_tests, cells) if isinstance(shares, tuple)]
+    body = []
+    for i, name in enumerate(rows):
+        part = slice(i * len(SEEDS), (i + 1) * len(SEEDS))
+        tests = [ours[part], *zip(*others[part], strict=True)]
+        body.append([name, *(" ".join(share(value) for value in test) for test in tests)])
+    head = ['"use" is said after 3 5 8 seeds', "this method", *NAMES]
+    return table("Three simple tests beside it, 5 rates", head, body)
 
 
 def keeping(lab: Lab) -> str:
@@ -167,7 +189,7 @@ def false_use_until_clear(lab: Lab) -> str:
     return table('Until it is clear: false "use r" over all looks', head, rows)
 
 
-TABLES = (false_use, power, keeping, until_clear, false_use_until_clear)
+TABLES = (false_use, power, simpler, keeping, until_clear, false_use_until_clear)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -43,7 +43,7 @@ def test_standard_error_takes_the_larger_of_mean_and_own_variance():
     # Sums of squares 2 and 18: mean variance (1 + 9) / 2 = 5; own 2 / 2.5 = 0.8 and 18 / 2.5 = 7.2.
     assert found.difference.tolist() == [2, 3]
     assert found.error == pytest.approx([math.sqrt(5 / 3), math.sqrt(7.2 / 3)])
-    assert found.df == pytest.approx(2 * 2 / (1 + 0.465 / 3))
+    assert found.df == pytest.approx(2 * 2 / (1 + 0.45 / 3))
 
 
 def test_one_rate_has_the_degrees_of_freedom_of_a_paired_t_test():
@@ -90,6 +90,14 @@ def test_noise_without_effect_is_undecided_and_says_how_many_seeds_would_help():
     assert verdict.seeds_needed > 4
 
 
+def test_fewer_seeds_settle_a_rate_when_a_larger_gain_matters():
+    scores = [[3.0, 2.9], [2.0, 2.2], [2.5, 2.2], [2.2, 2.3]]
+    few, many = (decide(scores, [0, 0.1], relevant=relevant) for relevant in (0.25, 0.2))
+    # Gains 0.1, -0.2, 0.3, -0.1 leave 0.225 or 0.175 to be told from zero at an sd of 0.222.
+    assert few.outcome == many.outcome == "undecided"
+    assert 4 < (few.seeds_needed or 0) < (many.seeds_needed or 0) < 20
+
+
 def test_fewer_than_three_seeds_are_exploratory_but_two_have_an_interval():
     one, two = decide(CLEAR[:1], RATES), decide(CLEAR[:2], RATES)
     assert (one.outcome, two.outcome) == ("exploratory", "exploratory")
@@ -120,6 +128,7 @@ def test_rate_without_any_run_does_not_stand_in_the_way():
     verdict = decide(scores, (*RATES, 0.6))
     assert verdict.rate == 0.1
     assert verdict.comparisons[-1].difference is None
+    assert decide(scores[:, [0, 3, 4]], [0.0, 0.4, 0.6]).outcome == "keep"
 
 
 def test_rate_with_two_runs_is_neither_used_nor_ruled_out():

@@ -117,6 +117,12 @@ def test_failed_runs_do_not_end_a_study():
     assert decision.active_rates == RATES
 
 
+def test_rate_with_two_finished_runs_is_not_given_up():
+    scores = losses(-1.5, 5, 6)[:3].copy()
+    scores[1, 3] = math.nan
+    assert next_step(scores, RATES).active_rates == (0.0, 0.1, 0.4)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

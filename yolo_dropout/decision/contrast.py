@@ -20,7 +20,7 @@ MIN_BLOCKS = 3
 # Squared correlation of differences that share a control, as it enters the degrees of freedom: 1/4 would be
 # exact for the mean variance and equal noise; the larger of two variances needs less, and ever less with
 # more blocks. Calibrated by simulation, see docs/statistics.md.
-_SHARED = 0.465
+_SHARED = 0.45
 
 # Differences below this share of the largest score are rounding, not noise.
 ROUNDING = 1e-12
