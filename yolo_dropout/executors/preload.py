@@ -3,10 +3,12 @@
 Measured: a fresh training process then starts in milliseconds instead of about four seconds.
 """
 
-import torch._inductor  # noqa: F401
-import torchvision  # noqa: F401
+# ruff: noqa: F401, I001 - Ultralytics must come first: it sets OMP_NUM_THREADS, which torch reads when it is imported.
 import ultralytics.models.rtdetr
-import ultralytics.models.yolo  # noqa: F401
+import ultralytics.models.yolo
+
+import torch._inductor
+import torchvision
 
 import yolo_dropout.executors.worker
-import yolo_dropout.training  # noqa: F401
+import yolo_dropout.training
