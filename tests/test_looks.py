@@ -53,6 +53,11 @@ def test_while_it_is_not_clear_the_next_look_is_asked():
     assert Run(3, 0.0) in due
 
 
+def test_when_every_run_of_the_first_look_failed_no_more_is_asked():
+    first = due_runs(SPEC, set(), frame([]))
+    assert due_runs(SPEC, set(first), frame([])) == first
+
+
 def helpful(job, on_epoch):
     fakes.write_results(job.folder.results, job.run.rate, job.run.seed, 3, gain=2.0)
     for row in fakes.rows(job.run.rate, job.run.seed, 3, gain=2.0):

@@ -26,7 +26,7 @@ def due_runs(spec: StudySpec, ended: Collection[Run], scores: pd.DataFrame) -> t
     if not spec.until_decided:
         return plan(spec)
     due = tuple(run for run in plan(spec) if run.seed in spec.seeds[: _looks(spec)[0]])
-    while all(run in ended for run in due):
+    while all(run in ended for run in due) and scores.notna().any(axis=None):
         decision = _step(spec, scores, len({run.seed for run in due}))
         if decision.stop:
             break
