@@ -12,19 +12,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from canvases import Glyph, compose, encode_png, enlarge, label_lines
+from canvases import Glyph, Layout, compose, encode_png, label_lines
 from numpy.typing import NDArray
 from PIL import Image
 
 DATASETS = Path(__file__).resolve().parents[1] / "datasets"
 SEED = 0
-# scikit-learn keeps the order of the source, where a writer's digits (about 140) lie together. The gap between the
-# ranges is as long, so that no writer is in both.
+# scikit-learn keeps the order of the source, where a writer's digits (about 140) lie together. The gap between
+# the ranges is as long, so that no writer is in both.
 WRITERS = {"train": range(830), "val": range(970, 1797)}
-CANVASES = {"train": 24, "val": 32}
-DIGITS_PER_CANVAS = 4
+CANVASES = {"train": 12, "val": 16}
+DIGITS_PER_CANVAS = {"train": 4, "val": 6}
+DETECT_LAYOUT = Layout(side_px=128, cells=3)
 DIGITS_PER_CLASS = {"train": 12, "val": 20}
-CLASSIFY_PX = 32
+CLASSIFY_LAYOUT = Layout(side_px=32, cells=1)
 MADE_BY_SCRIPT = {".png", ".txt", ".csv"}
 
 Files = Iterator[tuple[str, bytes]]
@@ -41,13 +42,12 @@ def load_glyphs() -> list[Glyph]:
 
 def detection_files(glyphs: list[Glyph], split: str, rng: np.random.Generator) -> Files:
     """Images, labels and the list of sources of one split of the detection set, no digit used twice."""
-    chosen = rng.permutation(WRITERS[split])[: CANVASES[split] * DIGITS_PER_CANVAS].reshape(
-        -1, DIGITS_PER_CANVAS
-    )
+    count = DIGITS_PER_CANVAS[split]
+    chosen = rng.permutation(WRITERS[split])[: CANVASES[split] * count].reshape(-1, count)
     sources = ["image,digit,label\n"]
     for number, indices in enumerate(chosen):
         name = f"{split}-{number:02}"
-        canvas = compose([glyphs[index] for index in indices], rng)
+        canvas = compose([glyphs[index] for index in indices], DETECT_LAYOUT, rng)
         yield f"digits-detect/images/{split}/{name}.png", encode_png(canvas.pixels)
         yield f"digits-detect/labels/{split}/{name}.txt", label_lines(canvas).encode()
         sources += [f"{name},{placed.glyph.source},{placed.glyph.label}\n" for placed in canvas.placed]
@@ -59,10 +59,10 @@ def classification_files(glyphs: list[Glyph], split: str, rng: np.random.Generat
     pool = [glyphs[index] for index in rng.permutation(WRITERS[split])]
     for label in range(10):
         for glyph in [glyph for glyph in pool if glyph.label == label][: DIGITS_PER_CLASS[split]]:
-            pixels = enlarge(glyph.ink * 255, CLASSIFY_PX) // glyph.full
+            canvas = compose([glyph], CLASSIFY_LAYOUT, rng)
             yield (
                 f"digits-classify/{split}/{label}/{glyph.source:04}.png",
-                encode_png(pixels.astype(np.uint8)),
+                encode_png(canvas.pixels),
             )
 
 
@@ -79,16 +79,12 @@ def build() -> dict[str, bytes]:
 def differences(files: dict[str, bytes], root: Path) -> list[str]:
     """One line per file that is missing, left over, or holds other pixels or text than a fresh build."""
     present = {
-        path.relative_to(root).as_posix()
-        for path in root.glob("digits-*/**/*")
-        if path.suffix in MADE_BY_SCRIPT
+        path.relative_to(root).as_posix() for path in root.glob("digits-*/**/*") if path.suffix in MADE_BY_SCRIPT
     }
     lines = [f"{name}: missing" for name in sorted(files.keys() - present)]
     lines += [f"{name}: not from this script" for name in sorted(present - files.keys())]
     both = sorted(files.keys() & present)
-    return lines + [
-        f"{name}: differs" for name in both if not _equal(files[name], (root / name).read_bytes())
-    ]
+    return lines + [f"{name}: differs" for name in both if not _equal(files[name], (root / name).read_bytes())]
 
 
 def _equal(fresh: bytes, stored: bytes) -> bool:

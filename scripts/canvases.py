@@ -10,10 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE_PX = 128
-CELLS = 3
-CELL_PX = SIDE_PX // CELLS
-GLYPH_PX = (18, 40)
+SMALLEST_GLYPH_PX = 18
 DARK, LIGHT = (0, 110), (150, 256)
 INK_IN_BOX = 0.25
 
@@ -47,8 +44,26 @@ class Placed:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """A square canvas, divided into cells that hold at most one glyph each.
+
+    Attributes:
+        side_px: Height and width.
+        cells: Cells per row and per column.
+    """
+
+    side_px: int
+    cells: int
+
+    @property
+    def cell_px(self) -> int:
+        """Height and width of a cell."""
+        return self.side_px // self.cells
+
+
+@dataclass(frozen=True)
 class Canvas:
-    """An RGB image, shape (128, 128, 3), and the glyphs on it."""
+    """An RGB image, shape (side, side, 3), and the glyphs on it."""
 
     pixels: Pixels
     placed: tuple[Placed, ...]
@@ -74,43 +89,51 @@ def enlarge(grid: Ints, side: int) -> Ints:
     return enlarged
 
 
-def background(tones: tuple[int, int], rng: np.random.Generator) -> Ints:
-    """Clouds, gradients, blocks or a flat colour, with or without grain, shape (128, 128, 3)."""
+def background(side: int, tones: tuple[int, int], rng: np.random.Generator) -> Ints:
+    """Clouds, gradients, blocks or a flat colour, with or without grain, shape (side, side, 3)."""
     n = int(rng.choice([1, 2, 3, 5, 8]))
     colours = rng.integers(*tones, (n, n, 3))
     if rng.random() < 0.5:
-        field = enlarge(colours, SIDE_PX)
+        field = enlarge(colours, side)
     else:
-        cells = np.arange(SIDE_PX) * n // SIDE_PX
+        cells = np.arange(side) * n // side
         field = colours[cells][:, cells]
     grain = int(rng.choice([0, 0, 4, 8]))
-    return field + rng.integers(-grain, grain + 1, (SIDE_PX, SIDE_PX, 1))
+    return field + rng.integers(-grain, grain + 1, (side, side, 1))
 
 
-def compose(glyphs: Sequence[Glyph], rng: np.random.Generator) -> Canvas:
+def compose(glyphs: Sequence[Glyph], layout: Layout, rng: np.random.Generator) -> Canvas:
     """Place each glyph at a random place and size, in a colour that stands out, none over another.
 
     Args:
-        glyphs: At most nine.
+        glyphs: At most as many as the layout has cells.
+        layout: The canvas's size, and its division into cells.
         rng: Drawn from for everything that varies.
 
     Returns:
         The canvas; its boxes hug the ink.
     """
     inks, tones = (LIGHT, DARK) if rng.random() < 0.5 else (DARK, LIGHT)
-    field = background(tones, rng)
-    cells = rng.permutation(CELLS**2)[: len(glyphs)]
+    field = background(layout.side_px, tones, rng)
+    cells = rng.permutation(layout.cells**2)[: len(glyphs)]
+    corners = [(row * layout.cell_px, column * layout.cell_px) for row, column in np.ndindex(2 * (layout.cells,))]
     placed = tuple(
-        _place(field, glyph, int(cell), inks, rng) for glyph, cell in zip(glyphs, cells, strict=True)
+        _paint(field, glyph, _spot(corners[cell], layout.cell_px, rng), rng.integers(*inks, 3))
+        for glyph, cell in zip(glyphs, cells, strict=True)
     )
     return Canvas(np.clip(field, 0, 255).astype(np.uint8), placed)
 
 
-def _place(field: Ints, glyph: Glyph, cell: int, inks: tuple[int, int], rng: np.random.Generator) -> Placed:
-    side = int(rng.integers(*GLYPH_PX))
-    top, left = (CELL_PX * edge + int(rng.integers(CELL_PX - side + 1)) for edge in divmod(cell, CELLS))
+def _spot(corner: tuple[int, int], cell_px: int, rng: np.random.Generator) -> tuple[int, int, int]:
+    """Top, left and side of a random square within a cell."""
+    side = int(rng.integers(SMALLEST_GLYPH_PX, cell_px - 2))
+    top, left = (edge + int(rng.integers(cell_px - side + 1)) for edge in corner)
+    return top, left, side
+
+
+def _paint(field: Ints, glyph: Glyph, spot: tuple[int, int, int], colour: Ints) -> Placed:
+    top, left, side = spot
     ink = enlarge(glyph.ink, side)
-    colour = rng.integers(*inks, 3)
     patch = field[top : top + side, left : left + side]
     patch += (colour - patch) * ink[..., None] // glyph.full
     rows, columns = np.nonzero(ink >= INK_IN_BOX * glyph.full)
@@ -120,12 +143,12 @@ def _place(field: Ints, glyph: Glyph, cell: int, inks: tuple[int, int], rng: np.
 
 def label_lines(canvas: Canvas) -> str:
     """A label file in YOLO's format: class, then centre x and y, width and height as shares of the side."""
-    return "".join(_label_line(placed) for placed in canvas.placed)
+    return "".join(_label_line(placed, len(canvas.pixels)) for placed in canvas.placed)
 
 
-def _label_line(placed: Placed) -> str:
+def _label_line(placed: Placed, side_px: int) -> str:
     x, y, w, h = placed.box_px
-    shares = (value / SIDE_PX for value in (x + w / 2, y + h / 2, w, h))
+    shares = (value / side_px for value in (x + w / 2, y + h / 2, w, h))
     return " ".join([str(placed.glyph.label), *(f"{share:.6f}" for share in shares)]) + "\n"
 
 
