@@ -27,7 +27,7 @@ LAYERS = (
     ("decision",),
     ("figures",),
     ("report",),
-    ("folder", "looks"),
+    ("folder", "looks", "preflight"),
     ("collect",),
     ("publish",),
     ("study",),

@@ -13,7 +13,7 @@ from yolo_dropout.errors import YoloDropoutError
 
 FINISHED, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _MANY = ("--rates", "--seeds")
-_FLAGS = ("--retry-failed", "--continue-broken", "--until-decided", "--serve")
+_FLAGS = ("--retry-failed", "--continue-broken", "--until-decided", "--serve", "--dry-run")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,6 +80,7 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--continue-broken", action="store_true", help="go on from last.pt where a run broke off, instead of anew"
     )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be trained, and what it takes")
     parser.add_argument("--serve", action="store_true", help="show the report in the browser while the study runs")
     parser.add_argument("--retry-failed", action="store_true", help="train runs again that have failed before")
     _add_dropout_options(parser)

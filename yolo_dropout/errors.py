@@ -26,5 +26,9 @@ class ScoresError(YoloDropoutError, ValueError):
     """Scores cannot be compared: ragged, empty, not finite, or without a control."""
 
 
+class WorkerError(YoloDropoutError, RuntimeError):
+    """A process of ours has died, or has failed in a way that nobody foresaw."""
+
+
 class StudyFolderError(YoloDropoutError, OSError):
     """A study folder cannot be read, written, or does not belong to this spec."""

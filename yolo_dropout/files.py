@@ -13,6 +13,8 @@ from typing import Any
 
 from yolo_dropout.errors import StudyFolderError
 
+_TEMPORARY = ".tmp-"
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -32,14 +34,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.tmp-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}{_TEMPORARY}", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         try:
             yield temporary
-            _flush_to_disk(temporary)
+            flush_to_disk(temporary)
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
+            flush_to_disk(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     except StudyFolderError:
@@ -67,9 +70,19 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def _flush_to_disk(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
+def flush_to_disk(path: Path) -> None:
+    """Have a file, or the names in a folder, survive a power cut.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if path.is_dir() and os.name == "nt":
+        return  # folders cannot be opened there
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _umask() -> int:
@@ -152,6 +165,14 @@ class StudyFolder:
     def table(self, name: str) -> Path:
         """`curves.csv`, `scores.csv` or `summary.csv`."""
         return self.path / f"{name}.csv"
+
+
+def clear_leftovers(folder: StudyFolder) -> None:
+    """Remove what crashes left of atomic writes: temporary files beside those that we write."""
+    for pattern in ("", "figures/", "runs/*/"):
+        for path in folder.path.glob(f"{pattern}.*{_TEMPORARY}*"):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def read_json(path: Path) -> Any:

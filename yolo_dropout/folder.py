@@ -15,7 +15,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from yolo_dropout.errors import SpecError, StudyFolderError
-from yolo_dropout.files import StudyFolder, write_text
+from yolo_dropout.files import StudyFolder, clear_leftovers, write_text
 from yolo_dropout.spec import StudySpec
 
 # What study.yaml holds beside the spec: facts found when the study began.
@@ -125,7 +125,7 @@ def digests(spec: StudySpec) -> dict[str, str]:
 
 @contextlib.contextmanager
 def hold(folder: StudyFolder) -> Iterator[None]:
-    """Keep a study folder to this process.
+    """Keep a study folder to this process, and clear away what a crash left of unfinished writes.
 
     The lock is the operating system's: it ends with the process that holds it, however that ends.
 
@@ -144,6 +144,7 @@ def hold(folder: StudyFolder) -> Iterator[None]:
     try:
         since = datetime.now().astimezone().isoformat(timespec="seconds")
         _holder_file(folder).write_text(f"host {socket.gethostname()}, process {os.getpid()}, since {since}")
+        clear_leftovers(folder)
         yield
     finally:
         with contextlib.suppress(OSError):

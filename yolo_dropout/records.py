@@ -27,6 +27,7 @@ class RunRecord:
         note: What else a reader of its numbers must know, one line: that it diverged, or was continued.
         started: When it started, ISO 8601 with time zone.
         seconds: Wall time of the training, s.
+        epochs: How many epochs its `results.csv` held when it ended.
         sites: Where dropout acted, read from the live model.
         proof: What was measured about it: kind, schedule, live rates by epoch, and so on.
         versions: Versions of what trained.
@@ -39,6 +40,7 @@ class RunRecord:
     note: str | None = None
     started: str | None = None
     seconds: float | None = None
+    epochs: int | None = None
     sites: tuple[str, ...] = ()
     proof: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -93,7 +95,8 @@ def read_records(folder: StudyFolder) -> tuple[tuple[RunRecord, ...], tuple[str,
     A run's folder without a record belongs to a run that broke off, and is passed over in silence: it is pending.
 
     Returns:
-        The records, seed-major, and a line for everything in `runs` that is no sound record.
+        The records, seed-major, and a line for everything in `runs` that is no sound record, and for every run
+        whose record holds a note.
     """
     records: list[RunRecord] = []
     notes: list[str] = []
@@ -110,8 +113,21 @@ def read_records(folder: StudyFolder) -> tuple[tuple[RunRecord, ...], tuple[str,
             continue
         if record.run.name != path.name:
             notes.append(f"{path}: holds the record of {record.run.name}; the folder was renamed and is left out")
-        elif record.finished and not run_folder.results.exists():
-            notes.append(f"{run_folder.results}: is gone, so the run counts as not yet done")
+        elif lost := _lost(run_folder, record):
+            notes.append(f"{run_folder.results}: {lost}, so the run counts as not yet done")
         else:
             records.append(record)
+            notes += [f"rate {record.rate:g} seed {record.seed}: {record.note}"] if record.note else []
     return tuple(sorted(records, key=lambda record: record.run)), tuple(notes)
+
+
+def _lost(folder: RunFolder, record: RunRecord) -> str | None:
+    """What of a finished run's curves is gone: a power cut may take the end of a file that was not flushed."""
+    if not record.finished:
+        return None
+    if not folder.results.is_file():
+        return "is gone"
+    rows = folder.results.read_bytes().count(b"\n") - 1
+    if record.epochs is not None and rows < record.epochs:
+        return f"holds {max(0, rows)} of {record.epochs} epochs that were trained"
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from yolo_dropout.executors.worker import ULTRALYTICS
 from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import check_same_study, hold, write_study_file
 from yolo_dropout.plan import Run, pending
+from yolo_dropout.preflight import Needs, check_disk, fitting_jobs, little_disk
 from yolo_dropout.publish import publish as publish_all
 from yolo_dropout.records import RunRecord
-from yolo_dropout.resources import default_jobs
 from yolo_dropout.spec import StudySpec
 
 # So many runs that fail alike, before any has finished, end a study: the other runs would fail as well.
@@ -28,12 +29,14 @@ def run_study(
     out: str | Path,
     *,
     jobs: int | None = None,
+    run_timeout_s: float | None = None,
     retry_failed: bool = False,
     continue_broken: bool = False,
     executor: Executor | None = None,
     trainer: Trainer = ULTRALYTICS,
     on_plan: Callable[[tuple[Run, ...], tuple[RunRecord, ...]], None] = lambda _todo, _done: None,
     on_event: Callable[[Event], None] = lambda _event: None,
+    on_note: Callable[[str], None] = lambda _note: None,
     stopped: Callable[[], bool] = lambda: False,
     publish: Callable[[Study], None] = publish_all,
 ) -> Study:
@@ -45,13 +48,15 @@ def run_study(
     Args:
         spec: What to do.
         out: The study's folder; a study that is there already goes on.
-        jobs: How many runs train at a time; by default one per GPU, or per core.
+        jobs: How many runs train at a time; by default one per GPU, or per core, as far as memory goes.
+        run_timeout_s: A run that takes longer is stopped and recorded as failed; None waits for ever.
         retry_failed: Train runs again that have failed before.
         continue_broken: Go on with runs that broke off from their `last.pt`, instead of starting them over.
         executor: Where to train; by default on this machine.
         trainer: What trains; by default Ultralytics.
         on_plan: Told what is to do, and what has been done before; again whenever seeds are added.
         on_event: Told each thing that happens to a run.
+        on_note: Told what else one should know, a line each.
         stopped: Asked before each run; once true, no further run starts.
         publish: Writes what is derived from the runs; by default tables, pictures and report.
 
@@ -62,38 +67,50 @@ def run_study(
         SpecError: The spec cannot work, or the folder holds another study.
         InputError: Model or data cannot be used, or no run has finished.
         SiteError: Dropout cannot act in this model the way it was asked for.
-        StudyFolderError: The folder is not writable, or another process works in it.
+        StudyFolderError: The folder is not writable, too small, or another process works in it.
+        WorkerError: Preparing broke down.
     """
     folder = StudyFolder(Path(out).resolve())
-    chosen = executor or LocalExecutor(slots=jobs or default_jobs())
     with hold(folder):
         check_same_study(folder, spec)
-        prepared = chosen.call(trainer.prepare, spec, log=folder.path / "prepare.log")
+        prepared = (executor or LocalExecutor()).call(trainer.prepare, spec, log=folder.path / "prepare.log")
+        needs = Needs.of(spec, prepared)
+        slots, little_memory = fitting_jobs(jobs, needs)
+        check_disk(folder, spec, needs, slots)
         write_study_file(folder, spec, prepared)
-        ended: list[RunRecord] = []
-        study = load_study(folder.path)
+        study, ended = load_study(folder.path), list[RunRecord]()
+        for note in filter(None, (*prepared.get("notes", ()), little_memory, *study.notes)):
+            on_note(note)
         retry = {record.run for record in study.failed} if retry_failed else set()
-        while todo := _todo(study, retry):
+        chosen = executor or LocalExecutor(slots, run_timeout_s)
+
+        def obstacle() -> str | None:
+            return "stopped as asked" if stopped() else _same_fault(ended) or little_disk(folder, needs)
+
+        while todo := _todo(study, retry, ended):
             on_plan(todo, tuple(record for record in study.records if record.run not in retry))
             waiting = (Job(run, spec, folder.run(run.name).path, continue_broken) for run in todo)
-            jobs_to_do = takewhile(lambda _: not (stopped() or _same_fault(ended)), waiting)
-            with closing(chosen.run(jobs_to_do, trainer)) as events:
+            with closing(chosen.run(takewhile(lambda _: not obstacle(), waiting), trainer)) as events:
                 for event in events:
                     if isinstance(event, Ended):
                         ended.append(event.record)
                     on_event(event)
-            retry = set()
             study = load_study(folder.path)
-            if stopped() or _same_fault(ended):
+            if reason := obstacle():
+                study = replace(study, notes=(*study.notes, *([reason] if study.missing else [])))
                 break
         publish(study)
     return study
 
 
-def _todo(study: Study, retry: set[Run]) -> tuple[Run, ...]:
-    return pending(study.due, {record.run for record in study.records} - retry)
+def _todo(study: Study, retry: set[Run], ended: list[RunRecord]) -> tuple[Run, ...]:
+    # What has ended just now is not due again, whatever has become of its record: no run is trained for ever.
+    done = {record.run for record in study.records} - retry
+    return pending(study.due, done | {record.run for record in ended})
 
 
-def _same_fault(ended: list[RunRecord]) -> bool:
+def _same_fault(ended: list[RunRecord]) -> str | None:
     errors = {record.error for record in ended}
-    return len(ended) >= _SAME_FAULT and len(errors) == 1 and None not in errors
+    if len(ended) < _SAME_FAULT or len(errors) > 1 or None in errors:
+        return None
+    return f"stopped after {len(ended)} runs that failed alike, since the others would fail as well"

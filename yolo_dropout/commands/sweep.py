@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from yolo_dropout.arguments import known_arguments, parse_key_values
 from yolo_dropout.cli import FINISHED, INTERRUPTED, SOME_FAILED
+from yolo_dropout.commands.dry_run import dry_run
 from yolo_dropout.commands.interrupts import Interrupts
 from yolo_dropout.commands.tell import tell
 from yolo_dropout.embedded import default_study
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Trainer
-from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.executors.worker import ULTRALYTICS
 from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import read_config
-from yolo_dropout.progress import view
-from yolo_dropout.resources import default_jobs
+from yolo_dropout.progress import printable, view
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
 
@@ -47,6 +47,8 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     spec = spec_from(options)
     out = Path(options.out) if options.out is not None else default_out(spec)
     jobs, timeout_s = _jobs(options.jobs), _seconds("run-timeout", options.run_timeout)
+    if options.dry_run:
+        return dry_run(spec, out, jobs, trainer)
     console = Console()
     epochs = int(spec.train.get("epochs") or known_arguments()["epochs"])
     with Interrupts(console) as interrupts, _served(out, console) if options.serve else nullcontext():
@@ -55,12 +57,16 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
                 study = run_study(
                     spec,
                     out,
-                    executor=LocalExecutor(jobs, timeout_s),
+                    jobs=jobs,
+                    run_timeout_s=timeout_s,
                     trainer=trainer,
                     retry_failed=options.retry_failed,
                     continue_broken=options.continue_broken,
                     on_plan=shown.plan,
                     on_event=shown.show,
+                    on_note=lambda note: console.print(
+                        escape(printable(note)), style="yellow", highlight=False, soft_wrap=True
+                    ),
                     stopped=lambda: interrupts.asked,
                 )
         except YoloDropoutError:
@@ -127,9 +133,9 @@ def _seeds(words: Sequence[str]) -> int | tuple[int, ...]:
     return seeds[0] if len(seeds) == 1 else tuple(seeds)
 
 
-def _jobs(word: str | None) -> int:
+def _jobs(word: str | None) -> int | None:
     if word in (None, "auto"):
-        return default_jobs()
+        return None
     if not re.fullmatch(r"[1-9]\d{0,3}", word or ""):
         raise SpecError(f"jobs: must be auto or a whole number of at least 1, got {word!r}")
     return int(word or 1)

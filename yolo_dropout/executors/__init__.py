@@ -60,16 +60,18 @@ class Outcome:
 class Trainer:
     """What trains. The real one is `worker.ULTRALYTICS`; tests pass a fast fake.
 
-    Both functions are called in worker processes, so they must be importable by name.
+    The functions are called in worker processes, so they must be importable by name.
 
     Attributes:
         prepare: Checks a spec before the first run and returns what it found, as plain values; raises a
             `YoloDropoutError` when the study cannot work.
         train: Trains one job; raises when the training fails.
+        rehearse: Seconds per image of `train` and `val`, measured in seconds; None where nobody can tell.
     """
 
     prepare: Callable[[StudySpec], dict[str, Any]]
     train: Callable[[Job, OnEpoch], Outcome]
+    rehearse: Callable[[StudySpec], dict[str, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Executor(Protocol):
 
         Raises:
             YoloDropoutError: The function raised it.
-            RuntimeError: The process died, or the function raised anything else.
+            WorkerError: The process died, or the function raised anything else.
         """
 
     def run(self, jobs: Iterable[Job], trainer: Trainer) -> Generator[Event, None, None]:

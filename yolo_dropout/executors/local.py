@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,9 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import yolo_dropout.errors
-from yolo_dropout.errors import InputError, YoloDropoutError
+from yolo_dropout.errors import InputError, WorkerError, YoloDropoutError
 from yolo_dropout.executors import Ended, EpochDone, Event, Job, Started, T, Trainer
-from yolo_dropout.executors.worker import one_line, ready_folder, redirect_output, run_job
+from yolo_dropout.executors.processes import (
+    cause_of_death,
+    interrupts_held_back,
+    kill,
+    killed_if_interrupted,
+    settle,
+    start,
+)
+from yolo_dropout.executors.worker import one_line, ready_folder, run_job
 from yolo_dropout.records import RunRecord, read_record, write_record
 
 
@@ -37,20 +41,20 @@ class LocalExecutor:
     def call(self, function: Callable[..., T], *arguments: Any, log: Path) -> T:
         """Call `function` in a fresh process whose output goes to `log`; see `Executor`."""
         receiver, sender = multiprocessing.Pipe(duplex=False)
-        process = _start(_answer, sender, log, function, arguments)
-        with receiver:
+        with receiver, killed_if_interrupted() as processes:
+            with interrupts_held_back():
+                process = start(_answer, sender, log, function, arguments)
+                processes.append(process)
             try:
                 kind, value = receiver.recv()
             except EOFError:
-                process.join()
-                raise RuntimeError(f"{function.__name__}: {_cause(process)}; see {log}") from None
-            finally:
-                process.join()
+                kind, value = "", None
+            process.join()
         if kind == "value":
             return value  # type: ignore[no-any-return]
         error_class = getattr(yolo_dropout.errors, kind, None)
         if error_class is None:
-            raise RuntimeError(f"{value}; see {log}")
+            raise WorkerError(f"{value or f'{function.__name__}: {cause_of_death(process)}'}; see {log}")
         raise error_class(value)
 
     def run(self, jobs: Iterable[Job], trainer: Trainer) -> Generator[Event, None, None]:
@@ -59,8 +63,9 @@ class LocalExecutor:
         try:
             while True:
                 for job in _take(waiting, self.slots - len(running)):
-                    worker = _Worker.start(job, trainer)
-                    running[worker.connection] = worker
+                    with interrupts_held_back():  # none may come between starting a worker and knowing it
+                        worker = _Worker.start(job, trainer)
+                        running[worker.connection] = worker
                     yield Started(job.run)
                 if not running:
                     return
@@ -110,84 +115,51 @@ class _Worker:
     def start(cls, job: Job, trainer: Trainer) -> _Worker:
         ready_folder(job)
         receiver, sender = multiprocessing.Pipe(duplex=False)
-        return cls(job, _start(_work, sender, job, trainer), receiver, time.monotonic())
+        return cls(job, start(_work, sender, job, trainer), receiver, time.monotonic())
 
     def receive(self) -> Event:
+        last_words = None
         try:
-            return EpochDone(self.job.run, self.connection.recv())
+            message = self.connection.recv()
+            if not isinstance(message, str):
+                return EpochDone(self.job.run, message)
+            last_words = message
         except (EOFError, OSError):
-            self.process.join()
-            self.connection.close()
-        try:
-            record = read_record(self.job.folder)
-        except InputError:
-            record = self._record_failure(_cause(self.process))
-        return Ended(self.job.run, record)
+            pass
+        self.process.join()
+        self.connection.close()
+        return self._ended(last_words or cause_of_death(self.process))
 
     def stop(self, error: str) -> Ended:
         self.kill()
-        return Ended(self.job.run, self._record_failure(error))
+        return self._ended(error)
 
     def kill(self) -> None:
-        # The worker leads a process group of its own: data loaders and DDP ranks end with it.
-        with contextlib.suppress(ProcessLookupError, PermissionError, AttributeError):
-            os.killpg(self.process.pid or 0, signal.SIGKILL)
-        self.process.kill()
-        self.process.join()
+        kill(self.process)
         self.connection.close()
 
-    def _record_failure(self, error: str) -> RunRecord:
-        seconds = round(time.monotonic() - self.started, 2)
-        record = RunRecord(self.job.run.rate, self.job.run.seed, "failed", error, seconds=seconds)
-        write_record(self.job.folder, record)
-        return record
-
-
-def _start(target: Callable[..., None], sender: Connection[Any, Any], *arguments: Any) -> BaseProcess:
-    """Start a process from a preloaded fork server, or a plain one where there is none."""
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if context.get_start_method() == "forkserver":
-        context.set_forkserver_preload(["yolo_dropout.executors.preload"])
-    process = context.Process(target=target, args=(sender, *arguments))  # type: ignore[attr-defined]
-    with _interrupts_held_back():
-        process.start()
-    sender.close()
-    return process  # type: ignore[no-any-return]
-
-
-@contextlib.contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Block Ctrl-C while a process starts; the fork server and its children inherit that for good.
-
-    Ctrl-C reaches every process of a terminal; the parent alone decides what it means.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _cause(process: BaseProcess) -> str:
-    code = process.exitcode or 0
-    if code == -signal.SIGKILL:
-        return "the process was killed (SIGKILL), perhaps for want of memory; try fewer --jobs"
-    if code < 0:
-        return f"the process was killed ({signal.Signals(-code).name})"
-    return f"the process ended without a result (exit code {code})"
+    def _ended(self, error: str) -> Ended:
+        """The record that the worker has written; without one, a record of `error`."""
+        try:
+            record = read_record(self.job.folder)
+        except InputError:
+            seconds = round(time.monotonic() - self.started, 2)
+            record = RunRecord(self.job.run.rate, self.job.run.seed, "failed", error, seconds=seconds)
+            write_record(self.job.folder, record)
+        return Ended(self.job.run, record)
 
 
 def _work(sender: Connection[Any, Any], job: Job, trainer: Trainer) -> None:
-    _settle(job.folder.log)
-    run_job(job, trainer, sender.send)
+    try:
+        settle(job.folder.log)
+        run_job(job, trainer, sender.send)
+    except Exception as error:  # not even a record could be written: the parent is told, and tries
+        sender.send(one_line(error))
+        raise
 
 
 def _answer(sender: Connection[Any, Any], log: Path, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    _settle(log)
+    settle(log)
     try:
         sender.send(("value", function(*arguments)))
     except YoloDropoutError as error:
@@ -195,21 +167,3 @@ def _answer(sender: Connection[Any, Any], log: Path, function: Callable[..., Any
     except BaseException as error:
         sender.send(("", one_line(error)))
         raise
-
-
-def _settle(log: Path) -> None:
-    """Make this process independent of the terminal, and end it when its parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "setpgid"):
-        os.setpgid(0, 0)
-    redirect_output(log)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-    if hasattr(os, "killpg"):
-        os.killpg(os.getpgid(0), signal.SIGKILL)
-    os._exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -16,6 +17,7 @@ import numpy as np
 
 from yolo_dropout.errors import InputError, StudyFolderError
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.files import flush_to_disk
 from yolo_dropout.records import RunRecord, write_record
 from yolo_dropout.results import VAL_LOSS, Results, read_results
 from yolo_dropout.spec import StudySpec
@@ -39,10 +41,12 @@ def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
 
     try:
         outcome, error = trainer.train(job, count_epoch), None
-        notes = [_diverged(_whole_results(job, epochs))]
+        results = _whole_results(job, epochs)
+        n_epochs, notes = len(results.epochs), [_diverged(results)]
     except BaseException as raised:  # including SystemExit: the run has failed all the same
-        traceback.print_exc()
-        outcome, error, notes = Outcome((), {}, {}), one_line(raised), []
+        with contextlib.suppress(OSError):  # the log may be on the disk that is full
+            traceback.print_exc()
+        outcome, error, n_epochs, notes = Outcome((), {}, {}), one_line(raised) + _way_out(raised), None, []
     if continued:
         notes.append("continued from last.pt after it broke off, so it differs from an undisturbed run")
     record = RunRecord(
@@ -53,6 +57,7 @@ def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
         note="; ".join(note for note in notes if note) or None,
         started=started,
         seconds=round(time.perf_counter() - clock, 2),
+        epochs=n_epochs,
         sites=outcome.sites,
         proof=outcome.proof,
         versions=outcome.versions,
@@ -63,6 +68,7 @@ def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
 
 def _whole_results(job: Job, epochs: set[int]) -> Results:
     results = read_results(job.folder.results)
+    flush_to_disk(job.folder.results)
     lost = epochs - set(results.epochs.tolist())
     if lost:
         raise InputError(f"{job.folder.results}: lacks epochs that were trained, {min(lost)} first; it was changed")
@@ -80,11 +86,31 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
 
 
+def _way_out(error: BaseException) -> str:
+    text = str(error)
+    if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
+        return "; try fewer --jobs, or a smaller batch or imgsz"
+    return ""
+
+
 def prepare(spec: StudySpec) -> dict[str, Any]:
-    """Check a spec against the real model and data, and warm the label cache; see `training.prepare`."""
+    """Check a spec against the real model and data, and warm the label cache; see `training.prepare`.
+
+    Returns:
+        What `training.prepare` found, and what `rehearsal.footprint` measured.
+    """
+    from yolo_dropout.executors.rehearsal import footprint
     from yolo_dropout.training import prepare as prepare_training
 
-    return asdict(prepare_training(spec.model, spec.data, dict(spec.train), spec.rates, spec.where, spec.kind))
+    found = prepare_training(spec.model, spec.data, dict(spec.train), spec.rates, spec.where, spec.kind)
+    return asdict(found) | footprint(spec)
+
+
+def rehearse(spec: StudySpec) -> dict[str, float]:
+    """Time a training step and a validation forward pass; see `rehearsal.seconds_per_image`."""
+    from yolo_dropout.executors.rehearsal import seconds_per_image
+
+    return seconds_per_image(spec)
 
 
 def train(job: Job, on_epoch: OnEpoch) -> Outcome:
@@ -111,7 +137,7 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
     return Outcome(run.sites, proof, proof.pop("versions", {}))
 
 
-ULTRALYTICS = Trainer(prepare, train)
+ULTRALYTICS = Trainer(prepare, train, rehearse)
 
 
 def ready_folder(job: Job) -> None:
@@ -121,11 +147,15 @@ def ready_folder(job: Job) -> None:
         StudyFolderError: The folder cannot be made.
     """
     try:
-        if job.checkpoint is None and job.path.exists():
+        if job.path.is_symlink() or job.path.is_file():
+            job.path.unlink()  # never what a link points to: that lies outside the study
+        elif job.checkpoint is None and job.path.exists():
             shutil.rmtree(job.path)
         job.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StudyFolderError(f"{job.path}: cannot be made anew ({error.strerror}); free the folder") from error
+        raise StudyFolderError(
+            f"{job.path}: cannot be made anew ({error.strerror or error}); free the folder"
+        ) from error
 
 
 def redirect_output(log: Path) -> None:

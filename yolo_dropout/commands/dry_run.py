@@ -1,0 +1,92 @@
+"""`yolo-dropout sweep --dry-run`: what would be trained, and what it takes. Trains nothing, writes nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from yolo_dropout.cli import FINISHED
+from yolo_dropout.errors import WorkerError
+from yolo_dropout.executors import Trainer
+from yolo_dropout.executors.local import LocalExecutor
+from yolo_dropout.files import StudyFolder
+from yolo_dropout.folder import check_same_study
+from yolo_dropout.plan import plan
+from yolo_dropout.preflight import (
+    Needs,
+    check_disk,
+    duration,
+    fitting_jobs,
+    free_disk,
+    missing_runs,
+    seconds_of_a_run,
+    size,
+)
+from yolo_dropout.progress import printable
+from yolo_dropout.records import RunRecord, read_records
+from yolo_dropout.spec import StudySpec
+
+
+def dry_run(spec: StudySpec, out: Path, jobs: int | None, trainer: Trainer) -> int:
+    """Check all that a sweep checks before its first run, and print the plan with what it will take.
+
+    Returns:
+        0.
+
+    Raises:
+        YoloDropoutError: The sweep would be refused.
+    """
+    folder = StudyFolder(out.resolve())
+    check_same_study(folder, spec)
+    records, notes = read_records(folder)
+    with TemporaryDirectory() as logs:
+        executor, log = LocalExecutor(), Path(logs) / "log"
+        prepared = executor.call(trainer.prepare, spec, log=log)
+        per_image = None if any(record.finished for record in records) else _rehearsed(executor, trainer, spec, log)
+    needs = Needs.of(spec, prepared)
+    slots, little_memory = fitting_jobs(jobs, needs)
+    check_disk(folder, spec, needs, slots)
+    run_s, runs = seconds_of_a_run(spec, prepared, records, per_image), len(missing_runs(folder, spec))
+    lines = [
+        *_plan(spec, records),
+        _time(run_s, runs, slots, measured=per_image is None),
+        f"disk: about {size(needs.disk_bytes(runs, slots))}, {size(free_disk(folder))} are free at {folder.path}",
+        *([f"memory: about {size(needs.memory_bytes)} a run, {slots} at a time"] if needs.memory_bytes else []),
+        *filter(None, (little_memory, *prepared.get("notes", ()), *notes)),
+        "dry run: nothing was trained and nothing was written",
+    ]
+    for line in lines:
+        print(printable(line))
+    return FINISHED
+
+
+def _rehearsed(executor: LocalExecutor, trainer: Trainer, spec: StudySpec, log: Path) -> dict[str, float] | None:
+    if trainer.rehearse is None:
+        return None
+    try:
+        return executor.call(trainer.rehearse, spec, log=log)
+    except WorkerError:  # some models want more than images; their time stays unknown
+        return None
+
+
+def _plan(spec: StudySpec, records: Sequence[RunRecord]) -> Iterator[str]:
+    known = {record.run: record for record in records}
+    runs = plan(spec)
+    failed = sum(not record.finished for record in records)
+    most = " at most" if spec.until_decided else ""
+    yield f"{len(runs)} runs{most}: {len(records) - failed} finished, {failed} failed, {len(runs) - len(records)} to do"
+    for run in runs:
+        record = known.get(run)
+        state = "to do" if record is None else "finished" if record.finished else f"failed: {record.error}"
+        yield f"  rate {run.rate:<4g} seed {run.seed}: {state}"
+
+
+def _time(run_s: float | None, runs: int, slots: int, *, measured: bool) -> str:
+    if run_s is None:
+        return "time: not known before a run has finished"
+    total = duration(math.ceil(runs / slots) * run_s)
+    if measured:
+        return f"time: about {total}, {slots} at a time, as the finished runs took {duration(run_s)} each"
+    return f"time: about {total}, {slots} at a time; rough, from single steps on random images"

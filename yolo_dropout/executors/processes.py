@@ -1,0 +1,99 @@
+"""Processes that train: started from a fork server, ended with their parent, deaf to interrupts."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from yolo_dropout.executors.worker import redirect_output
+
+_INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
+
+
+def start(target: Callable[..., None], sender: Connection[Any, Any], *arguments: Any) -> BaseProcess:
+    """Start a process from a preloaded fork server, or a plain one where there is none."""
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if context.get_start_method() == "forkserver":
+        context.set_forkserver_preload(["yolo_dropout.executors.preload"])
+    process = context.Process(target=target, args=(sender, *arguments))  # type: ignore[attr-defined]
+    process.start()
+    sender.close()
+    return process  # type: ignore[no-any-return]
+
+
+def kill(process: BaseProcess) -> None:
+    """End a process now, with its data loaders and DDP ranks: it leads a process group of its own."""
+    if process.pid is not None and hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.join()
+
+
+@contextlib.contextmanager
+def killed_if_interrupted() -> Iterator[list[BaseProcess]]:
+    """Hand out a list, and end the processes that are put into it when the block does not come to its end."""
+    processes: list[BaseProcess] = []
+    try:
+        yield processes
+    except BaseException:
+        for process in processes:
+            kill(process)
+        raise
+
+
+@contextlib.contextmanager
+def interrupts_held_back() -> Iterator[None]:
+    """Block Ctrl-C and SIGTERM while a process starts; the fork server inherits that for good.
+
+    Ctrl-C reaches every process of a terminal, and SIGTERM every process of a cluster's job; the parent alone
+    decides what they mean, and takes its workers along.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def cause_of_death(process: BaseProcess) -> str:
+    """How a process ended that left no result, one line."""
+    code = process.exitcode or 0
+    if code == -signal.SIGKILL:
+        return "the process was killed (SIGKILL), perhaps for want of memory; try fewer --jobs"
+    if code < 0:
+        return f"the process was killed ({signal.Signals(-code).name})"
+    return f"the process ended without a result (exit code {code})"
+
+
+def settle(log: Path) -> None:
+    """Make this process independent of the terminal, and end it when its parent does."""
+    for number in _INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)  # data loaders are ended by SIGTERM
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)
+    redirect_output(log)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+    if hasattr(os, "killpg"):
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+    os._exit(1)
