@@ -82,6 +82,14 @@ def test_sites_in_neck_and_backbone_lie_before_a_batchnorm(net: nn.Module) -> No
     assert all(site.before_norm for where in ("neck", "backbone") for site in find_sites(net, where))
 
 
+def test_a_conv_in_the_middle_of_a_head_branch_lies_before_a_batchnorm(net: nn.Module) -> None:
+    sites = find_sites(net, r"23\.cv2\.0\.")
+    assert [(site.name, site.before_norm) for site in sites] == [
+        ("model.23.cv2.0.0", True),
+        ("model.23.cv2.0.1", False),
+    ]
+
+
 def test_drop_path_takes_only_blocks_with_a_skip_connection(net: nn.Module) -> None:
     def skips(name: str) -> bool:
         block = name.rpartition(".")[0]

@@ -194,6 +194,11 @@ def test_several_data_sets_are_refused() -> None:
         train_with_dropout(MODEL, data=["a.yaml", "b.yaml"])
 
 
+def test_training_for_int8_is_refused_with_dropout_only() -> None:
+    with pytest.raises(SpecError, match=r"^quantize: "):
+        train_with_dropout(MODEL, dropout=0.1, quantize=8)
+
+
 def test_the_amp_check_finds_itself_offline_and_downloads_work_after_it(tmp_path: Path) -> None:
     from ultralytics.utils import WEIGHTS_DIR, downloads
 

@@ -53,17 +53,14 @@ def is_place(where: str) -> bool:
 def _candidates(parts: list[Layer], where: str, kind: str) -> Iterator[Site]:
     classifier = isinstance(parts[-1].module, Classify)
     for layer in parts:
-        # Ultralytics sets every nn.Dropout of a classifier, wherever it is; so the head's sites are all of them.
-        everywhere = classifier and where == "head" and layer.part != "head"
-        if is_place(where) and layer.part != where.partition(".")[0]:
-            if everywhere:
-                yield from _native(layer, kind)
-            continue
         natives = list(_native(layer, kind))
-        if natives:
+        if not is_place(where):
+            yield from (*natives, *_convs(layer, kind, every=True))
+        elif layer.part == where.partition(".")[0]:
+            yield from natives or _convs(layer, kind, every=False)
+        elif classifier and where == "head":
+            # Ultralytics sets every nn.Dropout of a classifier, wherever it is; so the head's sites are all of them.
             yield from natives
-        if not natives or not is_place(where):
-            yield from _convs(layer, kind, every=not is_place(where))
 
 
 def _inside(site: Site, where: str) -> bool:
@@ -77,41 +74,43 @@ def _native(layer: Layer, kind: str) -> Iterator[Site]:
     if kind not in ("auto", "dropout"):
         return
     for name, module in _named(layer):
-        branch = head_branch(layer.module, name[len(layer.name) + 1 :]) if layer.part == "head" else layer.part
-        if isinstance(module, nn.Dropout) and not _is_ours(layer, name):
-            yield Site(name, "native", branch, _width(layer.module), before_norm=False)
+        if isinstance(module, nn.Dropout) and not _is_ours(name):
+            yield Site(name, "native", _branch(layer, name), _width(layer.module), before_norm=False)
         elif isinstance(module, nn.MultiheadAttention):
-            yield Site(name, "native", branch, module.embed_dim, before_norm=False)
+            yield Site(name, "native", _branch(layer, name), module.embed_dim, before_norm=False)
 
 
-def _is_ours(layer: Layer, name: str) -> bool:
+def _is_ours(name: str) -> bool:
     # The second element of a Conv's activation was put there by `apply_dropout`; it is not the model's own.
-    parent, _, last = name[len(layer.name) + 1 :].rpartition(".")
-    return last == "1" and parent.rpartition(".")[2] == "act"
+    return name.endswith(".act.1")
 
 
 def _width(module: nn.Module) -> int | None:
     return int(module.linear.in_features) if isinstance(module, Classify) else None
 
 
-def _convs(layer: Layer, kind: str, every: bool) -> Iterator[Site]:
-    behind = has_norm_behind(layer.module)
-    chosen = _chosen(layer, kind, every)
+def _branch(layer: Layer, name: str) -> str:
+    return head_branch(layer.module, name[len(layer.name) + 1 :]) if layer.part == "head" else layer.part
+
+
+def _convs(layer: Layer, kind: str, *, every: bool) -> Iterator[Site]:
+    ends = {_join(layer.name, name) for name in branch_convs(layer.module)} if layer.part == "head" else set()
+    chosen = _chosen(layer, kind, ends, every=every)
     for name, module in _named(layer):
         if name in chosen and isinstance(module, Conv):
-            branch = head_branch(layer.module, name[len(layer.name) + 1 :]) if layer.part == "head" else layer.part
-            shifts = layer.part != "head" or (behind and branch == "cls")
+            branch = _branch(layer, name)
+            shifts = name not in ends or (branch == "cls" and has_norm_behind(layer.module))
             used = "dropout2d" if kind == "auto" else kind
             yield Site(name, used, branch, int(module.conv.out_channels), shifts)
 
 
-def _chosen(layer: Layer, kind: str, every: bool) -> set[str]:
+def _chosen(layer: Layer, kind: str, ends: set[str], *, every: bool) -> set[str]:
     if kind == "drop_path":
-        return {_join(layer.name, n) for n in residual_ends(layer.module)}
+        return {_join(layer.name, name) for name in residual_ends(layer.module)}
     if every:
         return {name for name, module in _named(layer) if isinstance(module, Conv)}
     if layer.part == "head":
-        return {_join(layer.name, n) for n in branch_convs(layer.module)}
+        return ends
     last = _output_conv(layer.module)
     return set() if last is None else {_join(layer.name, last)}
 

@@ -84,7 +84,7 @@ def train_lean(
     """Train with the same numbers as `train_with_dropout` and less beside them.
 
     Checkpoints are held in memory and written at most once a minute and at the end. There are no plots and no second
-    evaluation of the best checkpoint, unless `plots=True` asks for both.
+    evaluation of the best checkpoint, unless `plots=True` asks for both. In multi-GPU training only the plots are off.
 
     Args:
         model: As in `train_with_dropout`.
@@ -111,27 +111,33 @@ def train_lean(
 def _train(
     model: Any, plan: DropoutPlan, train_args: dict[str, Any], on_epoch: OnEpoch | None, *, lean: bool
 ) -> TrainedRun:
+    _refuse(train_args, plan)
+    from yolo_dropout.sites import find_sites
     from yolo_dropout.training.models import load_model
     from yolo_dropout.training.trainer import trainer_class
 
-    _refuse(train_args)
     yolo = load_model(model)
     if train_args.get("resume"):
         plan = plan_to_resume(_resumable(yolo, train_args["resume"]), plan)
-    else:
-        plan.check_epochs(int(train_args.get("epochs", 100)))
-        if train_args.get("compile"):
-            plan.check_compile(int(train_args.get("epochs", 100)))
+    if plan.rate > 0:
+        find_sites(yolo, plan.where, plan.kind)  # before anything is written
     cls = trainer_class(yolo, plan, lean=lean, on_epoch=on_epoch)
     metrics = yolo.train(trainer=cls, **{**train_args, "dropout": plan.rate})
     return _finished(yolo, plan, metrics, lean=lean)
 
 
-def _refuse(train_args: dict[str, Any]) -> None:
+def _refuse(train_args: dict[str, Any], plan: DropoutPlan) -> None:
     if "trainer" in train_args:
         raise SpecError("trainer: not taken, dropout acts through a trainer of its own; subclass it with apply_dropout")
     if isinstance(train_args.get("data"), (list, tuple)):
         raise SpecError(f"data: must be one data set, got {len(train_args['data'])}; train once for each")
+    epochs = train_args.get("epochs")
+    if isinstance(epochs, int) and not train_args.get("resume"):
+        plan.check_epochs(epochs)
+        if train_args.get("compile"):
+            plan.check_compile(epochs)
+    if plan.rate > 0 and str(train_args.get("quantize")) in ("8", "int8"):
+        raise SpecError("quantize: training for int8 rebuilds the modules that dropout acts in; leave quantize out")
 
 
 def _resumable(yolo: Any, resume: Any) -> Path:

@@ -49,7 +49,10 @@ class SafeCheckpoints(BaseTrainer):  # type: ignore[misc]
 
 
 class LeanCheckpoints(SafeCheckpoints):
-    """Mixin before an Ultralytics trainer: checkpoints in memory, written once a minute and at the end."""
+    """Mixin before an Ultralytics trainer: checkpoints in memory, written once a minute and at the end.
+
+    In multi-GPU training files are written as Ultralytics does: its ranks meet at them.
+    """
 
     write_every_s = 60.0  # what a training that is killed loses at most
 
@@ -74,6 +77,8 @@ class LeanCheckpoints(SafeCheckpoints):
 
     def save_model(self) -> bool:
         """Hold the epoch's state, and write it where it is due."""
+        if RANK != -1:
+            return bool(super().save_model())
         now = time.monotonic()
         self._written_at = now if self._written_at is None else self._written_at
         is_best = self.best_fitness == self.fitness
@@ -90,10 +95,10 @@ class LeanCheckpoints(SafeCheckpoints):
 
     def final_eval(self) -> None:
         """Write the final checkpoints; evaluate the best one again only where plots are asked for."""
-        if self.args.plots or (RANK in {-1, 0} and self._held_last is None):
+        if self.args.plots or self._held_last is None:
             self._write()
             super().final_eval()
-        elif self._held_last is not None:
+        else:
             self._write_final(self._held_last, self._held_best)
 
     def _handle_nan_recovery(self, epoch: int) -> bool:
@@ -106,28 +111,34 @@ class LeanCheckpoints(SafeCheckpoints):
     def _write(self) -> None:
         for held, name in ((self._held_last, self.last), (self._held_best, self.best)):
             if held is not None:
-                name.write_bytes(self._serialized(held))
+                name.write_bytes(self._serialized(held, deepcopy(self.ema.ema)))
         self._written_at = time.monotonic()
 
     def _write_final(self, last: Snapshot, best: Snapshot | None) -> None:
-        results = self._strip(last, self.last, {})
+        ema = deepcopy(self.ema.ema)
+        results = self._strip(last, ema, self.last, {})
         if best is last:
             self.best.write_bytes(self.last.read_bytes())
         elif best is not None:
-            self._strip(best, self.best, {"train_results": results})
+            self._strip(best, ema, self.best, {"train_results": results})
         elif self.best.exists():
             strip_optimizer(self.best, updates={"train_results": results})
 
-    def _strip(self, held: Snapshot, name: Path, updates: dict[str, Any]) -> Any:
+    def _strip(self, held: Snapshot, ema: nn.Module, name: Path, updates: dict[str, Any]) -> Any:
         bare = replace(held, optimizer={"state": {}, "param_groups": []})
-        content = strip_optimizer(io.BytesIO(self._serialized(bare)), f"{name}.tmp", updates)
+        content = strip_optimizer(io.BytesIO(self._serialized(bare, ema)), f"{name}.tmp", updates)
         Path(f"{name}.tmp").replace(name)
         return content.get("train_results")
 
-    def _serialized(self, held: Snapshot) -> bytes:
-        """A held state as a checkpoint, made by Ultralytics' own `save_model` on a copy of this trainer."""
+    def _serialized(self, held: Snapshot, ema: nn.Module) -> bytes:
+        """A held state as a checkpoint, made by Ultralytics' own `save_model` on a copy of this trainer.
+
+        Args:
+            held: The state.
+            ema: A copy of the EMA, which takes the held weights.
+        """
         twin, memory = copy(self), Memory()
-        held.put_into(twin, deepcopy(self.ema.ema))
+        held.put_into(twin, ema)
         twin.wdir = twin.last = twin.best = memory
         twin.save_period = -1
         super(LeanCheckpoints, twin).save_model()

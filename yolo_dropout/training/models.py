@@ -55,9 +55,10 @@ def reachable(url: str) -> bool:
 
 def _check_there(name: str) -> None:
     from ultralytics.utils import SETTINGS
+    from ultralytics.utils.checks import check_yolov5u_filename
     from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES, GITHUB_ASSETS_STEMS
 
-    file = f"{name}.pt" if name in GITHUB_ASSETS_STEMS else name
+    file = check_yolov5u_filename(f"{name}.pt" if name in GITHUB_ASSETS_STEMS else name, verbose=False)
     here = Path(file).is_file() or (Path(SETTINGS["weights_dir"]) / file).is_file()
     if here or not file.endswith(".pt") or file.lower().startswith(_REMOTE):
         return
