@@ -17,6 +17,7 @@ import numpy as np
 
 from yolo_dropout.errors import InputError, StudyFolderError
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors.trackers import tracker_environment
 from yolo_dropout.files import flush_to_disk
 from yolo_dropout.records import RunRecord, write_record
 from yolo_dropout.results import VAL_LOSS, Results, read_results
@@ -117,6 +118,7 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
     """Train one job with Ultralytics, and with dropout that acts."""
     from yolo_dropout.training import train_lean
 
+    os.environ.update(tracker_environment(job))
     spec = job.spec
     if job.checkpoint is not None:
         run = train_lean(str(job.checkpoint), on_epoch=on_epoch, resume=True)
