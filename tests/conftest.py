@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -16,3 +17,16 @@ settings.register_profile(
     "project", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
 settings.load_profile("project")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """List the faults that passing tests injected: they tell them by `record_property("fault", (name, n, outcome))`."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name == "fault":
+                counts[value[0], value[2]] += value[1]
+    if counts:
+        terminalreporter.section("faults injected")
+        for (fault, outcome), count in sorted(counts.items()):
+            terminalreporter.write_line(f"{count:5d}  {fault}: {outcome}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import sys
 from collections.abc import Sequence
@@ -21,10 +22,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0: all runs finished. 1: some failed, the rest is kept. 2: bad input, told in one line. 130: interrupted.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    return run(parsed(sys.argv[1:] if argv is None else argv))
+
+
+def parsed(words: Sequence[str]) -> argparse.Namespace:
+    """The words of a command line as options; `key_values` holds the key=value ones, `command` what to call."""
+    options = _parser().parse_args(_without_key_values(words))
+    options.key_values = _key_values(words)
+    return options
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run a parsed command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another, and no traceback
     try:
-        options = _parser().parse_args(_without_key_values(words))
-        options.key_values = _key_values(words)
         return int(options.command(options))
     except YoloDropoutError as error:
         print(f"yolo-dropout: {_one_line(str(error))}", file=sys.stderr)

@@ -23,6 +23,7 @@ from yolo_dropout.spec import StudySpec
 _STRIPPED, _WHOLE = 2.15, 6.5
 _BESIDE_CHECKPOINTS = 300_000  # results.csv, args.yaml, logs and the run's share of the tables
 _REPORT = 20_000_000
+_START_S = 3.0  # a training's start and end on one core, measured
 _DECIMALS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
@@ -140,7 +141,8 @@ def seconds_of_a_run(
     if per_image is None:
         return None
     epochs = int(spec.train.get("epochs") or known_arguments()["epochs"])
-    return epochs * (prepared["n_train"] * per_image["train"] + prepared["n_val"] * per_image["val"])
+    epoch = prepared["n_train"] * per_image["train"] + prepared["n_val"] * per_image["val"]
+    return float(_START_S + epochs * epoch)
 
 
 def size(n_bytes: float) -> str:

@@ -132,7 +132,7 @@ def _activation_bytes(net: nn.Module, images: torch.Tensor) -> int:
 def _time_step(net: nn.Module, images: torch.Tensor) -> float:
     start = time.perf_counter()
     net.train()
-    sum(tensor.float().mean() for tensor in _tensors(net(images))).backward()  # type: ignore[union-attr]
+    sum(tensor.float().mean() for tensor in _tensors(net(images))).backward()
     net.zero_grad()
     return _elapsed(start, images)
 
