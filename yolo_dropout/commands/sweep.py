@@ -100,7 +100,10 @@ def spec_from(options: Namespace) -> StudySpec:
     for name in ("model", "data"):
         if name in given:
             values[name] = str(given.pop(name))
-    values["train"] = {**(values.get("train") or {}), **given}
+    train = values.get("train") or {}
+    if not isinstance(train, dict):
+        raise SpecError(f"train: must map arguments of YOLO.train to values, got {train!r}")
+    values["train"] = {**train, **given}
     if options.rates is not None:
         values["rates"] = tuple(options.rates)
     if options.seeds is not None:

@@ -29,9 +29,14 @@ def train(options: Namespace) -> int:
     for name, example in {"model": "model=yolo26n.pt", "data": "data=coco8.yaml"}.items():
         if name not in arguments:
             raise SpecError(f"{name}: is missing; add {example}, or --from a study")
-    from yolo_dropout.training import train_with_dropout
+    from yolo_dropout.training import prepare, train_with_dropout
 
-    run = train_with_dropout(arguments.pop("model"), **arguments)
+    model = arguments.pop("model")
+    if not arguments.get("resume"):
+        rest = {name: value for name, value in arguments.items() if name not in ("data", "dropout", *_DROPOUT)}
+        places = {name: arguments[name] for name in ("where", "kind") if name in arguments}
+        prepare(model, str(arguments["data"]), rest, (arguments.get("dropout") or 0.0,), **places)
+    run = train_with_dropout(model, **arguments)
     rate = float(arguments.get("dropout") or 0)
     where = f"{len(run.sites)} sites: {', '.join(run.sites)}" if run.sites else "no site, as rate 0 asks"
     print(f"dropout {rate:g} acted at {where}")

@@ -34,9 +34,10 @@ def footprint(spec: StudySpec) -> dict[str, int | None]:
 
     Raises:
         InputError: The model cannot be loaded.
-        SpecError: There is no such device.
+        SpecError: There is no such device, or `imgsz` or `batch` is out of range.
     """
     yolo = load_model(spec.model)
+    batch, side = _size(spec, yolo.task)
     net = _trainable(yolo)
     parameters = sum(parameter.numel() for parameter in net.parameters())
     if _device(spec).type != "cpu":
@@ -45,7 +46,6 @@ def footprint(spec: StudySpec) -> dict[str, int | None]:
         activations = _activation_bytes(net, _images(net, _PROBE_BATCH, _PROBE_SIDE))
     except Exception:  # some models want more than images; then their memory stays unknown
         return {"parameters": parameters, "memory": None}
-    batch, side = _size(spec, yolo.task)
     scale = batch / _PROBE_BATCH * (side / _PROBE_SIDE) ** 2
     memory = _MEMORY_BASE + parameters * _MEMORY_PER_PARAMETER + _BESIDE_ACTIVATIONS * activations * scale
     return {"parameters": parameters, "memory": int(memory)}
@@ -102,8 +102,12 @@ def _size(spec: StudySpec, task: str) -> tuple[int, int]:
     """Batch size, and side of an image in pixels, as the training will have them."""
     default = 224 if task == "classify" else known_arguments()["imgsz"]
     batch = spec.train.get("batch", known_arguments()["batch"])
-    side = spec.train.get("imgsz") or default
+    side = spec.train.get("imgsz", default)
     side = max(side) if isinstance(side, (list, tuple)) else side
+    if side < 1:
+        raise SpecError(f"imgsz: must be at least 1, got {side}; for instance imgsz=640")
+    if (batch < 0 and batch != -1) or batch == 0:
+        raise SpecError(f"batch: must be a number of images, or -1 to choose one, got {batch}")
     return (int(batch) if batch >= 1 else _AUTO_BATCH), 32 * math.ceil(int(side) / 32)
 
 

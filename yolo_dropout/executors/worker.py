@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from yolo_dropout.arguments import known_arguments
 from yolo_dropout.errors import InputError, StudyFolderError
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
 from yolo_dropout.executors.trackers import tracker_environment
@@ -103,8 +104,19 @@ def prepare(spec: StudySpec) -> dict[str, Any]:
     from yolo_dropout.executors.rehearsal import footprint
     from yolo_dropout.training import prepare as prepare_training
 
+    _check_schedule(spec)
     found = prepare_training(spec.model, spec.data, dict(spec.train), spec.rates, spec.where, spec.kind)
     return asdict(found) | footprint(spec)
+
+
+def _check_schedule(spec: StudySpec) -> None:
+    from yolo_dropout.sites import DropoutPlan
+
+    epochs = int(spec.train.get("epochs") or known_arguments()["epochs"])
+    plan = DropoutPlan(spec.rates[-1], spec.where, spec.kind, spec.schedule)
+    plan.check_epochs(epochs)
+    if spec.train.get("compile"):
+        plan.check_compile(epochs)
 
 
 def rehearse(spec: StudySpec) -> dict[str, float]:
