@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from yolo_dropout.arguments import check_train_arguments
 from yolo_dropout.errors import SpecError
+from yolo_dropout.sites.plan import DropoutPlan
 
 DEFAULT_RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
 DEFAULT_SEEDS = (0, 1, 2)
@@ -109,6 +110,7 @@ class StudySpec:
             "until_decided": _until_decided(self.until_decided, self.seeds),
             **{name: _words(name, getattr(self, name)) for name in ("where", "kind", "schedule")},
         }
+        _check_dropout(values)
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -217,6 +219,14 @@ def _alpha(value: object) -> float:
     if not 0 < alpha < 0.5:
         raise SpecError(f"alpha: must be in (0, 0.5), got {value}")
     return alpha
+
+
+def _check_dropout(values: Mapping[str, Any]) -> None:
+    """Raise what is wrong with place, kind and schedule now, and not in the first run."""
+    plan = DropoutPlan(values["rates"][-1], values["where"], values["kind"], values["schedule"])
+    epochs = values["train"].get("epochs")
+    if isinstance(epochs, int):
+        plan.check_epochs(epochs)
 
 
 def _words(name: str, value: object) -> str:

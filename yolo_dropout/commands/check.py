@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from argparse import Namespace
 
 from rich.console import Console
@@ -9,11 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from yolo_dropout.cli import FINISHED
+from yolo_dropout.errors import SpecError
 from yolo_dropout.training import check_model
 
 
 def check(options: Namespace) -> int:
-    """Print a table of sites.
+    """Print a table of sites, and what to mind about them.
 
     Returns:
         0.
@@ -21,11 +23,17 @@ def check(options: Namespace) -> int:
     Raises:
         YoloDropoutError: The model cannot be loaded, or has no such sites.
     """
+    if options.key_values:
+        raise SpecError(f"argument: check takes a model and options only, got {options.key_values[0]!r}")
+    logging.disable(logging.INFO)  # Ultralytics sums up every model that it builds
     rows = check_model(options.model, options.where, options.kind)
-    console = Console()
-    table = Table("module", "branch", "channels", "stock acts", "ours acts", "mind", box=None, header_style="bold")
+    table = Table("module", "branch", "channels", "stock dropout=", "ours", box=None, header_style="bold")
     for row in rows:
-        acts = ["yes" if acting else "no" for acting in (row.stock_acts, row.ours_acts)]
-        table.add_row(escape(row.module), row.branch, str(row.channels), *acts, row.warning or "")
+        channels = "" if row.channels is None else str(row.channels)
+        acts = ["acts" if acting else "–" for acting in (row.stock_acts, row.ours_acts)]
+        table.add_row(escape(row.module), row.branch, channels, *acts)
+    console = Console()
     console.print(table)
+    for warning in dict.fromkeys(f"{row.branch}: {row.warning}" for row in rows if row.warning):
+        console.print(f"mind: {warning}", style="yellow", markup=False, highlight=False)
     return FINISHED

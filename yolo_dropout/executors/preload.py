@@ -7,6 +7,7 @@ Measured: a fresh training process then starts in milliseconds instead of about 
 import ultralytics.models.rtdetr
 import ultralytics.models.yolo
 
+import polars
 import torch._inductor
 import torchvision
 
