@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from yolo_dropout.decision import Verdict
-from yolo_dropout.errors import InputError
+from yolo_dropout.errors import InputError, ScoresError
 from yolo_dropout.files import RunFolder, StudyFolder
 from yolo_dropout.folder import read_study_file, read_yaml
 from yolo_dropout.looks import due_runs, verdict_of
@@ -112,6 +112,27 @@ class Study:
             score_name=str(self.score),
             higher_is_better=self.score.higher_is_better,
         )
+
+    def __repr__(self) -> str:
+        return f"<Study: {self._title}, {len(self.records)} runs>"
+
+    def _repr_html_(self) -> str:
+        from yolo_dropout.figures import rate_response
+        from yolo_dropout.report.notebook import message_html, study_html
+
+        try:
+            verdict = self.verdict
+        except (InputError, ScoresError) as error:
+            return message_html(self._title, str(error))
+        score, up = str(self.score), self.score.higher_is_better
+        figure = rate_response(
+            self.scores, verdict, score_name=score, higher_is_better=up, branch_note=self.branch_note
+        )
+        return study_html(self._title, verdict.reason, self.summary, score, figure)
+
+    @property
+    def _title(self) -> str:
+        return f"{self.spec.model_name} on {self.spec.data_name}"
 
     @property
     def branch_note(self) -> str | None:
