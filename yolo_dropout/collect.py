@@ -200,6 +200,14 @@ def _read_arguments(path: Path) -> dict[str, Any]:
             f"{path}: is neither a study nor a run folder of Ultralytics; it lacks study.yaml and args.yaml"
         )
     values = read_yaml(file)
-    if not isinstance(values, dict) or not isinstance(values.get("seed"), int) or "dropout" not in values:
+    if (
+        not isinstance(values, dict)
+        or not isinstance(values.get("seed"), int)
+        or not _is_rate(values.get("dropout", ""))
+    ):
         raise InputError(f"{file}: lacks seed or dropout; is it the args.yaml of a training?")
     return values
+
+
+def _is_rate(value: object) -> bool:
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))

@@ -17,6 +17,7 @@ from yolo_dropout.sites.plan import DropoutPlan
 DEFAULT_RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
 DEFAULT_SEEDS = (0, 1, 2)
 _FIRST_LOOK = 3
+_MOST_SEEDS = 1000
 _SCORE = re.compile(r"(?P<metric>[^@]+?)(?:@(?P<at>min|max|best|last(?P<k>[1-9]\d*)?))?")
 
 
@@ -199,6 +200,8 @@ def _seeds(values: object) -> tuple[int, ...]:
     if isinstance(values, int) and not isinstance(values, bool):
         if values < 1:
             raise SpecError(f"seeds: a count must be at least 1, got {values}")
+        if values > _MOST_SEEDS:
+            raise SpecError(f"seeds: a count must be at most {_MOST_SEEDS}, got {values}")
         return tuple(range(values))
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise SpecError(f"seeds: must be a count or a list of whole numbers, got {values!r}")
