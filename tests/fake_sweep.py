@@ -1,0 +1,33 @@
+"""`sweep --serve` with the fake trainer as a program of its own: `fake_sweep.py OUT GATE`.
+
+Seed 0 trains at once; the other runs wait until the file GATE is there, so that a test sees a study half done.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import fakes
+
+from yolo_dropout.cli import _key_values, _parser, _without_key_values
+from yolo_dropout.commands.sweep import sweep
+from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+
+
+def gated_train(job: Job, on_epoch: OnEpoch) -> Outcome:
+    """Train when the gate is open."""
+    while job.run.seed > 0 and not Path(os.environ["FAKE_GATE"]).exists():
+        time.sleep(0.05)
+    return fakes.train(job, on_epoch)
+
+
+if __name__ == "__main__":
+    os.environ["FAKE_GATE"] = sys.argv[2]
+    words = ["sweep", "model=m.yaml", "data=d.yaml", "epochs=4", "--rates", "0", "0.1", "--seeds", "3"]
+    words += ["--jobs", "2", "--serve", "--out", sys.argv[1]]
+    options = _parser().parse_args(_without_key_values(words))
+    options.key_values = _key_values(words)
+    sys.exit(sweep(options, Trainer(fakes.prepare, gated_train)))
