@@ -61,8 +61,8 @@ def main(repetitions: int) -> None:
             taken = step(*runs[name], data)
             if repetition >= 2:  # the first steps allocate
                 seconds[name].append(taken)
-    for name, taken in seconds.items():
-        print(f"{name:12} {1000 * statistics.median(taken):7.1f} ms a step (median of {repetitions})")
+    for name, all_taken in seconds.items():
+        print(f"{name:12} {1000 * statistics.median(all_taken):7.1f} ms a step (median of {repetitions})")
     stock, ours = seconds.values()
     print(f"ratio        {statistics.median(o / s for s, o in zip(stock, ours, strict=True)):7.3f}")
 

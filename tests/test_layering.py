@@ -15,7 +15,7 @@ PACKAGE = Path(yolo_dropout.__file__).parent
 # From the top down, one line per layer; see "How it is built" in the README.
 LAYERS = (
     ("errors",),
-    ("files", "arguments", "embedded", "resources"),
+    ("files", "arguments", "score", "embedded", "resources"),
     ("sites",),
     ("training",),
     ("spec",),

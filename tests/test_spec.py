@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yolo_dropout.errors import SpecError, YoloDropoutError
-from yolo_dropout.spec import Score, StudySpec, higher_is_better
+from yolo_dropout.score import Score, higher_is_better
+from yolo_dropout.spec import StudySpec
 
 
 def spec(**changes: object) -> StudySpec:

@@ -17,7 +17,8 @@ from yolo_dropout.folder import read_study_file, read_yaml
 from yolo_dropout.looks import due_runs, verdict_of
 from yolo_dropout.plan import Run, pending, plan
 from yolo_dropout.records import RunRecord, read_records
-from yolo_dropout.spec import Score, StudySpec
+from yolo_dropout.score import Score
+from yolo_dropout.spec import StudySpec
 from yolo_dropout.table import Table, curves, read_table, scores, summary
 
 if TYPE_CHECKING:

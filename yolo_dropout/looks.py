@@ -9,7 +9,8 @@ import pandas as pd
 from yolo_dropout.decision import LOOKS, SequentialDecision, Verdict, decide, next_step, planned_looks
 from yolo_dropout.figures.words import score_words
 from yolo_dropout.plan import Run, plan
-from yolo_dropout.spec import Score, StudySpec
+from yolo_dropout.score import Score
+from yolo_dropout.spec import StudySpec
 
 
 def due_runs(spec: StudySpec, ended: Collection[Run], scores: pd.DataFrame) -> tuple[Run, ...]:

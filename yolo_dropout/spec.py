@@ -8,62 +8,17 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from yolo_dropout.arguments import check_train_arguments
 from yolo_dropout.errors import SpecError
+from yolo_dropout.score import Score
 from yolo_dropout.sites.plan import DropoutPlan
 
 DEFAULT_RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
 DEFAULT_SEEDS = (0, 1, 2)
 _FIRST_LOOK = 3
 _MOST_SEEDS = 1000
-_SCORE = re.compile(r"(?P<metric>[^@]+?)(?:@(?P<at>min|max|best|last(?P<k>[1-9]\d*)?))?")
-
-
-@dataclass(frozen=True)
-class Score:
-    """How a curve becomes one number per run.
-
-    Attributes:
-        metric: A column of `results.csv`, or `val/loss`, the sum of the validation losses.
-        at: `min` or `max` over epochs, `last` (mean of the last `k`), or `best` (the epoch of `best.pt`).
-        k: Number of epochs for `last`.
-    """
-
-    metric: str = "val/loss"
-    at: Literal["min", "max", "last", "best"] = "min"
-    k: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> Score:
-        """Read `metric`, `metric@min`, `metric@max`, `metric@last5` or `metric@best`.
-
-        Raises:
-            SpecError: The text is none of these.
-        """
-        match = _SCORE.fullmatch(str(text).strip())
-        if match is None:
-            raise SpecError(f"score: must be a metric, alone or with @min, @max, @best, @last or @last5, got {text!r}")
-        metric, at = match["metric"], match["at"]
-        if at is None:
-            return cls(metric, "max" if higher_is_better(metric) else "min")
-        return cls(metric, "last", int(match["k"] or 1)) if at.startswith("last") else cls(metric, at)  # type: ignore[arg-type]
-
-    def __str__(self) -> str:
-        k = self.k if self.at == "last" and self.k > 1 else ""
-        return f"{self.metric}@{self.at}{k}"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether a larger score is a better one: so for mAP and accuracy, not for losses."""
-        return higher_is_better(self.metric)
-
-
-def higher_is_better(metric: str) -> bool:
-    """Whether a larger value of a `results.csv` column is better: `metrics/…` yes, losses and errors no."""
-    error = re.search(r"loss|error|rmse|abs_rel|sq_rel|silog", metric.lower())
-    return metric.startswith("metrics/") and error is None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from scipy import stats
 from yolo_dropout.errors import InputError
 from yolo_dropout.plan import Run
 from yolo_dropout.results import VAL_LOSS, Results, read_results
-from yolo_dropout.spec import Score
+from yolo_dropout.score import Score
 
 HEADLINE_METRICS = (
     "metrics/mAP50-95(M)",
