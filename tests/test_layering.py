@@ -29,7 +29,7 @@ LAYERS = (
     ("report",),
     ("folder", "looks", "preflight"),
     ("collect",),
-    ("publish",),
+    ("foreign", "publish"),
     ("study",),
     ("progress", "serve"),
     ("cli",),

@@ -8,10 +8,11 @@ import math
 import fakes
 import pytest
 
-from yolo_dropout.collect import load_foreign_runs, load_study
+from yolo_dropout.collect import load_study
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.executors import Ended, Trainer
 from yolo_dropout.executors.local import LocalExecutor
+from yolo_dropout.foreign import load_foreign_runs
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
 

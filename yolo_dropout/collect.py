@@ -12,8 +12,8 @@ import pandas as pd
 
 from yolo_dropout.decision import Verdict
 from yolo_dropout.errors import InputError, ScoresError
-from yolo_dropout.files import RunFolder, StudyFolder
-from yolo_dropout.folder import read_study_file, read_yaml
+from yolo_dropout.files import StudyFolder
+from yolo_dropout.folder import read_study_file
 from yolo_dropout.looks import due_runs, verdict_of
 from yolo_dropout.plan import Run, pending, plan
 from yolo_dropout.records import RunRecord, read_records
@@ -155,60 +155,3 @@ def load_study(path: str | Path) -> Study:
     records = tuple(record for record in records if record.run in asked)
     table = read_table({item.run: folder.run(item.run.name).results for item in records if item.finished})
     return Study(folder, spec, records, table, facts["prepared"], (*notes, *table.notes))
-
-
-def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> Study:
-    """Read run folders that plain Ultralytics has made; rate and seed come from their `args.yaml`.
-
-    Args:
-        paths: Folders with `args.yaml` and `results.csv`.
-        out: Where derived files will go.
-        score: What to compare.
-
-    Raises:
-        InputError: A folder is no run, or two folders are the same run.
-        SpecError: The runs cannot form a study, for instance because all have one rate.
-    """
-    runs: dict[Run, Path] = {}
-    arguments: dict[str, Any] = {}
-    for path in paths:
-        arguments = _read_arguments(path)
-        run = Run(seed=arguments["seed"], rate=float(arguments["dropout"] or 0.0))
-        if run in runs:
-            raise InputError(
-                f"{path}: has dropout={run.rate:g} and seed={run.seed}, as {runs[run].parent} has; leave one out"
-            )
-        runs[run] = RunFolder(path).results
-    table = read_table(runs)
-    if not table.results:
-        raise InputError(f"{table.notes[0] if table.notes else 'DIR: no run folders given'}")
-    spec = StudySpec(
-        model=str(arguments.get("model") or "unknown"),
-        data=str(arguments.get("data") or "unknown"),
-        rates=tuple({run.rate for run in table.results}),
-        seeds=tuple({run.seed for run in table.results}),
-        score=score,
-    )
-    records = tuple(RunRecord(run.rate, run.seed, "finished") for run in sorted(table.results))
-    prepared = {"task": arguments.get("task")}
-    return Study(StudyFolder(out), spec, records, table, prepared, table.notes, ours=False)
-
-
-def _read_arguments(path: Path) -> dict[str, Any]:
-    file = path / "args.yaml"
-    if not file.is_file():
-        raise InputError(
-            f"{path}: is neither a study nor a run folder of Ultralytics; it lacks study.yaml and args.yaml"
-        )
-    values = read_yaml(file)
-    if (
-        not isinstance(values, dict)
-        or not isinstance(values.get("seed"), int)
-        or not _is_rate(values.get("dropout", ""))
-    ):
-        raise InputError(f"{file}: lacks seed or dropout; is it the args.yaml of a training?")
-    return values
-
-
-def _is_rate(value: object) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))

@@ -9,10 +9,11 @@ from pathlib import Path
 from rich.console import Console
 
 from yolo_dropout.cli import FINISHED
-from yolo_dropout.collect import Study, load_foreign_runs, load_study
+from yolo_dropout.collect import Study, load_study
 from yolo_dropout.commands.tell import tell
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.files import StudyFolder
+from yolo_dropout.foreign import load_foreign_runs
 from yolo_dropout.publish import publish
 
 _ELSEWHERE = Path("runs") / "dropout" / "report"
