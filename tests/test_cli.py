@@ -64,60 +64,6 @@ def test_the_default_folder_tells_model_and_data():
     assert str(default_out(spec("model=../../x.pt", "data=../..", "epochs=1"))).startswith("runs/dropout/x-")
 
 
-BAD = [
-    (["sweep", "--rates", "1.5"], "rates: each must be in [0, 1), got 1.5"),
-    (["sweep", "--rates", "-0.1"], "rates: each must be in [0, 1), got -0.1"),
-    (["sweep", "--rates", "nan"], "rates: must be a finite number, got 'nan'"),
-    (["sweep", "--rates", "abc"], "rates: must be a number, got 'abc'"),
-    (["sweep", "--rates"], "rates: at least one rate above 0 is needed, got none; for instance --rates 0 0.1 0.3"),
-    (["sweep", "--seeds", "0"], "seeds: a count must be at least 1, got 0"),
-    (["sweep", "--seeds", "1", "1"], "seeds: each must be given once, got 1 repeatedly"),
-    (["sweep", "--seeds", "x"], "seeds: must be whole numbers, got 'x'; for instance --seeds 3"),
-    (["sweep", "epoch=5"], "epoch: is no argument of YOLO.train, got epoch=5; did you mean epochs?"),
-    (["sweep", "dropout=0.3"], "dropout: the study sets it, got dropout=0.3; use --rates, for instance --rates 0 0.3"),
-    (["sweep", "seed=3"], "seed: the study sets it, got seed=3; use --seeds, for instance --seeds 3"),
-    (["sweep", "project=x"], "project: the study sets it, got project=x; use --out for the study's folder"),
-    (["sweep", "name=x"], "name: the study sets it, got name=x; use --out for the study's folder"),
-    (["sweep", "save_dir=x"], "save_dir: the study sets it, got save_dir=x; use --out for the study's folder"),
-    (
-        ["sweep", "resume=True"],
-        "resume: the study sets it, got resume=True; run the same sweep command again: it does what is missing",
-    ),
-    (["sweep", "epochs="], "argument: must be key=value, got 'epochs='; for instance epochs=50"),
-    (
-        ["sweep", "model=m.yaml"],
-        "model: needs the other too; add for instance data=coco8.yaml, or leave both out for the demo",
-    ),
-    (["sweep", "--jobs", "0"], "jobs: must be auto or a whole number of at least 1, got '0'"),
-    (["sweep", "--jobs", "two"], "jobs: must be auto or a whole number of at least 1, got 'two'"),
-    (["sweep", "--run-timeout", "-1"], "run-timeout: must be a number of seconds above 0, got '-1'"),
-    (["sweep", "--alpha", "0.9"], "alpha: must be in (0, 0.5), got 0.9"),
-    (["sweep", "--score", "@"], "score: must be a metric, alone or with @min, @max, @best, @last or @last5, got '@'"),
-    (
-        ["sweep", "--config", "/no/such.yaml"],
-        "/no/such.yaml: cannot be read (No such file or directory); check the path",
-    ),
-    (["sweep", "--out", "/dev/null"], "--out: /dev/null cannot be written (File exists); choose another"),
-    (["report", "/no/such"], "/no/such: is no folder; give a study or run folders of Ultralytics"),
-    (["train", "data=d.yaml"], "model: is missing; add model=yolo26n.pt, or --from a study"),
-    (
-        ["train", "--from", "/no/such"],
-        "/no/such/study.yaml: cannot be read (No such file or directory); check the path",
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("words", "message"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
-)
-def test_bad_input_is_one_clear_line_and_exit_code_2(words, message, capfd, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert main(words) == 2
-    out, err = capfd.readouterr()
-    assert err == f"yolo-dropout: {message}\n"
-    assert out == ""
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yolo_dropout.arguments import known_arguments
 from yolo_dropout.errors import StudyFolderError
 from yolo_dropout.files import StudyFolder
 from yolo_dropout.plan import Run, pending, plan
@@ -45,9 +44,8 @@ class Needs:
     def of(cls, spec: StudySpec, prepared: Mapping[str, Any]) -> Needs:
         """From the model's size and memory, as preparing has found them."""
         parameters = int(prepared.get("parameters") or 0)
-        epochs = int(spec.train.get("epochs") or known_arguments()["epochs"])
         every = int(spec.train.get("save_period") or 0)
-        more = epochs // every if every > 0 else 0  # save_period keeps whole checkpoints
+        more = spec.epochs // every if every > 0 else 0  # save_period keeps whole checkpoints
         return cls(
             finished_bytes=round(parameters * (2 * _STRIPPED + more * _WHOLE)) + _BESIDE_CHECKPOINTS,
             training_bytes=round(parameters * 2 * _WHOLE),
@@ -140,9 +138,8 @@ def seconds_of_a_run(
         return statistics.median(known)
     if per_image is None:
         return None
-    epochs = int(spec.train.get("epochs") or known_arguments()["epochs"])
     epoch = prepared["n_train"] * per_image["train"] + prepared["n_val"] * per_image["val"]
-    return float(_START_S + epochs * epoch)
+    return float(_START_S + spec.epochs * epoch)
 
 
 def size(n_bytes: float) -> str:

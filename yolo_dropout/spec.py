@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from yolo_dropout.arguments import check_train_arguments
+from yolo_dropout.arguments import check_train_arguments, known_arguments
 from yolo_dropout.errors import SpecError
 from yolo_dropout.score import Score
 from yolo_dropout.sites.plan import DropoutPlan
@@ -80,6 +80,18 @@ class StudySpec:
         """The data set's file name without folder and suffix; a file called `data.yaml` goes by its folder."""
         path = Path(self.data)
         return path.parent.name if path.stem in ("data", "dataset") and path.parent.name else path.stem
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of a run; Ultralytics' default where they are not given.
+
+        Raises:
+            SpecError: They are no whole number of at least 1.
+        """
+        epochs = self.train.get("epochs", known_arguments()["epochs"])
+        if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+            raise SpecError(f"epochs: must be a whole number of at least 1, got {epochs!r}; for instance epochs=50")
+        return epochs
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as `study.yaml` holds them."""

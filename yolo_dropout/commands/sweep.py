@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from yolo_dropout.arguments import known_arguments, parse_key_values
+from yolo_dropout.arguments import parse_key_values
 from yolo_dropout.cli import FINISHED, INTERRUPTED, SOME_FAILED
 from yolo_dropout.commands.dry_run import dry_run
 from yolo_dropout.commands.interrupts import Interrupts
@@ -47,10 +47,10 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     spec = spec_from(options)
     out = Path(options.out) if options.out is not None else default_out(spec)
     jobs, timeout_s = _jobs(options.jobs), _seconds("run-timeout", options.run_timeout)
+    epochs = spec.epochs
     if options.dry_run:
         return dry_run(spec, out, jobs, trainer)
     console = Console()
-    epochs = int(spec.train.get("epochs") or known_arguments()["epochs"])
     with Interrupts(console) as interrupts, _served(out, console) if options.serve else nullcontext():
         try:
             with view(console, epochs) as shown:

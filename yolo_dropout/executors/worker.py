@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from yolo_dropout.arguments import known_arguments
 from yolo_dropout.errors import InputError, StudyFolderError
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
 from yolo_dropout.executors.trackers import tracker_environment
@@ -112,11 +111,10 @@ def prepare(spec: StudySpec) -> dict[str, Any]:
 def _check_schedule(spec: StudySpec) -> None:
     from yolo_dropout.sites import DropoutPlan
 
-    epochs = int(spec.train.get("epochs") or known_arguments()["epochs"])
     plan = DropoutPlan(spec.rates[-1], spec.where, spec.kind, spec.schedule)
-    plan.check_epochs(epochs)
+    plan.check_epochs(spec.epochs)
     if spec.train.get("compile"):
-        plan.check_compile(epochs)
+        plan.check_compile(spec.epochs)
 
 
 def rehearse(spec: StudySpec) -> dict[str, float]:
