@@ -23,14 +23,17 @@ def tell(console: Console, study: Study) -> None:
     for note in study.notes:
         console.print(escape(printable(note)), style="yellow", highlight=False, soft_wrap=True)
     console.print()
-    console.print(f"[bold]{escape(study.verdict.reason)}", highlight=False)
+    console.print(f"[bold]{escape(printable(study.verdict.reason))}", highlight=False)
     console.print()
-    console.print(f"Report and tables: {study.folder.path}", highlight=False, soft_wrap=True, markup=False)
+    where = printable(str(study.folder.path))
+    console.print(f"Report and tables: {where}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _rates(study: Study) -> Table:
     headline = study.table.headline
-    table = Table("rate", "runs", f"{study.score}", "better than 0.0 by", "gap", box=None, header_style="bold")
+    table = Table(
+        "rate", "runs", escape(printable(str(study.score))), "better than 0.0 by", "gap", box=None, header_style="bold"
+    )
     if headline:
         table.add_column(headline.removeprefix("metrics/"))
     for column in table.columns:

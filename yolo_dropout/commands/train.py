@@ -10,6 +10,7 @@ from yolo_dropout.arguments import parse_key_values
 from yolo_dropout.cli import FINISHED
 from yolo_dropout.collect import load_study
 from yolo_dropout.errors import SpecError
+from yolo_dropout.progress import printable
 
 _DROPOUT = ("where", "kind", "schedule")
 
@@ -39,14 +40,14 @@ def train(options: Namespace) -> int:
     run = train_with_dropout(model, **arguments)
     rate = float(arguments.get("dropout") or 0)
     where = f"{len(run.sites)} sites: {', '.join(run.sites)}" if run.sites else "no site, as rate 0 asks"
-    print(f"dropout {rate:g} acted at {where}")
-    print(f"best weights: {run.best}")
+    print(printable(f"dropout {rate:g} acted at {where}"))
+    print(printable(f"best weights: {run.best}"))
     return FINISHED
 
 
 def _from_study(path: Path) -> dict[str, Any]:
     study = load_study(path)
-    print(study.verdict.reason)
+    print(printable(study.verdict.reason))
     if not study.verdict.decided:
         print("The study has not decided; training with its control, rate 0.0.")
     spec = study.spec
