@@ -19,7 +19,7 @@ from tiny_data import make_data
 import yolo_dropout
 from yolo_dropout.arguments import parse_key_values
 from yolo_dropout.cli import _key_values, _parser, _without_key_values, main
-from yolo_dropout.commands.sweep import spec_from
+from yolo_dropout.commands.sweep import spec_from, sweep
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.publish import publish_tables
 from yolo_dropout.spec import StudySpec
@@ -57,7 +57,7 @@ def words_of(command: list[str]) -> list[str] | None:
     return ["sweep", *command[2:]] if command[1] == "scripts/sweep.py" else None
 
 
-OWN = [words for words in map(words_of, commands()) if words]
+OWN = [list(words) for words in dict.fromkeys(tuple(found) for found in map(words_of, commands()) if found)]
 SCRIPTS = [command for command in commands() if words_of(command) is None]
 
 
@@ -166,6 +166,17 @@ def test_commands_that_need_no_training_run(words: list[str], place: Path, monke
     if words[0] == "report":
         made = place / (words[1] if "*" not in words[1] else "runs/dropout/report")
         assert (made / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("words", [words for words in OWN if words[0] == "sweep"], ids=" ".join)
+def test_every_sweep_comes_to_its_end_with_a_fake_trainer(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(ROOT)
+    options = parse(words)
+    options.out = str(tmp_path)
+    assert sweep(options, fakes.FAKE) == 0
+    assert (tmp_path / "report.html").exists()
 
 
 @pytest.mark.train
