@@ -95,7 +95,7 @@ def undisturbed(tmp_path_factory):
     return tables(folder)
 
 
-def test_killed_before_every_single_write(tmp_path, undisturbed):
+def test_killed_before_every_single_write(tmp_path, undisturbed, record_property):
     names, number, exitcode = tmp_path / "names", 0, -signal.SIGKILL
     while exitcode == -signal.SIGKILL:
         number += 1
@@ -112,10 +112,10 @@ def test_killed_before_every_single_write(tmp_path, undisturbed):
     assert number - 1 == len(hit.splitlines()) > 60
     for written in ("study.yaml", "run.json", "results.csv", *TABLES):
         assert f".{written}.tmp-" in hit or f"/{written}\n" in hit, f"{written} was never written under fire"
-    print(f"killed before each of {number - 1} writes: 0 runs lost, 0 doubled")
+    record_property("fault", ("killed (SIGKILL) before every single write", number - 1, "0 runs lost, 0 doubled"))
 
 
-def test_killed_at_random_moments_again_and_again(tmp_path, undisturbed):
+def test_killed_at_random_moments_again_and_again(tmp_path, undisturbed, record_property):
     rng, kills, round_number = random.Random(0), 0, 0
     while kills < 200:
         round_number += 1
@@ -134,7 +134,7 @@ def test_killed_at_random_moments_again_and_again(tmp_path, undisturbed):
                 study(folder)
                 exitcode = 0
         assert tables(folder) == undisturbed
-    print(f"killed at {kills} random moments in {round_number} studies: 0 runs lost, 0 doubled")
+    record_property("fault", ("killed (SIGKILL) at a random moment", kills, "0 runs lost, 0 doubled"))
 
 
 def start_fake_study(folder: Path, pids: Path) -> subprocess.Popen[bytes]:
@@ -165,8 +165,8 @@ def alive(pid: int) -> bool:
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to see whether a process lives")
 @pytest.mark.parametrize("victim", ["parent", "worker", "group"])
-def test_killed_processes_leave_nothing_behind_and_nothing_undone(tmp_path, undisturbed, victim):
-    folder, pids, rng = tmp_path / "study", tmp_path / "pids", random.Random(victim)
+def test_killed_processes_leave_nothing_behind_and_nothing_undone(tmp_path, undisturbed, victim, record_property):
+    folder, pids, rng, kills = tmp_path / "study", tmp_path / "pids", random.Random(victim), 0
     for _ in range(3):
         before = finished(folder) if folder.exists() else {}
         process = start_fake_study(folder, pids)
@@ -181,6 +181,7 @@ def test_killed_processes_leave_nothing_behind_and_nothing_undone(tmp_path, undi
             os.killpg(process.pid, signal.SIGKILL)
         elif alive(trained):
             os.kill(trained, signal.SIGKILL)
+        kills += 1
         process.wait()
         deadline = time.monotonic() + 30
         while any(alive(int(path.name)) for path in pids.iterdir()):
@@ -189,3 +190,4 @@ def test_killed_processes_leave_nothing_behind_and_nothing_undone(tmp_path, undi
         check_nothing_lost(before, folder)
     run_study(SPEC, folder, jobs=2, trainer=fakes.FAKE, publish=publish_tables, retry_failed=True)
     assert tables(folder) == undisturbed
+    record_property("fault", (f"{victim} killed (SIGKILL)", kills, "0 runs lost, 0 doubled, no process survives"))

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from yolo_dropout.errors import StudyFolderError
-from yolo_dropout.files import atomic_path, write_json, write_text
+from yolo_dropout.files import StudyFolder, atomic_path, clear_leftovers, write_json, write_text
 
 
 def test_a_failing_writer_leaves_the_old_content_and_no_leftover(tmp_path):
@@ -41,3 +41,15 @@ def test_json_refuses_what_is_no_json(tmp_path):
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(tmp_path / "a.json", float("nan"))
     assert not list(tmp_path.iterdir())
+
+
+def test_leftovers_are_cleared_and_nothing_else_is(tmp_path):
+    kept = [tmp_path / ".hidden", tmp_path / "a.tmp-1", tmp_path / "runs" / "p0.10-s0" / "weights" / ".x.tmp-1"]
+    left = [tmp_path / ".study.yaml.tmp-1.yaml", tmp_path / "figures" / ".a.png.tmp-1.png"]
+    left += [tmp_path / "runs" / "p0.10-s0" / ".run.json.tmp-1.json"]
+    for path in (*kept, *left):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    clear_leftovers(StudyFolder(tmp_path))
+    assert all(path.exists() for path in kept)
+    assert not any(path.exists() for path in left)

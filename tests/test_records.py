@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -70,3 +71,20 @@ def test_a_finished_run_whose_results_are_gone_is_not_done(tmp_path):
     records, notes = read_records(folder)
     assert records == ()
     assert "is gone, so the run counts as not yet done" in notes[0]
+
+
+@pytest.mark.parametrize(("rows", "kept"), [(3, True), (2, False), (0, False)])
+def test_a_finished_run_whose_results_lost_epochs_is_not_done(tmp_path, rows, kept):
+    folder = StudyFolder(tmp_path)
+    write_record(folder.run("p0.10-s3"), replace(RECORD, epochs=3))
+    folder.run("p0.10-s3").results.write_text("epoch\n" + "1\n" * rows)
+    records, notes = read_records(folder)
+    assert bool(records) is kept
+    assert kept or f"holds {rows} of 3 epochs that were trained, so the run counts as not yet done" in notes[0]
+
+
+def test_the_note_of_a_record_is_told(tmp_path):
+    folder = StudyFolder(tmp_path)
+    write_record(folder.run("p0.10-s3"), replace(RECORD, note="continued from last.pt"))
+    folder.run("p0.10-s3").results.write_text("")
+    assert read_records(folder)[1] == ("rate 0.1 seed 3: continued from last.pt",)
