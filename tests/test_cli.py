@@ -5,14 +5,12 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from yolo_dropout.cli import _key_values, _parser, _without_key_values, main
+from yolo_dropout.cli import main, parsed, run
 from yolo_dropout.commands.sweep import default_out, spec_from
 
 
 def parse(*words):
-    options = _parser().parse_args(_without_key_values(words))
-    options.key_values = _key_values(words)
-    return options
+    return parsed(words)
 
 
 def spec(*words):
@@ -85,3 +83,14 @@ def test_words_that_are_no_options_are_told_in_one_line(words, message, capfd):
 def test_control_characters_in_input_do_not_reach_the_terminal(capfd):
     assert main(["sweep", "--config", "/no/\x1b[31mred"]) == 2
     assert "\x1b" not in capfd.readouterr().err
+
+
+def denied(options):
+    raise PermissionError(13, "Permission denied", "/there/study.yaml")
+
+
+def test_a_file_that_may_not_be_read_is_told_in_one_line(capfd):
+    options = parse("sweep")
+    options.command = denied
+    assert run(options) == 2
+    assert capfd.readouterr().err == "yolo-dropout: /there/study.yaml: Permission denied; change its permissions\n"

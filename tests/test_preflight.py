@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import fakes
 import pytest
@@ -65,11 +68,37 @@ def test_only_runs_that_are_missing_need_disk(tmp_path):
     check_disk(StudyFolder(tmp_path), spec, huge, 1)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a user other than root")
-def test_a_folder_that_is_not_writable_is_told(tmp_path):
-    (tmp_path / "runs").mkdir(mode=0o500)
-    with pytest.raises(StudyFolderError, match=r"--out: .+/runs is not writable; choose another, or make it writable"):
-        check_disk(StudyFolder(tmp_path), SPEC, Needs(0, 0), 1)
+@pytest.fixture
+def foreign_folder():
+    """A folder that everybody may read and nobody but its owner may write."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o555)
+        yield Path(name)
+
+
+def as_nobody(function, *arguments) -> str:
+    """What `function` raises where a user without rights calls it; root may write everywhere."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=_as_nobody, args=(sender, function, *arguments))
+    process.start()
+    sender.close()
+    message = receiver.recv()
+    process.join()
+    return message
+
+
+def _as_nobody(sender, function, *arguments):
+    if os.geteuid() == 0:
+        os.setuid(65534)
+    try:
+        function(*arguments)
+    except StudyFolderError as error:
+        sender.send(str(error))
+
+
+def test_a_folder_that_is_not_writable_is_told(foreign_folder):
+    told = as_nobody(check_disk, StudyFolder(foreign_folder / "study"), SPEC, Needs(0, 0), 1)
+    assert told == f"--out: {foreign_folder} is not writable; choose another, or make it writable"
 
 
 @pytest.mark.parametrize(

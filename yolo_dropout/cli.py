@@ -42,6 +42,11 @@ def run(options: argparse.Namespace) -> int:
     except YoloDropoutError as error:
         print(f"yolo-dropout: {_one_line(str(error))}", file=sys.stderr)
         return BAD_INPUT
+    except PermissionError as error:
+        print(
+            f"yolo-dropout: {_one_line(str(error.filename))}: {error.strerror}; change its permissions", file=sys.stderr
+        )
+        return BAD_INPUT
     except KeyboardInterrupt:
         print("yolo-dropout: interrupted; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED

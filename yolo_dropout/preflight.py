@@ -93,7 +93,7 @@ def free_disk(folder: StudyFolder) -> int:
 
 
 def _nearest(path: Path) -> Path:
-    return next(place for place in (path, *path.parents) if place.exists())
+    return next(place for place in (path, *path.parents) if os.access(place, os.F_OK))
 
 
 def fitting_jobs(asked: int | None, needs: Needs, free: int | None = None) -> tuple[int, str | None]:
