@@ -43,6 +43,7 @@ class Recipe:
     """How one starter is made: what it learns on, for how long, and its file name."""
 
     file: str
+    seed: int
     model: str
     layout: Layout
     glyphs: tuple[int, int]
@@ -53,6 +54,7 @@ class Recipe:
 RECIPES = {
     "detect": Recipe(
         file="starter.pt",
+        seed=1,
         model="yolo26n.yaml",
         layout=DETECT_LAYOUT,
         glyphs=(3, 7),
@@ -61,12 +63,13 @@ RECIPES = {
     ),
     "classify": Recipe(
         file="starter-cls.pt",
+        seed=2,
         model="yolo26n-cls.yaml",
         layout=CLASSIFY_LAYOUT,
         glyphs=(1, 2),
         canvases={"train": 5200, "val": 520},
         train={
-            "epochs": 12,
+            "epochs": 8,
             "imgsz": 32,
             "batch": 32,
             "nbs": 32,
@@ -116,7 +119,7 @@ def write_letters(root: Path, task: str) -> Path:
     recipe, fonts = RECIPES[task], load_fonts()
     write = _write_labelled if task == "detect" else _write_sorted
     for number, (split, count) in enumerate(recipe.canvases.items()):
-        rng = np.random.default_rng([1, number])
+        rng = np.random.default_rng([recipe.seed, number])
         for index in range(count):
             glyphs = [draw_letter(fonts, rng) for _ in range(int(rng.integers(*recipe.glyphs)))]
             write(root, split, f"{index:04}", compose(glyphs, recipe.layout, rng))
@@ -147,7 +150,7 @@ def strip(trained: Path, starter: Path) -> None:
 
     checkpoint = torch.load(trained, map_location="cpu", weights_only=False)
     model = (checkpoint.get("ema") or checkpoint["model"]).half()
-    for arguments in (model.args, checkpoint["train_args"]):
+    for arguments in (getattr(model, "args", {}), checkpoint["train_args"]):
         for name in PRIVATE_ARGS:
             arguments.pop(name, None)
     kept = {key: value for key, value in checkpoint.items() if key not in STALE_KEYS}
