@@ -35,6 +35,10 @@ def test_an_existing_path_becomes_absolute(tmp_path, monkeypatch):
     assert spec().data == "d.yaml"
 
 
+def test_the_home_of_nobody_is_a_name_like_any_other():
+    assert spec(data="~nobody-of-that-name").data == "~nobody-of-that-name"
+
+
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [

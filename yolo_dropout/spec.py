@@ -128,7 +128,10 @@ def _path_or_name(name: str, value: object) -> str:
     text = str(value).strip()
     if re.match(r"[a-z]+://", text):
         return text
-    path = Path(text).expanduser()
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # `~name` of nobody
+        return text
     return str(path.resolve()) if path.exists() else text
 
 
