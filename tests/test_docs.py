@@ -7,6 +7,7 @@ import inspect
 import re
 import runpy
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = StudySpec(model="yolo26n-cls.yaml", data=data, rates=(0, 0.1), seeds=3, train=tiny)
     out = root / "runs" / "dropout" / "yolo26n-coco8"
     run_study(spec, out, executor=LocalExecutor(slots=2), trainer=fakes.FAKE, publish=publish_tables)
+    for name in ("starter-digits-detect", "starter-cls-digits-classify"):
+        shutil.copytree(out, out.parent / name)
     for name, rate in (("train", 0.0), ("train2", 0.1)):
         folder = root / "runs" / "detect" / name
         fakes.write_results(folder / "results.csv", rate, seed=0, epochs=3)
