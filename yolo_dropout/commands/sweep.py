@@ -14,18 +14,16 @@ from rich.markup import escape
 
 from yolo_dropout.arguments import parse_key_values
 from yolo_dropout.cli import FINISHED, INTERRUPTED, SOME_FAILED
-from yolo_dropout.commands.dry_run import dry_run
 from yolo_dropout.commands.interrupts import Interrupts
-from yolo_dropout.commands.tell import tell
 from yolo_dropout.embedded import default_study
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Trainer
+from yolo_dropout.executors.processes import warm_up
 from yolo_dropout.executors.worker import ULTRALYTICS
 from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import read_config
 from yolo_dropout.progress import printable, view
 from yolo_dropout.spec import StudySpec
-from yolo_dropout.study import run_study
 
 _MAX_SEEDS = "12"
 _PLAIN_OPTIONS = ("score", "alpha", "where", "kind", "schedule")
@@ -48,6 +46,11 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     out = Path(options.out) if options.out is not None else default_out(spec)
     jobs, timeout_s = _jobs(options.jobs), _seconds("run-timeout", options.run_timeout)
     epochs = spec.epochs
+    warm_up()  # before the imports that take a while, so that both load at the same time
+    from yolo_dropout.commands.dry_run import dry_run
+    from yolo_dropout.commands.tell import tell
+    from yolo_dropout.study import run_study
+
     if options.dry_run:
         return dry_run(spec, out, jobs, trainer)
     console = Console()

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
@@ -18,16 +19,34 @@ from yolo_dropout.executors.worker import redirect_output
 _INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
 
-def start(target: Callable[..., None], sender: Connection[Any, Any], *arguments: Any) -> BaseProcess:
-    """Start a process from a preloaded fork server, or a plain one where there is none."""
+# A run's process imports the script that started the study again, and with it these, where it needs them.
+_OF_SCRIPTS = ("pandas", "scipy.stats")
+
+
+def warm_up() -> None:
+    """Have the fork server load torch and Ultralytics, which takes seconds, while this process goes on."""
+    if _context().get_start_method() == "forkserver":
+        from multiprocessing import forkserver
+
+        with interrupts_held_back():
+            forkserver.ensure_running()
+
+
+def _context() -> Any:
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if context.get_start_method() == "forkserver":
-        context.set_forkserver_preload(["yolo_dropout.executors.preload"])
-    process = context.Process(target=target, args=(sender, *arguments))  # type: ignore[attr-defined]
+        loaded = [name for name in _OF_SCRIPTS if name in sys.modules]
+        context.set_forkserver_preload(["yolo_dropout.executors.preload", *loaded])
+    return context
+
+
+def start(target: Callable[..., None], sender: Connection[Any, Any], *arguments: Any) -> BaseProcess:
+    """Start a process from a preloaded fork server, or a plain one where there is none."""
+    process: BaseProcess = _context().Process(target=target, args=(sender, *arguments))
     process.start()
     sender.close()
-    return process  # type: ignore[no-any-return]
+    return process
 
 
 def kill(process: BaseProcess) -> None:

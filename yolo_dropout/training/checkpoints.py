@@ -21,6 +21,7 @@ from ultralytics.utils.torch_utils import strip_optimizer
 
 from yolo_dropout.training.amp import amp_check_without_download
 from yolo_dropout.training.files import AtomicPath, Memory
+from yolo_dropout.training.images import BUDGET, decoded_once
 from yolo_dropout.training.snapshot import Snapshot
 
 
@@ -63,9 +64,17 @@ class LeanCheckpoints(SafeCheckpoints):
     _held_best: Snapshot | None = None
     _written_at: float | None = None
 
+    def _do_train(self) -> None:
+        with decoded_once(BUDGET // max(1, self.args.workers)):  # each data loader's worker has images of its own
+            super()._do_train()
+
     def _setup_train(self) -> None:
         with amp_check_without_download():
             super()._setup_train()
+
+    def get_model(self, *args: Any, **kwargs: Any) -> Any:
+        """Build the model without its table of layers in the log: counting its operations takes a while."""
+        return super().get_model(*args, **{**kwargs, "verbose": False})
 
     def save_metrics(self, metrics: dict[str, float]) -> None:
         """Write the epoch's row, and tell it."""
@@ -82,11 +91,12 @@ class LeanCheckpoints(SafeCheckpoints):
         now = time.monotonic()
         self._written_at = now if self._written_at is None else self._written_at
         is_best = self.best_fitness == self.fitness
-        if not _finite(self.ema.ema):  # Ultralytics repairs such an EMA as it saves it: let it
+        spare = self._held_last if is_best or self._held_last is not self._held_best else None
+        held = Snapshot.of(self, spare)
+        self._held_last, self._held_best = held, held if is_best else self._held_best
+        if not held.finite:  # Ultralytics repairs such an EMA as it saves it: let it
             self._held_last, self._held_best = None, None if is_best else self._held_best
             return bool(super().save_model())
-        self._held_last = Snapshot.of(self)
-        self._held_best = self._held_last if is_best else self._held_best
         if self.save_period > 0 and self.epoch % self.save_period == 0:
             return bool(super().save_model())
         if now - self._written_at >= self.write_every_s:
@@ -143,11 +153,6 @@ class LeanCheckpoints(SafeCheckpoints):
         twin.save_period = -1
         super(LeanCheckpoints, twin).save_model()
         return memory.data
-
-
-def _finite(net: nn.Module) -> bool:
-    tensors = [t for t in net.state_dict().values() if t.dtype.is_floating_point]
-    return bool(torch.stack(torch._foreach_norm(tensors)).isfinite().all())
 
 
 def _copied_aside(file: Path) -> Path:

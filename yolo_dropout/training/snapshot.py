@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -30,16 +31,19 @@ class Snapshot:
     fields: dict[str, Any]
 
     @classmethod
-    def of(cls, trainer: Any) -> Snapshot:
-        """Copy the state of an Ultralytics trainer; some milliseconds for a small model."""
+    def of(cls, trainer: Any, spare: Snapshot | None = None) -> Snapshot:
+        """Copy the state of an Ultralytics trainer; some milliseconds for a small model.
+
+        Args:
+            trainer: The trainer.
+            spare: A snapshot that nobody needs any more; its memory is used again.
+        """
         names = ("epoch", "fitness", "best_fitness", "metrics", "stopper")
-        return cls(
-            _copied(trainer.ema.ema.state_dict()),
-            _copied(trainer.optimizer.state_dict()),
-            _copied(trainer.scaler.state_dict()),
-            trainer.ema.updates,
-            {name: copy(getattr(trainer, name)) for name in names},
-        )
+        states = [trainer.ema.ema.state_dict(), trainer.optimizer.state_dict(), trainer.scaler.state_dict()]
+        held = [spare.weights, spare.optimizer, spare.scaler] if spare else []
+        weights, optimizer, scaler = _copied(states, held)
+        fields = {name: copy(getattr(trainer, name)) for name in names}
+        return cls(weights, optimizer, scaler, trainer.ema.updates, fields)
 
     def put_into(self, trainer: Any, ema: nn.Module) -> None:
         """Make a trainer look as it did, as far as Ultralytics' `save_model` looks.
@@ -55,10 +59,35 @@ class Snapshot:
         for name, value in self.fields.items():
             setattr(trainer, name, value)
 
+    @property
+    def finite(self) -> bool:
+        """Whether all weights are: Ultralytics repairs those that are not."""
+        weights = [tensor for tensor in self.weights.values() if tensor.dtype.is_floating_point]
+        return bool(torch.stack(torch._foreach_norm(weights)).isfinite().all())
 
-def _copied(state: Any) -> Any:
+
+def _copied(state: Any, spare: Any) -> Any:
+    """A copy on the CPU, in the memory of `spare` where its tensors are alike."""
+    tensors, held = list(_tensors(state)), list(_tensors(spare))
+    if [(t.shape, t.dtype) for t in tensors] != [(t.shape, t.dtype) for t in held]:
+        held = [torch.empty_like(tensor, device="cpu") for tensor in tensors]
+    with torch.no_grad():
+        torch._foreach_copy_(held, tensors)
+    return _with_tensors(state, iter(held))
+
+
+def _tensors(state: Any) -> Iterator[torch.Tensor]:
     if isinstance(state, torch.Tensor):
-        return state.detach().to("cpu", copy=True)
+        yield state
+    elif isinstance(state, (dict, list)):
+        for value in state.values() if isinstance(state, dict) else state:
+            yield from _tensors(value)
+
+
+def _with_tensors(state: Any, tensors: Iterator[torch.Tensor]) -> Any:
+    """The same nest of dicts and lists around other tensors."""
+    if isinstance(state, torch.Tensor):
+        return next(tensors)
     if isinstance(state, dict):
-        return {key: _copied(value) for key, value in state.items()}
-    return [_copied(value) for value in state] if isinstance(state, list) else state
+        return {key: _with_tensors(value, tensors) for key, value in state.items()}
+    return [_with_tensors(value, tensors) for value in state] if isinstance(state, list) else state
