@@ -24,6 +24,7 @@ LAYERS = (
     ("results",),
     ("executors",),
     ("table",),
+    ("summary",),
     ("decision",),
     ("figures",),
     ("report",),

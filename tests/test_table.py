@@ -10,7 +10,8 @@ import pytest
 from yolo_dropout.plan import Run
 from yolo_dropout.results import Results
 from yolo_dropout.score import Score
-from yolo_dropout.table import Table, curves, overfitting_gap, read_table, score_of, scores, summary
+from yolo_dropout.summary import overfitting_gap, summary
+from yolo_dropout.table import Table, curves, read_table, score_of, scores
 
 METRICS = ("metrics/mAP50-95(B)", "val/loss")
 

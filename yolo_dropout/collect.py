@@ -19,7 +19,8 @@ from yolo_dropout.plan import Run, pending, plan
 from yolo_dropout.records import RunRecord, read_records
 from yolo_dropout.score import Score
 from yolo_dropout.spec import StudySpec
-from yolo_dropout.table import Table, curves, read_table, scores, summary
+from yolo_dropout.summary import summary
+from yolo_dropout.table import Table, curves, read_table, scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,18 +65,18 @@ class Study:
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """Every value by epoch: columns rate, seed, epoch, metric, value."""
+        """Every value by epoch: columns rate, seed, epoch, metric, value; with folds a column fold after seed."""
         return curves(self.table)
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """One row per seed, one column per rate; nan where a run is missing, failed or diverged."""
+        """One row per seed, or (seed, fold); a column per rate; nan where a run is missing, failed or diverged."""
         begun = {run.seed for run in self.due}
         return self._all_scores.loc[[seed for seed in self.spec.seeds if seed in begun]]
 
     @cached_property
     def _all_scores(self) -> pd.DataFrame:
-        return scores(self.table, self.score, self.spec.rates, self.spec.seeds)
+        return scores(self.table, self.score, self.spec.rates, self.spec.seeds, self.spec.folds)
 
     @cached_property
     def due(self) -> tuple[Run, ...]:
@@ -84,7 +85,7 @@ class Study:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One row per rate; see `table.summary`."""
+        """One row per rate; see `summary.summary`."""
         return summary(self.table, self.scores)
 
     @cached_property

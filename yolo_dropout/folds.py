@@ -44,8 +44,10 @@ def assign_folds(examples: Sequence[Example], folds: int) -> npt.NDArray[np.int6
     """The fold in which each image validates; sizes differ by one at most.
 
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011, On the stratification of multi-label data, ECML
-    PKDD): the images of the rarest class first, each to the fold that lacks most of that class, and of those to the
-    one with most room. Background images count as a class. With one class per image this is a stratified K-fold.
+    PKDD): the images of the rarest class first, each to the fold that lacks most of that class; of equal folds to
+    the one that lacks most of the image's classes, then to the one with most room. Beyond that paper, a full fold
+    takes no more, and images with many classes go first. Background images count as a class. With one class per
+    image this is a stratified K-fold.
 
     Args:
         examples: All images.
@@ -64,16 +66,18 @@ def assign_folds(examples: Sequence[Example], folds: int) -> npt.NDArray[np.int6
         )
     rng, shows = np.random.default_rng(_SHUFFLE_SEED), _classes(examples)
     room = np.full(folds, len(examples) // folds) + (np.arange(folds) < len(examples) % folds)
-    lacks = np.tile(shows.sum(0) / folds, (folds, 1))
+    lacks = np.tile(shows.sum(0) / folds, (folds, 1))  # fold by class
     fold_of = np.full(len(examples), -1)
     while (left := fold_of < 0).any():
         counts = shows[left].sum(0)
         rarest = int(np.where(counts > 0, counts, len(examples) + 1).argmin())
-        for image in rng.permutation(np.flatnonzero(left & shows[:, rarest])):
-            order = np.lexsort((rng.random(folds), room, lacks[:, rarest], room > 0))
-            fold_of[image] = order[-1]
-            room[order[-1]] -= 1
-            lacks[order[-1]] -= shows[image]
+        images = rng.permutation(np.flatnonzero(left & shows[:, rarest]))
+        for image in images[np.argsort(-shows[images].sum(1), kind="stable")]:
+            share = (lacks / shows.sum(0).clip(1))[:, shows[image]].sum(1)
+            chosen = np.lexsort((rng.random(folds), room, share, lacks[:, rarest], room > 0))[-1]
+            fold_of[image] = chosen
+            room[chosen] -= 1
+            lacks[chosen] -= shows[image]
     return fold_of
 
 

@@ -69,8 +69,8 @@ def _metric(name: str, runs: pd.DataFrame, rates: list[float], per_run: int) -> 
         "best": [None if point is None else _numbers(point) for point in best],
         "runEpochs": epochs[coarse].tolist(),
         "runs": [
-            [rates.index(rate), seed, _numbers(runs[rate, seed].to_numpy()[coarse])]
-            for rate, seed in series.run_keys(runs)
+            [rates.index(rate), block, _numbers(values[coarse])]
+            for (rate, block), values in zip(series.run_keys(runs), runs.to_numpy().T, strict=True)
             if rate in rates
         ],
     }
@@ -101,8 +101,9 @@ def _others(data: ReportData) -> Iterator[tuple[str, str, pd.DataFrame, bool]]:
 def _judge(table: pd.DataFrame, higher: bool, alpha: float) -> Verdict | None:
     if table.max(axis=None) == table.min(axis=None):
         return None
+    folds = series.folds_of(table)
     try:
-        return decide(table.to_numpy(), table.columns.to_numpy(), higher_is_better=higher, alpha=alpha)
+        return decide(table.to_numpy(), table.columns.to_numpy(), higher_is_better=higher, alpha=alpha, folds=folds)
     except ScoresError:
         return None
 
@@ -113,7 +114,7 @@ def _score(key: str, name: str, table: pd.DataFrame, higher: bool, verdict: Verd
         "key": key,
         "name": name,
         "higher": higher,
-        "seeds": [int(seed) for seed in table.index],
+        "blocks": series.block_words(table),
         "values": [_numbers(row) for row in table.to_numpy()],
         "means": _numbers(table.mean().to_numpy()),
         "limits": [limits.get(float(rate)) for rate in table.columns],
