@@ -27,6 +27,7 @@ LAYERS = (
     ("summary",),
     ("decision",),
     ("figures",),
+    ("agreement",),
     ("report",),
     ("folder", "looks", "preflight"),
     ("collect",),

@@ -239,11 +239,6 @@ def test_small_validation_set_is_told():
     assert warned(make_report(prepared={"n_val": 40}), "The validation set has 40 images")
 
 
-def test_metrics_that_point_to_different_rates_are_told():
-    summary = make_report().summary.assign(mean=[3, 2, 3, 3, 3], metric_mean=[0.6, 0.5, 0.5, 0.5, 0.5])
-    assert warned(make_report(summary=summary), "lowest at rate 0.1, but mAP50-95 (boxes) is highest at rate 0.0")
-
-
 def test_failed_and_diverged_runs_are_told():
     data = make_report()
     records = ({**data.records[0], "status": "failed", "error": "out of memory"}, *data.records[1:])

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from yolo_dropout.agreement import ScoreVerdict, agreement, other_scores
 from yolo_dropout.decision import Verdict
 from yolo_dropout.errors import InputError, ScoresError
+from yolo_dropout.figures.words import score_words
 from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import read_study_file
 from yolo_dropout.looks import due_runs, verdict_of
@@ -101,6 +103,17 @@ class Study:
             why = f"; the first failure: {reasons[0]}" if reasons else ""
             raise InputError(f"{self.folder.path}: no run has finished yet, so there is nothing to compare{why}")
         return verdict_of(self.spec, self._all_scores)
+
+    @cached_property
+    def other_scores(self) -> list[ScoreVerdict]:
+        """What other scores of the same runs say; see `agreement.other_scores`."""
+        return other_scores(self.table, self.curves, self.score, self.scores, self.spec.alpha)
+
+    @property
+    def agreement(self) -> str:
+        """Whether they agree with the score that decides; see `agreement.agreement`."""
+        name, up = score_words(str(self.score)), self.score.higher_is_better
+        return agreement(ScoreVerdict(str(self.score), name, up, self.scores, self.verdict), *self.other_scores)
 
     def figures(self) -> dict[str, Figure]:
         """The study's pictures by name, as matplotlib figures."""

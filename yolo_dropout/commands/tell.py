@@ -24,6 +24,9 @@ def tell(console: Console, study: Study) -> None:
         console.print(escape(printable(note)), style="yellow", highlight=False, soft_wrap=True)
     console.print()
     console.print(f"[bold]{escape(printable(study.verdict.reason))}", highlight=False)
+    if study.agreement:
+        console.print()
+        console.print(escape(printable(study.agreement)), highlight=False)
     console.print()
     where = printable(str(study.folder.path))
     console.print(f"Report and tables: {where}", highlight=False, soft_wrap=True, markup=False)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from yolo_dropout.figures.series import LOSS, by_run
 from yolo_dropout.figures.style import number, rate_text
-from yolo_dropout.figures.words import metric_name, seeds
+from yolo_dropout.figures.words import seeds
 from yolo_dropout.report.data import ReportData
 
 FEW_SEEDS, ENOUGH_SEEDS = 3, 5
@@ -18,7 +16,7 @@ STILL_FALLING = 0.97
 
 def warnings_of(data: ReportData) -> tuple[str, ...]:
     """All warnings for this study, the gravest first, without repetition."""
-    sources = (_unknown, _inert, _missing, _seeds, _small, _short, _disagree)
+    sources = (_unknown, _inert, _missing, _seeds, _small, _short)
     own = [line for source in sources for line in source(data)]
     told = [*data.prepared.get("notes", ()), *([data.branch_note] if data.branch_note else []), *data.notes]
     return tuple(dict.fromkeys(own + told))
@@ -89,18 +87,3 @@ def _short(data: ReportData) -> Iterator[str]:
         rates = ", ".join(rate_text(rate) for rate in falling)
         where = f"{'rate' if len(falling) == 1 else 'rates'} {rates}"
         yield f"At {where} the validation loss still falls at the end: more epochs may change the verdict."
-
-
-def _disagree(data: ReportData) -> Iterator[str]:
-    """Validation loss and headline metric that point to different rates."""
-    table = data.summary.dropna(subset=["mean", "metric_mean"]) if "metric_mean" in data.summary else data.summary
-    if "metric_mean" not in table or len(table) < 2 or not data.score.startswith(LOSS):
-        return
-    by_loss = float(table["rate"].to_numpy()[int(np.argmin(table["mean"].to_numpy()))])
-    by_metric = float(table["rate"].to_numpy()[int(np.argmax(table["metric_mean"].to_numpy()))])
-    if by_loss != by_metric:
-        name = metric_name(str(table["metric"].iloc[0]))
-        yield (
-            f"Validation loss is lowest at rate {rate_text(by_loss)}, but {name} is highest at rate "
-            f"{rate_text(by_metric)}. Ask yourself which of the two you care about."
-        )

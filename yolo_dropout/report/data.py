@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from yolo_dropout.agreement import ScoreVerdict
+from yolo_dropout.figures.words import score_words
+
 if TYPE_CHECKING:
     from yolo_dropout.decision import Verdict
 
@@ -21,7 +24,8 @@ class ReportData:
         verdict: What the scores allow to say; None while there are too few to say anything.
         curves: Tidy curves, columns rate, seed, epoch, metric, value.
         scores: Index seed, one column per rate; NaN where a run is missing, failed or diverged.
-        summary: One row per rate, as `table.summary` makes it.
+        summary: One row per rate, as `summary.summary` makes it.
+        others: What other scores of the same runs say, the overfitting gap last.
         score: What is compared, as `val/loss@min`.
         higher_is_better: Direction of the score.
         records: One mapping per run that has ended, with the fields of `run.json` and, where there is one,
@@ -44,6 +48,7 @@ class ReportData:
     summary: pd.DataFrame
     score: str = "val/loss@min"
     higher_is_better: bool = False
+    others: tuple[ScoreVerdict, ...] = ()
     records: tuple[Mapping[str, Any], ...] = ()
     planned: int = 0
     asked: Mapping[str, Any] = field(default_factory=dict)
@@ -59,6 +64,12 @@ class ReportData:
     def failed(self) -> tuple[Mapping[str, Any], ...]:
         """The runs that failed."""
         return tuple(record for record in self.records if record.get("status") == "failed")
+
+    @property
+    def all_scores(self) -> tuple[ScoreVerdict, ...]:
+        """The score that decides, then the others."""
+        own = ScoreVerdict(self.score, score_words(self.score), self.higher_is_better, self.scores, self.verdict)
+        return own, *self.others
 
     @property
     def rates(self) -> list[float]:

@@ -13,6 +13,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from yolo_dropout.agreement import agreement
 from yolo_dropout.figures import study_figures
 from yolo_dropout.figures.style import colours, number, rate_text
 from yolo_dropout.figures.words import capital, metric_name, score_words, verdict_words
@@ -47,6 +48,7 @@ def render_report(data: ReportData, *, live_version: str | None = None) -> str:
             payload=payload(data),
             figures={} if live_version is not None else _pictures(data),
             warnings=warnings_of(data),
+            agreement=agreement(*data.all_scores),
             headline=verdict_words(data.verdict),
             rows=_rate_rows(data),
             score_name=score_words(data.score),

@@ -84,7 +84,7 @@ function showMetric() {
 function showScore() {
   const score = data.scores[state.score], name = score.name[0].toUpperCase() + score.name.slice(1);
   if (state.score) fill($("scores"), `${name}, by seed and rate`, ["seed", ...data.rates], score.values.map((row, i) => [score.blocks[i], row, format(row)]));
-  $("score-note").textContent = `${score.higher ? "Higher" : "Lower"} is better. ` + (state.score ? `The verdict above rests on another score: ${data.scores[0].name}. The end is the mean of the last tenth of the epochs.` : "The verdict rests on this score.");
+  $("score-note").textContent = `${score.higher ? "Higher" : "Lower"} is better. ` + (state.score ? `The verdict above rests on another score: ${data.scores[0].name}.` : "The verdict rests on this score.");
 }
 
 function choices(select, names, key) {
