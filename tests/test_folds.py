@@ -65,8 +65,10 @@ def test_shares_of_several_classes_per_image_stay_close():
 
 
 def test_too_few_images_are_refused_with_the_way_out():
-    with pytest.raises(SpecError, match=r"folds: each needs at least 2 images, got 4 folds of 7 .*; use --folds 3"):
+    with pytest.raises(SpecError, match=r"at least 2 images, got 4 folds of 7 .*; use --folds 3 at most"):
         assign_folds(examples_of(*[{0}] * 7), 4)
+    with pytest.raises(SpecError, match=r"got 2 folds of 3 images; leave --folds out"):
+        assign_folds(examples_of(*[{0}] * 3), 2)
     assert Counter(assign_folds(examples_of(*[{0}] * 8), 4)) == {0: 2, 1: 2, 2: 2, 3: 2}
 
 

@@ -109,7 +109,8 @@ def test_every_section_can_be_read_without_scripts(page: Page):
     assert all(pictures)
     headings = [text for tag, text in page.texts if tag in ("h1", "h2")]
     assert headings[1:] == [
-        "Rates against score", "Before you trust it", "Curves", "Every rate", "Every run", "Asked and applied",
+        "Rates against score", "Do other scores agree?",
+        "Before you trust it", "Curves", "Every rate", "Every run", "Asked and applied",
         "How the verdict is computed", "Again, and with what",
     ]  # fmt: skip
 

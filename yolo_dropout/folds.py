@@ -60,9 +60,10 @@ def assign_folds(examples: Sequence[Example], folds: int) -> npt.NDArray[np.int6
         SpecError: There are fewer than two images per fold.
     """
     if len(examples) < _LEAST_PER_FOLD * folds:
+        most = len(examples) // _LEAST_PER_FOLD
         raise SpecError(
             f"folds: each needs at least {_LEAST_PER_FOLD} images, got {folds} folds of {len(examples)} images; "
-            f"use --folds {max(2, len(examples) // _LEAST_PER_FOLD)} or fewer, or more images"
+            + (f"use --folds {most} at most" if most > 1 else "leave --folds out")
         )
     rng, shows = np.random.default_rng(_SHUFFLE_SEED), _classes(examples)
     room = np.full(folds, len(examples) // folds) + (np.arange(folds) < len(examples) % folds)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from yolo_dropout.figures.series import LOSS, by_run
+from yolo_dropout.figures.series import LOSS, block_columns, by_run
 from yolo_dropout.figures.style import number, rate_text
-from yolo_dropout.figures.words import seeds
 from yolo_dropout.report.data import ReportData
 
 FEW_SEEDS, ENOUGH_SEEDS = 3, 5
@@ -35,7 +34,7 @@ def _unknown(data: ReportData) -> Iterator[str]:
 
 def _inert(data: ReportData) -> Iterator[str]:
     """A rate whose curves all equal the control's to the last digit: dropout cannot have acted."""
-    keys = ["seed", "metric", "epoch"]
+    keys = [*block_columns(data.curves), "metric", "epoch"]
     control = data.curves[data.curves["rate"] == 0.0].set_index(keys)["value"]
     for rate in data.rates[1:]:
         other = data.curves[data.curves["rate"] == rate].set_index(keys)["value"]
@@ -59,17 +58,20 @@ def _missing(data: ReportData) -> Iterator[str]:
 
 def _seeds(data: ReportData) -> Iterator[str]:
     count = data.verdict.n_seeds if data.verdict else len(data.scores)
+    basis = data.verdict.basis if data.verdict else data.blocks
+    folds = " folds" if data.folded else ""
     if count < FEW_SEEDS:
-        noise = "the seed alone moves a score as much as most rates do"
-        yield f"{seeds(count)} cannot carry a verdict: {noise}. Use {ENOUGH_SEEDS} or more."
+        cause = "the images" if data.folded else "the seed"
+        noise = f"{cause} alone move{'' if data.folded else 's'} a score as much as most rates do"
+        yield f"{basis} cannot carry a verdict: {noise}. Use {ENOUGH_SEEDS}{folds} or more."
     elif count < ENOUGH_SEEDS:
         detectable = data.verdict.detectable if data.verdict else None
         size = f" (about {number(detectable, data.scores.mean())} and more)" if detectable else ""
-        yield f"{seeds(count)} find only large effects{size}. {ENOUGH_SEEDS} or more find smaller ones."
+        yield f"{basis} find only large effects{size}. {ENOUGH_SEEDS}{folds} or more find smaller ones."
 
 
 def _small(data: ReportData) -> Iterator[str]:
-    n_val = data.prepared.get("n_val")
+    n_val = None if data.folded else data.prepared.get("n_val")
     if isinstance(n_val, int) and 0 < n_val < SMALL_VALIDATION:
         yield (
             f"The validation set has {n_val} images. The verdict holds for these images; "
