@@ -90,7 +90,7 @@ CASES: list[tuple[Words, str]] = [
         "folds: each needs at least 2 images, got 4 folds of 6 images; use --folds 3 at most",
     ),
     (
-        lambda root: ["sweep", "model=yolo26n-sem.yaml", f"data={bad.data(root, 'semantic')}", "imgsz=32", "--folds", "2"],
+        lambda root: ["sweep", "model=yolo26n-sem.yaml", f"data={bad.data(root, 'semantic')}", "--folds", "2"],
         "folds: can be made for detect, segment, pose, obb, classify, got a semantic model; leave --folds out",
     ),
     # words

@@ -74,5 +74,6 @@ def _labelled_images(dataset: Any) -> list[Example]:
 
 
 def _class_images(dataset: Any) -> list[Example]:
+    root = Path(dataset.root).absolute()
     files = [(Path(file).absolute(), int(number)) for file, number, *_ in dataset.samples]
-    return [Example(file, frozenset({number}), folder=file.parent.name) for file, number in files]
+    return [Example(file, frozenset({number}), folder=file.relative_to(root).parts[0]) for file, number in files]
