@@ -7,9 +7,14 @@ from typing import Any
 import pandas as pd
 from synthetic_study import make_curves, make_scores
 
+from yolo_dropout.agreement import other_scores
 from yolo_dropout.decision import decide
 from yolo_dropout.figures.series import primary_metric, run_values
+from yolo_dropout.plan import Run
 from yolo_dropout.report import ReportData
+from yolo_dropout.results import Results
+from yolo_dropout.score import Score
+from yolo_dropout.table import Table
 
 NOTE = (
     "YOLO26: the losses are those of the one-to-one branch, mAP is that of the one-to-many branch with NMS; "
@@ -36,6 +41,15 @@ def make_summary(curves: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def make_table(curves: pd.DataFrame) -> Table:
+    """The results that tidy curves came from."""
+    results = {}
+    for (rate, seed), run in curves.groupby(["rate", "seed"]):
+        wide = run.pivot_table(index="epoch", columns="metric", values="value", observed=True, dropna=False)
+        results[Run(int(seed), float(rate))] = Results(wide.index.to_numpy(), tuple(wide.columns), wide.to_numpy())
+    return Table(results)
+
+
 def make_report(curves: pd.DataFrame | None = None, **changes: Any) -> ReportData:
     """A whole study; `changes` replace fields of the result."""
     curves = make_curves() if curves is None else curves
@@ -60,6 +74,7 @@ def make_report(curves: pd.DataFrame | None = None, **changes: Any) -> ReportDat
         "curves": curves,
         "scores": scores,
         "summary": make_summary(curves, scores),
+        "others": tuple(other_scores(make_table(curves), curves, Score.parse("val/loss"), scores, 0.05)),
         "records": tuple(records),
         "planned": len(records),
         "asked": {

@@ -37,6 +37,10 @@ class Verdict:
     correlation: float | None = 0.8
     seeds_needed: int | None = None
 
+    @property
+    def basis(self) -> str:
+        return f"{self.n_seeds} seed{'s' * (self.n_seeds != 1)}"
+
 
 def make_curves(
     rates: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.5),

@@ -73,10 +73,26 @@ def study_file(content: str, *words: str) -> Words:
 NOT_YAML = "is no valid YAML"
 NO_LABEL = "data: train of {root}/data/data.yaml cannot be used: No valid images found in …"
 NO_CSV = "is no results.csv of Ultralytics; its first line must name the columns, epoch first; the run is left out"
-FIELDS = "the fields are model, data, rates, seeds, train, where, kind, schedule, score, alpha, until_decided"
+FIELDS = "the fields are model, data, rates, seeds, train, where, kind, schedule, score, alpha, until_decided, folds"
 MODEL_FILE = "model: needs a .pt or .yaml model that can be trained, got"
 
 CASES: list[tuple[Words, str]] = [
+    # folds
+    (argument("--folds", "1"), "folds: must be a whole number of at least 2, got 1; for instance --folds 5"),
+    (argument("--folds", "many"), "folds: must be a whole number of at least 2, got 'many'; for instance --folds 5"),
+    (
+        argument("--folds", "3", "--until-decided"),
+        "folds: cannot go with until_decided, got folds=3; use --seeds 3, or leave --folds out",
+    ),
+    (argument("--folds", "3", "split=test"), "split: folds make their own val, got split=test; leave it out"),
+    (
+        argument("imgsz=32", "--folds", "4"),
+        "folds: each needs at least 2 images, got 4 folds of 6 images; use --folds 3 at most",
+    ),
+    (
+        lambda root: ["sweep", "model=yolo26n-sem.yaml", f"data={bad.data(root, 'semantic')}", "--folds", "2"],
+        "folds: can be made for detect, segment, pose, obb, classify, got a semantic model; leave --folds out",
+    ),
     # words
     (["sweep", "--rates", "1.5"], "rates: each must be in [0, 1), got 1.5"),
     (["sweep", "--rates", "-0.1"], "rates: each must be in [0, 1), got -0.1"),

@@ -15,7 +15,16 @@ RECORD = RunRecord(0.1, 3, "finished", seconds=1.5, sites=("model.23.cv2",), pro
 
 
 def test_a_record_survives_its_file(tmp_path):
+    for record in (RECORD, replace(RECORD, fold=2)):
+        write_record(RunFolder(tmp_path), record)
+        assert read_record(RunFolder(tmp_path)) == record
+
+
+def test_a_record_from_before_there_were_folds_still_loads(tmp_path):
     write_record(RunFolder(tmp_path), RECORD)
+    values = json.loads((tmp_path / "run.json").read_text())
+    del values["fold"]
+    (tmp_path / "run.json").write_text(json.dumps(values))
     assert read_record(RunFolder(tmp_path)) == RECORD
 
 
@@ -30,6 +39,7 @@ def test_a_record_survives_its_file(tmp_path):
         json.dumps({"rate": 0.1, "seed": 3, "status": "running", "sites": []}),
         json.dumps({"rate": "x", "seed": 3, "status": "finished", "sites": []}),
         json.dumps({"rate": float("inf"), "seed": 3, "status": "finished", "sites": []}),
+        json.dumps({"rate": 0.1, "seed": 3, "fold": "0", "status": "finished", "sites": []}),
         json.dumps({"rate": 0.1, "seed": 3.5, "status": "finished", "sites": []}),
         json.dumps({"rate": 0.1, "seed": 3, "status": "finished", "sites": [], "surplus": 1}),
     ],

@@ -109,7 +109,8 @@ def test_every_section_can_be_read_without_scripts(page: Page):
     assert all(pictures)
     headings = [text for tag, text in page.texts if tag in ("h1", "h2")]
     assert headings[1:] == [
-        "Rates against score", "Before you trust it", "Curves", "Every rate", "Every run", "Asked and applied",
+        "Rates against score", "Do other scores agree?",
+        "Before you trust it", "Curves", "Every rate", "Every run", "Asked and applied",
         "How the verdict is computed", "Again, and with what",
     ]  # fmt: skip
 
@@ -237,11 +238,6 @@ def test_few_seeds_are_told(n_seeds: int, words: str):
 
 def test_small_validation_set_is_told():
     assert warned(make_report(prepared={"n_val": 40}), "The validation set has 40 images")
-
-
-def test_metrics_that_point_to_different_rates_are_told():
-    summary = make_report().summary.assign(mean=[3, 2, 3, 3, 3], metric_mean=[0.6, 0.5, 0.5, 0.5, 0.5])
-    assert warned(make_report(summary=summary), "lowest at rate 0.1, but mAP50-95 (boxes) is highest at rate 0.0")
 
 
 def test_failed_and_diverged_runs_are_told():

@@ -94,3 +94,29 @@ def test_no_bytes_at_all_make_the_reader_fail_otherwise(tmp_path_factory, conten
     else:
         assert results.matrix.shape == (len(results.epochs), len(results.metrics))
         assert (np.diff(results.epochs) > 0).all()
+
+
+ACCURACY = "epoch,time,train/loss,metrics/accuracy_top1,metrics/accuracy_top5,val/loss,lr/pg0\n"
+
+
+def best_epoch(tmp_path, pairs):
+    """Epoch of best.pt by our reading, and by Ultralytics' own: the mean rounded to 5 decimals, the last of equals."""
+    rows = "".join(f"{e},9,3,{top1:.5f},{top5:.5f},1,0.01\n" for e, (top1, top5) in enumerate(pairs, 1))
+    kept, best = 0, None
+    for epoch, (top1, top5) in enumerate(pairs, 1):
+        fitness = round((top1 + top5) / 2, 5)
+        best = fitness if best is None else max(best, fitness)
+        kept = epoch if fitness == best else kept
+    found = read(tmp_path, ACCURACY + rows)
+    return int(found.epochs[found.best_row]), kept
+
+
+def test_best_row_of_a_classifier_is_the_epoch_with_the_best_mean_of_both_accuracies(tmp_path):
+    assert best_epoch(tmp_path, [(0.5, 0.5), (0.25, 1.0), (0.5, 0.7)]) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "pairs", [[(0.4, 0.8), (0.3, 0.9)], [(2 / 3, 2 / 3), (1 / 3, 1.0)], [(1 / 3, 1.0), (2 / 3, 2 / 3)]]
+)
+def test_epochs_that_rounding_alone_tells_apart_are_equal_as_they_are_to_ultralytics(tmp_path, pairs):
+    assert best_epoch(tmp_path, pairs) == (2, 2)

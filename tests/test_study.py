@@ -176,3 +176,51 @@ def test_runs_that_are_the_same_or_no_runs_at_all_are_told(tmp_path):
         load_foreign_runs([first, second], tmp_path / "out")
     with pytest.raises(InputError, match=r"is neither a study nor a run folder"):
         load_foreign_runs([tmp_path], tmp_path / "out")
+
+
+def split(asked, out):
+    for fold in range(asked.folds):
+        (out / f"f{fold}").mkdir(parents=True, exist_ok=True)
+    return {"n_images": 8, "n_train": 5, "n_val": 3, "notes": ["a class is rare"]}
+
+
+def train_fold(job, on_epoch):
+    assert job.data == str(job.path.parents[1] / "folds" / f"f{job.run.fold}")
+    fakes.write_results(job.folder.results, job.run.rate, 10 * job.run.seed + job.run.fold, 6)
+    return fakes.Outcome(("head",), {}, {})
+
+
+FOLDER = Trainer(fakes.prepare, train_fold, split=split)
+
+
+def test_a_study_over_folds_has_a_block_per_seed_and_fold(tmp_path):
+    study, trained = run(tmp_path, spec(seeds=2, folds=3), FOLDER)
+    assert len(trained) == 18
+    assert trained[0] == "p0.00-s0-f0"
+    assert study.failed == ()
+    assert study.scores.shape == (6, 3)
+    assert study.verdict.basis == "3 folds x 2 seeds"
+    assert study.prepared["n_images"] == 8
+    assert (tmp_path / "scores.csv").read_text().startswith("seed,fold,0.0,0.1,0.3\n0,0,")
+    assert (tmp_path / "curves.csv").read_text().startswith("rate,seed,fold,epoch,metric,value\n")
+    page = (tmp_path / "report.html").read_text()
+    for words in ("3 folds x 2 seeds", "<td>1 fold 2</td>", "Nadeau and Bengio", "a class is rare"):
+        assert words in page, words
+
+
+def test_more_seeds_extend_a_study_over_folds_and_another_number_of_folds_is_refused(tmp_path):
+    run(tmp_path, spec(seeds=1, folds=2), FOLDER)
+    _, trained = run(tmp_path, spec(seeds=2, folds=2), FOLDER)
+    assert trained == [f"p{rate}-s1-f{fold}" for rate in ("0.00", "0.10", "0.30") for fold in (0, 1)]
+    for folds in (3, None):
+        with pytest.raises(SpecError, match=f"holds another study: folds was 2, is {folds}"):
+            run(tmp_path, spec(seeds=2, folds=folds), FOLDER)
+
+
+def test_verdict_json_says_what_other_scores_say(tmp_path):
+    study, _ = run(tmp_path)
+    verdict = json.loads((tmp_path / "verdict.json").read_text())
+    assert verdict["agreement"] == study.agreement != ""
+    assert [other["score"] for other in verdict["others"]] == [
+        "val/loss@last5", "val/loss@best", "metrics/mAP50-95(B)@max", "gap",
+    ]  # fmt: skip

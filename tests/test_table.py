@@ -10,7 +10,8 @@ import pytest
 from yolo_dropout.plan import Run
 from yolo_dropout.results import Results
 from yolo_dropout.score import Score
-from yolo_dropout.table import Table, curves, overfitting_gap, read_table, score_of, scores, summary
+from yolo_dropout.summary import overfitting_gap, summary
+from yolo_dropout.table import Table, curves, read_table, score_of, scores
 
 METRICS = ("metrics/mAP50-95(B)", "val/loss")
 
@@ -95,3 +96,25 @@ def test_a_run_that_cannot_be_read_is_told_and_left_out(tmp_path):
     table = read_table({Run(0, 0.0): tmp_path / "results.csv"})
     assert table.results == {}
     assert "the run is left out" in table.notes[0]
+
+
+FOLDED = Table({Run(seed, rate, fold): results([9, 1 + seed + 10 * fold + rate]) for seed in (0, 1) for fold in (0, 1)
+                for rate in (0.0, 0.5)})  # fmt: skip
+
+
+def test_folds_add_a_column_and_an_index_level_only_where_there_are_some():
+    frame = curves(FOLDED)
+    assert list(frame.columns) == ["rate", "seed", "fold", "epoch", "metric", "value"]
+    assert frame[["rate", "seed", "fold"]].drop_duplicates().to_numpy().tolist()[:4] == [
+        [0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1],
+    ]  # fmt: skip
+    table = scores(FOLDED, Score(), [0.0, 0.5], [0, 1], 2)
+    assert table.index.names == ["seed", "fold"]
+    assert table[0.0].to_dict() == {(0, 0): 1, (0, 1): 9, (1, 0): 2, (1, 1): 9}
+
+
+def test_the_interval_of_a_mean_over_folds_is_corrected_for_their_overlap():
+    table = Table({Run(0, 0.0, fold): results([9, loss]) for fold, loss in enumerate((1, 2, 3))})
+    row = summary(table, scores(table, Score(), [0.0], [0], 3)).iloc[0]
+    assert (row["n"], row["mean"], row["sd"]) == (3, 2, 1)
+    assert row["high"] - row["mean"] == pytest.approx(4.302653 * math.sqrt(1 / 3 + 1 / 2))

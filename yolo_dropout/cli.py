@@ -89,6 +89,7 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", nargs="*", metavar="N", help="how many seeds, or which (default 3)")
     parser.add_argument("--until-decided", action="store_true", help="add seeds look by look until it is clear")
     parser.add_argument("--max-seeds", metavar="N", help="most seeds for --until-decided (default 12)")
+    parser.add_argument("--folds", metavar="K", help="cross-validate over K folds of all images")
     parser.add_argument("--jobs", metavar="N", help="runs at a time (default auto: one per core or GPU)")
     parser.add_argument("--out", metavar="DIR", help="the study's folder (default runs/dropout/MODEL-DATA)")
     parser.add_argument("--config", metavar="FILE", help="read the study from a YAML file")

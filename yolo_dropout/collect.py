@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from yolo_dropout.agreement import ScoreVerdict, agreement, other_scores
 from yolo_dropout.decision import Verdict
 from yolo_dropout.errors import InputError, ScoresError
+from yolo_dropout.figures.words import score_words
 from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import read_study_file
 from yolo_dropout.looks import due_runs, verdict_of
@@ -19,7 +21,8 @@ from yolo_dropout.plan import Run, pending, plan
 from yolo_dropout.records import RunRecord, read_records
 from yolo_dropout.score import Score
 from yolo_dropout.spec import StudySpec
-from yolo_dropout.table import Table, curves, read_table, scores, summary
+from yolo_dropout.summary import summary
+from yolo_dropout.table import Table, curves, read_table, scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,18 +67,18 @@ class Study:
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """Every value by epoch: columns rate, seed, epoch, metric, value."""
+        """Every value by epoch: columns rate, seed, epoch, metric, value; with folds a column fold after seed."""
         return curves(self.table)
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """One row per seed, one column per rate; nan where a run is missing, failed or diverged."""
+        """One row per seed, or (seed, fold); a column per rate; nan where a run is missing, failed or diverged."""
         begun = {run.seed for run in self.due}
         return self._all_scores.loc[[seed for seed in self.spec.seeds if seed in begun]]
 
     @cached_property
     def _all_scores(self) -> pd.DataFrame:
-        return scores(self.table, self.score, self.spec.rates, self.spec.seeds)
+        return scores(self.table, self.score, self.spec.rates, self.spec.seeds, self.spec.folds)
 
     @cached_property
     def due(self) -> tuple[Run, ...]:
@@ -84,7 +87,7 @@ class Study:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One row per rate; see `table.summary`."""
+        """One row per rate; see `summary.summary`."""
         return summary(self.table, self.scores)
 
     @cached_property
@@ -100,6 +103,17 @@ class Study:
             why = f"; the first failure: {reasons[0]}" if reasons else ""
             raise InputError(f"{self.folder.path}: no run has finished yet, so there is nothing to compare{why}")
         return verdict_of(self.spec, self._all_scores)
+
+    @cached_property
+    def other_scores(self) -> list[ScoreVerdict]:
+        """What other scores of the same runs say; see `agreement.other_scores`."""
+        return other_scores(self.table, self.curves, self.score, self.scores, self.spec.alpha)
+
+    @property
+    def agreement(self) -> str:
+        """Whether they agree with the score that decides; see `agreement.agreement`."""
+        name, up = score_words(str(self.score)), self.score.higher_is_better
+        return agreement(ScoreVerdict(str(self.score), name, up, self.scores, self.verdict), *self.other_scores)
 
     def figures(self) -> dict[str, Figure]:
         """The study's pictures by name, as matplotlib figures."""

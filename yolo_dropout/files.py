@@ -148,6 +148,11 @@ class StudyFolder:
         return RunFolder(self.runs / name)
 
     @property
+    def folds(self) -> Path:
+        """The splits of a cross-validation, one data set per fold."""
+        return self.path / "folds"
+
+    @property
     def verdict(self) -> Path:
         """The verdict as JSON."""
         return self.path / "verdict.json"

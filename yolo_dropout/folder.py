@@ -91,7 +91,7 @@ def check_same_study(folder: StudyFolder, spec: StudySpec) -> None:
     if not folder.spec.exists():
         return
     stored, facts = read_study_file(folder)
-    fields = ("model", "data", "where", "kind", "schedule")
+    fields = ("model", "data", "where", "kind", "schedule", "folds")
     differences = [
         f"{name} was {getattr(stored, name)!r}, is {getattr(spec, name)!r}"
         for name in fields

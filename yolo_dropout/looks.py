@@ -7,6 +7,7 @@ from collections.abc import Collection
 import pandas as pd
 
 from yolo_dropout.decision import LOOKS, SequentialDecision, Verdict, decide, next_step, planned_looks
+from yolo_dropout.figures.series import folds_of
 from yolo_dropout.figures.words import score_words
 from yolo_dropout.plan import Run, plan
 from yolo_dropout.score import Score
@@ -41,7 +42,7 @@ def verdict_of(spec: StudySpec, scores: pd.DataFrame) -> Verdict:
 
     Args:
         spec: What was asked.
-        scores: One row per seed of the spec, one column per rate; nan where there is none.
+        scores: One row per seed of the spec, or per seed and fold, one column per rate; nan where there is none.
 
     Raises:
         ScoresError: No seed has both the control and another rate.
@@ -55,6 +56,7 @@ def verdict_of(spec: StudySpec, scores: pd.DataFrame) -> Verdict:
         spec.rates,
         higher_is_better=score.higher_is_better,
         alpha=spec.alpha,
+        folds=folds_of(scores),
         score_name=score_words(str(score)),
     )
 

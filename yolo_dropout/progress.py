@@ -89,7 +89,7 @@ class LineView:
 
 def _ending(event: Ended, lowest: float) -> str:
     record = event.record
-    name = f"rate {event.run.rate:g} seed {event.run.seed}"
+    name = f"rate {event.run.rate:g} {event.run.block}"
     if not record.finished:
         return f"{name}: failed, {printable(record.error or 'no reason known')}"
     return f"{name}: finished in {record.seconds or 0:.0f} s, lowest val loss {lowest:.4g}"
@@ -140,7 +140,7 @@ class LiveView:
         """Move the bars."""
         if isinstance(event, Started):
             self._rows[event.run] = self._progress.add_task(
-                f"rate {event.run.rate:<4g} seed {event.run.seed}",
+                f"rate {event.run.rate:<4g} {event.run.block}",
                 total=self._epochs,
                 count=f"0/{self._epochs}",
                 note="starting",

@@ -35,7 +35,9 @@ def publish_tables(study: Study) -> None:
     for name, table in {"curves": study.curves, "summary": study.summary}.items():
         write_text(study.folder.table(name), table.to_csv(index=False, lineterminator="\n"))
     write_text(study.folder.table("scores"), study.scores.to_csv(lineterminator="\n"))
-    write_json(study.folder.verdict, study.verdict.as_dict() | {"score": str(study.score)})
+    scores = [score.as_dict() for score in study.other_scores]
+    more = {"score": str(study.score), "agreement": study.agreement, "others": scores}
+    write_json(study.folder.verdict, study.verdict.as_dict() | more)
 
 
 def publish_figures(study: Study) -> None:
@@ -58,6 +60,7 @@ def report_data(study: Study) -> ReportData:
         curves=study.curves,
         scores=study.scores,
         summary=study.summary,
+        others=tuple(study.other_scores),
         score=str(study.score),
         higher_is_better=study.score.higher_is_better,
         records=tuple(_record(study, record) for record in study.records),

@@ -12,7 +12,7 @@ from yolo_dropout.errors import InputError
 from yolo_dropout.files import RunFolder, StudyFolder, read_json, write_json
 from yolo_dropout.plan import Run
 
-_RUN_NAME = re.compile(r"p0\.\d+(e-\d+)?-s\d+|p\d(\.\d+)?e-\d+-s\d+")
+_RUN_NAME = re.compile(r"p(0\.\d+(e-\d+)?|\d(\.\d+)?e-\d+)-s\d+(-f\d+)?")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class RunRecord:
         sites: Where dropout acted, read from the live model.
         proof: What was measured about it: kind, schedule, live rates by epoch, and so on.
         versions: Versions of what trained.
+        fold: The fold whose images it validated on; None outside a cross-validation.
     """
 
     rate: float
@@ -44,11 +45,12 @@ class RunRecord:
     sites: tuple[str, ...] = ()
     proof: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    fold: int | None = None
 
     @property
     def run(self) -> Run:
         """The run that this record is about."""
-        return Run(seed=self.seed, rate=self.rate)
+        return Run(self.seed, self.rate, self.fold)
 
     @property
     def finished(self) -> bool:
@@ -82,6 +84,7 @@ def _parse(values: Any, folder: RunFolder) -> RunRecord:
     try:
         record = RunRecord(**(values | {"sites": tuple(values["sites"]), "rate": float(values["rate"])}))
         sound = record.status in ("finished", "failed") and math.isfinite(record.rate) and type(record.seed) is int
+        sound = sound and (record.fold is None or type(record.fold) is int)
     except (TypeError, KeyError, ValueError):
         sound = False
     if not sound:
@@ -117,7 +120,7 @@ def read_records(folder: StudyFolder) -> tuple[tuple[RunRecord, ...], tuple[str,
             notes.append(f"{run_folder.results}: {lost}, so the run counts as not yet done")
         else:
             records.append(record)
-            notes += [f"rate {record.rate:g} seed {record.seed}: {record.note}"] if record.note else []
+            notes += [f"rate {record.rate:g} {record.run.block}: {record.note}"] if record.note else []
     return tuple(sorted(records, key=lambda record: record.run)), tuple(notes)
 
 

@@ -22,6 +22,9 @@ _FITNESS = (
     ("metrics/mIoU",),
     ("metrics/delta1",),
 )
+# Ultralytics compares the fitness itself, rounded to 5 decimals. Each column is rounded as well, so the sum of two
+# may tell equal epochs apart by this much: one third and one third is not two thirds, five digits in.
+_ROUNDED_APART = 2.1e-5
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ class Results:
         if not self.fitness:
             raise InputError("score: @best needs a fitness column such as metrics/mAP50-95(B), got none")
         total = np.nan_to_num(sum(self.curve(name) for name in self.fitness))
-        return int(np.flatnonzero(total == total.max())[-1])
+        slack = _ROUNDED_APART if len(self.fitness) > 1 else 0.0
+        return int(np.flatnonzero(total >= total.max() - slack)[-1])
 
 
 def read_results(path: Path) -> Results:

@@ -37,6 +37,7 @@ class StudySpec:
         score: What is compared, as `Score.parse` reads it.
         alpha: Family-wise error level of the verdict, in (0, 0.5).
         until_decided: Take the seeds in order, look at the scores now and then, and stop as soon as they decide.
+        folds: Cross-validate over so many folds of all images, at least 2; None keeps the data set's own split.
 
     Raises:
         SpecError: A field breaks its rule.
@@ -53,6 +54,7 @@ class StudySpec:
     score: str = "val/loss"
     alpha: float = 0.05
     until_decided: bool = False
+    folds: int | None = None
 
     def __post_init__(self) -> None:
         values = {
@@ -64,6 +66,7 @@ class StudySpec:
             "score": str(Score.parse(self.score)),
             "alpha": _alpha(self.alpha),
             "until_decided": _until_decided(self.until_decided, self.seeds),
+            "folds": _folds(self.folds, self.train, until_decided=self.until_decided),
             **{name: _words(name, getattr(self, name)) for name in ("where", "kind", "schedule")},
         }
         _check_dropout(values)
@@ -214,4 +217,16 @@ def _until_decided(value: object, seeds: object) -> bool:
     n = len(_seeds(seeds))
     if value and n < _FIRST_LOOK:
         raise SpecError(f"seeds: until_decided needs at least {_FIRST_LOOK}, got {n}; use --max-seeds 12")
+    return value
+
+
+def _folds(value: object, train: Mapping[str, Any], *, until_decided: bool) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 2:
+        raise SpecError(f"folds: must be a whole number of at least 2, got {value!r}; for instance --folds 5")
+    if until_decided:
+        raise SpecError(f"folds: cannot go with until_decided, got folds={value}; use --seeds 3, or leave --folds out")
+    if train.get("split", "val") != "val":
+        raise SpecError(f"split: folds make their own val, got split={train['split']}; leave it out")
     return value

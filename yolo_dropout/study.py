@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from yolo_dropout.collect import Study, load_study
 from yolo_dropout.executors import Ended, Event, Executor, Job, Trainer
@@ -73,7 +74,7 @@ def run_study(
     folder = StudyFolder(Path(out).resolve())
     with hold(folder):
         check_same_study(folder, spec)
-        prepared = (executor or LocalExecutor()).call(trainer.prepare, spec, log=folder.path / "prepare.log")
+        prepared = prepare(spec, folder.folds, executor or LocalExecutor(), trainer, folder.path / "prepare.log")
         needs = Needs.of(spec, prepared)
         slots, little_memory = fitting_jobs(jobs, needs)
         check_disk(folder, spec, needs, slots)
@@ -101,6 +102,29 @@ def run_study(
                 break
         publish(study)
     return study
+
+
+def prepare(spec: StudySpec, folds: Path, executor: Executor, trainer: Trainer, log: Path) -> dict[str, Any]:
+    """Check a spec against the real model and data, and make its folds.
+
+    Args:
+        spec: What was asked.
+        folds: Where its folds go.
+        executor: Where to do this.
+        trainer: What trains.
+        log: Takes what Ultralytics prints.
+
+    Returns:
+        What was found; see `training.preparation.Prepared`.
+
+    Raises:
+        YoloDropoutError: The study cannot work.
+    """
+    prepared = executor.call(trainer.prepare, spec, log=log)
+    if spec.folds is None or trainer.split is None:
+        return prepared
+    found = executor.call(trainer.split, spec, folds, log=log)
+    return prepared | found | {"notes": [*prepared.get("notes", ()), *found.get("notes", ())]}
 
 
 def _todo(study: Study, retry: set[Run], ended: list[RunRecord]) -> tuple[Run, ...]:

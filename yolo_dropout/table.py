@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from yolo_dropout.errors import InputError
 from yolo_dropout.plan import Run
-from yolo_dropout.results import VAL_LOSS, Results, read_results
+from yolo_dropout.results import Results, read_results
 from yolo_dropout.score import Score
 
 HEADLINE_METRICS = (
@@ -68,9 +67,10 @@ def curves(table: Table) -> pd.DataFrame:
     """Every value of every run, one per row.
 
     Returns:
-        Columns rate, seed, epoch, metric, value; sorted by rate, seed, then as in `results.csv`.
+        Columns rate, seed, epoch, metric, value, and in a cross-validation fold after seed; sorted by rate, seed,
+        fold, then as in `results.csv`.
     """
-    runs = sorted(table.results, key=lambda run: (run.rate, run.seed))
+    runs = sorted(sorted(table.results), key=lambda run: run.rate)
     blocks = [table.results[run] for run in runs]
     sizes = np.array([block.matrix.size for block in blocks], dtype=np.int64)
     codes = {name: code for code, name in enumerate(table.metrics)}
@@ -79,11 +79,17 @@ def curves(table: Table) -> pd.DataFrame:
         {
             "rate": np.repeat(np.array([run.rate for run in runs], dtype=np.float64), sizes),
             "seed": np.repeat(np.array([run.seed for run in runs], dtype=np.int64), sizes),
+            **_fold_column(runs, sizes),
             "epoch": _joined([np.tile(block.epochs, len(block.metrics)) for block in blocks], np.int64),
             "metric": pd.Categorical.from_codes(_codes(metric), categories=pd.Index(table.metrics)),
             "value": _joined([block.matrix.ravel(order="F") for block in blocks], np.float64),
         }
     )
+
+
+def _fold_column(runs: Sequence[Run], sizes: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    folds = [run.fold for run in runs if run.fold is not None]
+    return {"fold": np.repeat(np.array(folds, dtype=np.int64), sizes)} if folds else {}
 
 
 def _codes(parts: Sequence[NDArray[np.integer[Any]]]) -> NDArray[np.int64]:
@@ -113,7 +119,13 @@ def score_of(results: Results, score: Score) -> float:
     return float(value) if math.isfinite(value) else math.nan
 
 
-def scores(table: Table, score: Score, rates: Iterable[float], seeds: Iterable[int]) -> pd.DataFrame:
+def scores(
+    table: Table,
+    score: Score,
+    rates: Iterable[float],
+    seeds: Iterable[int],
+    folds: int | None = None,
+) -> pd.DataFrame:
     """The score of every run.
 
     Args:
@@ -121,80 +133,23 @@ def scores(table: Table, score: Score, rates: Iterable[float], seeds: Iterable[i
         score: How a curve becomes a number.
         rates: The columns, of which the first is the control.
         seeds: The rows.
+        folds: In a cross-validation, how many rows each seed has.
 
     Returns:
-        One row per seed (the index), one column per rate; nan where a run is missing or has diverged.
+        One row per seed (the index), or per seed and fold, and one column per rate; nan where a run is missing or
+        has diverged.
 
     Raises:
         InputError: The runs lack the metric.
     """
-    rates, seeds = list(rates), list(seeds)
-    cells = [[_cell(table, Run(seed, rate), score) for rate in rates] for seed in seeds]
+    rates = list(rates)
+    blocks = [(seed, fold) for seed in seeds for fold in ((None,) if folds is None else range(folds))]
+    found = [[table.results.get(Run(seed, rate, fold)) for rate in rates] for seed, fold in blocks]
+    cells = [[math.nan if results is None else score_of(results, score) for results in row] for row in found]
     return pd.DataFrame(
-        np.array(cells, dtype=np.float64).reshape(len(seeds), len(rates)),
-        index=pd.Index(seeds, name="seed", dtype=np.int64),
+        np.array(cells, dtype=np.float64).reshape(len(blocks), len(rates)),
+        index=pd.MultiIndex.from_tuples(blocks, names=["seed", "fold"])
+        if folds
+        else pd.Index([seed for seed, _ in blocks], name="seed", dtype=np.int64),
         columns=pd.Index(rates, name="rate", dtype=np.float64),
     )
-
-
-def _cell(table: Table, run: Run, score: Score) -> float:
-    results = table.results.get(run)
-    return math.nan if results is None else score_of(results, score)
-
-
-def overfitting_gap(results: Results) -> float:
-    """How far the validation loss has drifted up: mean of the last tenth of the epochs minus the minimum."""
-    last = max(1, round(len(results.epochs) / 10))
-    return score_of(results, Score(VAL_LOSS, "last", last)) - score_of(results, Score(VAL_LOSS, "min"))
-
-
-def summary(table: Table, table_scores: pd.DataFrame) -> pd.DataFrame:
-    """One row per rate.
-
-    Args:
-        table: The runs' results.
-        table_scores: Their scores, as `scores` gives them.
-
-    Returns:
-        Columns rate; n, mean, sd, low, high of the score (95 % t interval of the mean over seeds; nan below
-        two seeds); epoch (mean epoch of the lowest validation loss); gap (mean overfitting gap); metric and
-        metric_mean (the task's headline metric, its largest value in each run, mean over seeds).
-    """
-    headline = table.headline
-    rows = []
-    for rate, column in zip(table_scores.columns.astype(float), table_scores.to_numpy().T, strict=True):
-        values = column[~np.isnan(column)]
-        results = [table.results[run] for run in sorted(table.results) if run.rate == rate]
-        rows.append(
-            {"rate": rate, "n": len(values)}
-            | _interval(values)
-            | {
-                "epoch": _mean(_epoch_of_minimum(item) for item in results),
-                "gap": _mean(overfitting_gap(item) for item in results),
-                "metric": headline or "",
-                "metric_mean": _mean(
-                    score_of(item, Score(headline, "max")) for item in results if headline in item.metrics
-                )
-                if headline
-                else math.nan,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _interval(values: NDArray[np.float64]) -> dict[str, float]:
-    n = len(values)
-    mean = float(values.mean()) if n else math.nan
-    sd = float(values.std(ddof=1)) if n > 1 else math.nan
-    half = float(stats.t.ppf(0.975, n - 1)) * sd / math.sqrt(n) if n > 1 else math.nan
-    return {"mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
-
-
-def _epoch_of_minimum(results: Results) -> float:
-    curve = results.curve(VAL_LOSS)
-    return float(results.epochs[np.nanargmin(curve)]) if np.isfinite(curve).any() else math.nan
-
-
-def _mean(values: Iterable[float]) -> float:
-    finite = [value for value in values if math.isfinite(value)]
-    return sum(finite) / len(finite) if finite else math.nan

@@ -27,6 +27,7 @@ from yolo_dropout.preflight import (
 from yolo_dropout.progress import printable
 from yolo_dropout.records import RunRecord, read_records
 from yolo_dropout.spec import StudySpec
+from yolo_dropout.study import prepare
 
 
 def dry_run(spec: StudySpec, out: Path, jobs: int | None, trainer: Trainer) -> int:
@@ -43,7 +44,7 @@ def dry_run(spec: StudySpec, out: Path, jobs: int | None, trainer: Trainer) -> i
     records, notes = read_records(folder)
     with TemporaryDirectory() as logs:
         executor, log = LocalExecutor(), Path(logs) / "log"
-        prepared = executor.call(trainer.prepare, spec, log=log)
+        prepared = prepare(spec, Path(logs) / "folds", executor, trainer, log)
         per_image = None if any(record.finished for record in records) else _rehearsed(executor, trainer, spec, log)
     needs = Needs.of(spec, prepared)
     slots, little_memory = fitting_jobs(jobs, needs)
@@ -80,7 +81,7 @@ def _plan(spec: StudySpec, records: Sequence[RunRecord]) -> Iterator[str]:
     for run in runs:
         record = known.get(run)
         state = "to do" if record is None else "finished" if record.finished else f"failed: {record.error}"
-        yield f"  rate {run.rate:<4g} seed {run.seed}: {state}"
+        yield f"  rate {run.rate:<4g} {run.block}: {state}"
 
 
 def _time(run_s: float | None, runs: int, slots: int, *, measured: bool) -> str:

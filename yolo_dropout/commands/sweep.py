@@ -111,6 +111,8 @@ def spec_from(options: Namespace) -> StudySpec:
         values["rates"] = tuple(options.rates)
     if options.seeds is not None:
         values["seeds"] = _seeds(options.seeds)
+    if options.folds is not None:
+        values["folds"] = int(options.folds) if options.folds.isdecimal() else options.folds
     if options.until_decided:
         values |= {"until_decided": True, "seeds": _seeds([options.max_seeds or _MAX_SEEDS])}
     elif options.max_seeds is not None:

@@ -16,7 +16,7 @@ def tell(console: Console, study: Study) -> None:
     """Print the table of rates, what failed, the verdict, and where the files are."""
     console.print(_rates(study))
     for record in study.failed:
-        line = f"failed: rate {record.rate:g} seed {record.seed}: {record.error}"
+        line = f"failed: rate {record.rate:g} {record.run.block}: {record.error}"
         console.print(escape(printable(line)), style="red", highlight=False, soft_wrap=True)
     if study.failed:
         console.print("the same command with --retry-failed trains these again", highlight=False)
@@ -24,6 +24,9 @@ def tell(console: Console, study: Study) -> None:
         console.print(escape(printable(note)), style="yellow", highlight=False, soft_wrap=True)
     console.print()
     console.print(f"[bold]{escape(printable(study.verdict.reason))}", highlight=False)
+    if study.agreement:
+        console.print()
+        console.print(escape(printable(study.agreement)), highlight=False)
     console.print()
     where = printable(str(study.folder.path))
     console.print(f"Report and tables: {where}", highlight=False, soft_wrap=True, markup=False)

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from yolo_dropout.decision.contrast import MIN_BLOCKS, Contrasts, contrast
 from yolo_dropout.decision.dunnett import critical_value, tail_probability
+from yolo_dropout.decision.folds import fold_rows
 from yolo_dropout.decision.outlook import POWER_Z, blocks_needed
 from yolo_dropout.decision.rule import Ruling, rule, spread
-from yolo_dropout.decision.scores import FloatArray, check_options, read_scores
+from yolo_dropout.decision.scores import FloatArray, check_options, order_columns, read_scores
 from yolo_dropout.decision.verdict import Comparison, Outcome, Verdict
 from yolo_dropout.decision.wording import Words, explain
 
@@ -25,11 +26,12 @@ def decide(
     *,
     relevant: float | None = None,
     overlap: float = 0.0,
+    folds: npt.ArrayLike | None = None,
     score_name: str = "score",
 ) -> Verdict:
     """Say which dropout rate to use, as far as the scores allow.
 
-    Every rate is compared with the control within seeds (or within fold and seed), corrected for all rates
+    Every rate is compared with the control within seeds (or within seed and fold), corrected for all rates
     at once. Among the rates that win, the lowest within one standard error of the best is taken.
 
     Args:
@@ -38,9 +40,11 @@ def decide(
         higher_is_better: False for a loss, True for mAP or accuracy.
         alpha: Level of each claim, for all rates at once, in (0, 0.5).
         relevant: Gain that matters, in units of the score; by default one standard deviation of the
-            control across seeds.
-        overlap: n_val / n_train of the folds, that is 1 / (K - 1), when rows are (fold, seed) blocks of a
-            K-fold cross-validation; 0.0 when all rows share one validation set.
+            control across seeds (across folds where each has one seed).
+        overlap: n_val / n_train of the folds, that is 1 / (K - 1), when rows are the folds of a K-fold
+            cross-validation; 0.0 when all rows share one validation set.
+        folds: Fold of each row, shape (n_rows,), when rows are the (seed, fold) blocks of a cross-validation.
+            The seeds of a fold count as one block, because they share its images, and `overlap` is set.
         score_name: What the score is called in the reason.
 
     Returns:
@@ -50,8 +54,14 @@ def decide(
         ScoresError: The scores or rates cannot be compared, or an option is out of range.
     """
     check_options(alpha, relevant, overlap)
-    gains, columns = read_scores(scores, rates, higher_is_better)
     words = Words(score_name, higher_is_better, overlap > 0)
+    if folds is None:
+        gains, columns = read_scores(scores, rates, higher_is_better)
+    else:
+        in_order, columns = order_columns(scores, rates, higher_is_better)
+        gains, overlap, seeds, noise = fold_rows(in_order, folds)
+        relevant = noise if relevant is None else relevant
+        words = Words(score_name, higher_is_better, folded=True, seeds=seeds)
     return judge(gains, columns, alpha=alpha, level=alpha, relevant=relevant, overlap=overlap, words=words)
 
 
@@ -83,18 +93,20 @@ def judge(
     matters = float(spread(gains[:, 0])) if relevant is None else relevant
     ruling = rule(found, level, matters)
     outcome = _outcome(ruling)
+    n_blocks = int(np.isfinite(gains[:, 1:] - gains[:, :1]).any(1).sum())
     verdict = Verdict(
         outcome=outcome,
         rate=float(rates[1 + ruling.chosen]) if outcome == "use" else 0.0,
         reason="",
         comparisons=_comparisons(found, ruling, rates[1:], alpha / level),
         control=0.0,
-        n_seeds=int(np.isfinite(gains[:, 1:] - gains[:, :1]).any(1).sum()),
+        n_seeds=n_blocks,
         alpha=alpha,
         relevant=_or_none(matters),
         detectable=_detectable(found, level),
         correlation=_correlation(gains),
-        seeds_needed=_seeds_needed(outcome, found, level, _or_none(matters), overlap),
+        seeds_needed=None if overlap else _seeds_needed(outcome, found, level, _or_none(matters)),
+        basis=words.blocks(n_blocks),
     )
     return replace(verdict, reason=explain(verdict, words))
 
@@ -118,10 +130,8 @@ def _comparisons(found: Contrasts, ruling: Ruling, rates: FloatArray, scale: flo
     )
 
 
-def _seeds_needed(
-    outcome: Outcome, found: Contrasts, level: float, relevant: float | None, overlap: float
-) -> int | None:
-    return None if outcome in ("use", "keep") else blocks_needed(found, level, relevant, overlap)
+def _seeds_needed(outcome: Outcome, found: Contrasts, level: float, relevant: float | None) -> int | None:
+    return None if outcome in ("use", "keep") else blocks_needed(found, level, relevant)
 
 
 def _detectable(found: Contrasts, level: float) -> float | None:

@@ -19,7 +19,7 @@ _MOST_BLOCKS = 500
 _MANY_DF = 1e4
 
 
-def blocks_needed(found: Contrasts, level: float, relevant: float | None, overlap: float = 0.0) -> int | None:
+def blocks_needed(found: Contrasts, level: float, relevant: float | None) -> int | None:
     """Blocks, in all, that settle the best-looking rate with probability 0.8.
 
     Settled means that its interval excludes either no gain or a relevant gain, whichever comes first,
@@ -29,7 +29,6 @@ def blocks_needed(found: Contrasts, level: float, relevant: float | None, overla
         found: The contrasts so far.
         level: Nominal level of the intervals.
         relevant: Gain that matters; None if unknown.
-        overlap: n_val / n_train of the folds, else 0.
 
     Returns:
         The number of blocks, at least 3; None if 500 are not enough.
@@ -42,9 +41,9 @@ def blocks_needed(found: Contrasts, level: float, relevant: float | None, overla
     difference, n = float(found.difference[best]), int(found.n[best])
     margin = max(difference, (relevant or 0.0) - difference)
     blocks = np.arange(max(n + 1, MIN_BLOCKS), _MOST_BLOCKS + 1)
-    spread = float(found.error[best]) / np.sqrt(1 / n + overlap)
+    spread = float(found.error[best]) / np.sqrt(1 / n)
     reach = _quantiles(level, compared, degrees_of_freedom(blocks, compared)) + POWER_Z
-    enough = reach * spread * np.sqrt(1 / blocks + overlap) <= margin
+    enough = reach * spread * np.sqrt(1 / blocks) <= margin
     return int(blocks[enough.argmax()]) if enough.any() else None
 
 

@@ -50,13 +50,14 @@ class Verdict:
         reason: At most four sentences for a practitioner.
         comparisons: One per non-zero rate, in ascending order of rates.
         control: The control's rate, 0.0.
-        n_seeds: Blocks that hold the control and at least one other rate.
+        n_seeds: Blocks (seeds, or folds of a cross-validation) that hold the control and another rate.
         alpha: Level of the claims, for all rates at once.
         relevant: Gain that matters, in units of the score; None if unknown.
         detectable: Smallest gain that this many blocks find with probability 0.8; None if unknown.
         correlation: Mean correlation across blocks between the control and a rate: how much pairing helps.
         seeds_needed: Blocks, in all, that would settle the best-looking rate if its mean and noise stay
             as they are; None if it is settled or nobody can say.
+        basis: What the claims rest on, such as `3 seeds` or `5 folds x 3 seeds`.
     """
 
     outcome: Outcome
@@ -70,6 +71,7 @@ class Verdict:
     detectable: float | None
     correlation: float | None
     seeds_needed: int | None
+    basis: str
 
     @property
     def decided(self) -> bool:

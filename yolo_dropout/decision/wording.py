@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from yolo_dropout.decision.contrast import MIN_BLOCKS
 from yolo_dropout.decision.verdict import Comparison, Verdict
 
-_OTHER_IMAGES = "Other images rather than more seeds would narrow that, because the folds share theirs."
+_OTHER_IMAGES = "More seeds narrow that as far as seed noise goes; beyond that, it takes more images."
 
 
 @dataclass(frozen=True)
@@ -17,17 +17,24 @@ class Words:
     Attributes:
         score_name: What the score is called, for example val/loss.
         higher_is_better: Whether an improvement raises it.
-        folded: Whether blocks are (fold, seed) pairs rather than seeds.
+        folded: Whether blocks are the folds of a cross-validation rather than seeds.
+        seeds: Seeds that each fold was trained with; None where nobody said.
     """
 
     score_name: str = "score"
     higher_is_better: bool = False
     folded: bool = False
+    seeds: int | None = None
 
     def blocks(self, n: int) -> str:
-        """`n` with its noun."""
-        noun = "fold-and-seed block" if self.folded else "seed"
-        return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+        """`n` with its noun: `3 seeds`, or `5 folds x 3 seeds`."""
+        seeds = "" if self.seeds is None else f" x {_count(self.seeds, 'seed')}"
+        return _count(n, self.noun) + seeds
+
+    @property
+    def noun(self) -> str:
+        """What a block is called."""
+        return "fold" if self.folded else "seed"
 
     def change(self, difference: float) -> str:
         """How the score moved, for an improvement of `difference`: "lowered val/loss by 0.2"."""
@@ -35,6 +42,10 @@ class Words:
             return f"left {self.score_name} as it was"
         verb = "raised" if (difference > 0) == self.higher_is_better else "lowered"
         return f"{verb} {self.score_name} by {abs(difference):.3g}"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def explain(verdict: Verdict, words: Words) -> str:
@@ -57,7 +68,7 @@ def _use(verdict: Verdict, words: Words) -> list[str]:
     sentences = [
         f"Use dropout={chosen.rate:g}: it {words.change(chosen.difference or 0.0)} on average over "
         f"{words.blocks(chosen.n)}, and by at least {chosen.low:.3g} with {_sure(verdict)} confidence, "
-        f"corrected for {_compared(verdict)}."
+        f"corrected for {_compared(verdict, words)}."
     ]
     if best is not None and best.rate != chosen.rate:
         sentences.append(
@@ -80,7 +91,7 @@ def _keep(verdict: Verdict, words: Words) -> list[str]:
         )
     found = f"Gains below about {verdict.detectable:.3g} are too small for {words.blocks(verdict.n_seeds)} to find"
     return [
-        f"{first}, with {_sure(verdict)} confidence, corrected for {_compared(verdict)}.",
+        f"{first}, with {_sure(verdict)} confidence, corrected for {_compared(verdict, words)}.",
         *_leader(verdict, words),
         f"{found} reliably.",
         _OTHER_IMAGES if words.folded else "Four times as many would halve that.",
@@ -91,14 +102,15 @@ def _undecided(verdict: Verdict, words: Words) -> list[str]:
     first = f"Undecided, so keep 0.0 for now: over {words.blocks(verdict.n_seeds)}"
     if all(c.difference in (0.0, None) for c in verdict.comparisons):
         return [
-            f"{first} all runs of a seed have the same {words.score_name}, so nothing was measured.",
+            f"{first} all runs of a {words.noun} have the same {words.score_name}, so nothing was measured.",
             "Choose a score that moves, or train longer.",
         ]
     unjudged = [c for c in verdict.comparisons if 0 < c.n < MIN_BLOCKS]
     admitted = [c for c in verdict.comparisons if c.n >= MIN_BLOCKS and (c.high or 0.0) > (verdict.relevant or 0.0)]
     if unjudged and not admitted:
         why = f"{_rates(unjudged).lower()} had too few finished runs to be judged"
-        more = f"Finish at least {MIN_BLOCKS} runs of each rate, or leave that rate out, to get a verdict."
+        runs = "folds" if words.folded else "runs"
+        more = f"Finish at least {MIN_BLOCKS} {runs} of each rate, or leave that rate out, to get a verdict."
     else:
         why = f"a gain that matters ({verdict.relevant:.3g} or more) cannot be excluded either"
         more = _more(verdict, words)
@@ -108,14 +120,16 @@ def _undecided(verdict: Verdict, words: Words) -> list[str]:
 def _exploratory(verdict: Verdict, words: Words) -> list[str]:
     return [
         f"Exploratory: {words.blocks(verdict.n_seeds)} cannot tell the effect of a rate from the noise "
-        f"between seeds, so keep 0.0 for now.",
+        f"between {words.noun}s, so keep 0.0 for now.",
         *_leader(verdict, words),
-        f"A verdict needs at least {MIN_BLOCKS} finished runs of the control and of a rate with the same seeds; "
-        f"plan 5 or more.",
+        f"A verdict needs at least {MIN_BLOCKS} finished runs of the control and of a rate with the same "
+        f"{words.noun}s; plan 5 or more.",
     ]
 
 
 def _more(verdict: Verdict, words: Words) -> str:
+    if words.folded:
+        return _OTHER_IMAGES
     if verdict.seeds_needed is None:
         return "The best-looking rate is too close to call: no practical number of runs would settle it."
     return f"About {words.blocks(verdict.seeds_needed)} in all would settle it, if its mean and noise stay as they are."
@@ -147,9 +161,10 @@ def _best(verdict: Verdict) -> Comparison | None:
     return max(seen, key=lambda c: c.difference or 0.0) if seen else None
 
 
-def _compared(verdict: Verdict) -> str:
+def _compared(verdict: Verdict, words: Words) -> str:
     count = sum(c.low is not None for c in verdict.comparisons)
-    return "one rate" if count == 1 else f"all {count} rates"
+    rates = "one rate" if count == 1 else f"all {count} rates"
+    return f"{rates} and for overlapping folds" if words.folded else rates
 
 
 def _rates(comparisons: list[Comparison]) -> str:

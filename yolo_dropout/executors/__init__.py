@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from yolo_dropout.files import RunFolder
+from yolo_dropout.files import RunFolder, StudyFolder
 from yolo_dropout.plan import Run
 from yolo_dropout.records import RunRecord
 from yolo_dropout.spec import StudySpec
@@ -41,6 +41,14 @@ class Job:
         return RunFolder(self.path)
 
     @property
+    def data(self) -> str:
+        """What it trains on: the study's data, or its fold's."""
+        if self.run.fold is None:
+            return self.spec.data
+        fold = StudyFolder(self.path.parents[1]).folds / f"f{self.run.fold}"
+        return str(fold / "data.yaml" if (fold / "data.yaml").exists() else fold)
+
+    @property
     def checkpoint(self) -> Path | None:
         """The checkpoint to go on from; None to start over."""
         last = self.path / "weights" / "last.pt"
@@ -66,12 +74,15 @@ class Trainer:
         prepare: Checks a spec before the first run and returns what it found, as plain values; raises a
             `YoloDropoutError` when the study cannot work.
         train: Trains one job; raises when the training fails.
+        split: Cuts the spec's images into its folds below a folder; returns what it found, which updates what
+            `prepare` has; None where there are no folds to make.
         rehearse: Seconds per image of `train` and `val`, measured in seconds; None where nobody can tell.
     """
 
     prepare: Callable[[StudySpec], dict[str, Any]]
     train: Callable[[Job, OnEpoch], Outcome]
     rehearse: Callable[[StudySpec], dict[str, float]] | None = None
+    split: Callable[[StudySpec, Path], dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,8 @@ class _Worker:
             record = read_record(self.job.folder)
         except InputError:
             seconds = round(time.monotonic() - self.started, 2)
-            record = RunRecord(self.job.run.rate, self.job.run.seed, "failed", error, seconds=seconds)
+            run = self.job.run
+            record = RunRecord(run.rate, run.seed, "failed", error, seconds=seconds, fold=run.fold)
             write_record(self.job.folder, record)
         return Ended(self.job.run, record)
 

@@ -24,6 +24,7 @@ def tracker_environment(job: Job, given: Mapping[str, str] = os.environ) -> dict
         folder's.
     """
     study, marks = job.path.parents[1].name, {"rate": f"{job.run.rate:g}", "seed": str(job.run.seed)}
+    marks |= {} if job.run.fold is None else {"fold": str(job.run.fold)}
     tags = [given.get("WANDB_TAGS", ""), *(f"{name}={value}" for name, value in marks.items())]
     return {
         "MLFLOW_EXPERIMENT_NAME": given.get("MLFLOW_EXPERIMENT_NAME") or study,

@@ -62,6 +62,7 @@ def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
         sites=outcome.sites,
         proof=outcome.proof,
         versions=outcome.versions,
+        fold=job.run.fold,
     )
     write_record(job.folder, record)
     return record
@@ -140,7 +141,7 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
             kind=spec.kind,
             schedule=spec.schedule,
             on_epoch=on_epoch,
-            data=spec.data,
+            data=job.data,
             seed=job.run.seed,
             save_dir=str(job.path),
             **spec.train,
@@ -149,7 +150,14 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
     return Outcome(run.sites, proof, proof.pop("versions", {}))
 
 
-ULTRALYTICS = Trainer(prepare, train, rehearse)
+def split(spec: StudySpec, out: Path) -> dict[str, Any]:
+    """Write the spec's folds as data sets below `out`; see `training.splitting.split_data`."""
+    from yolo_dropout.training.splitting import split_data
+
+    return split_data(spec.model, spec.data, dict(spec.train), spec.folds or 0, out)
+
+
+ULTRALYTICS = Trainer(prepare, train, rehearse, split)
 
 
 def ready_folder(job: Job) -> None:

@@ -123,10 +123,11 @@ def _parts_words(curves: pd.DataFrame, parts: list[str]) -> str:
 
 
 def _how(curves: pd.DataFrame) -> str:
-    count = curves["seed"].nunique()
-    if count < 2:
+    seeds = int(curves["seed"].nunique())
+    if len(curves[series.block_columns(curves)].drop_duplicates()) < 2:
         return "One seed per rate. Dot: best epoch."
-    return f"Thick: mean over {words.seeds(count)}. Faint: single runs. Dot: the mean's best epoch."
+    folds = f"{curves['fold'].nunique()} folds x " if "fold" in curves else ""
+    return f"Thick: mean over {folds}{words.seeds(seeds)}. Faint: single runs. Dot: the mean's best epoch."
 
 
 def _legend(figure: Figure, palette: Mapping[float, str]) -> None:

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 MANY_SEEDS = 40
 ASIDE = 0.14
-BARS = (
-    "limits of the difference to rate 0.0, paired by seed, all rates at once: clear of the dashed line means a real"
-    " difference."
-)
+BARS = "all rates at once: clear of the dashed line means a real difference."
 
 
 def rate_response(
@@ -166,9 +163,11 @@ def _intervals(values: pd.DataFrame, verdict: Verdict | None, sign: float) -> li
 
 def _reading(values: pd.DataFrame, intervals: bool, verdict: Verdict | None) -> str:
     missing = int((~np.isfinite(values.to_numpy(dtype=float))).sum())
-    text = "Diamonds: means; dots joined by a line: one seed; dashed: no dropout."
+    block = "seed and fold" if series.folds_of(values) is not None else "seed"
+    text = f"Diamonds: means; dots joined by a line: one {block}; dashed: no dropout."
     if intervals and verdict is not None:
-        text += f" Bars: lower and upper {100 * (1 - verdict.alpha):g} % {BARS}"
+        limits = f"lower and upper {100 * (1 - verdict.alpha):g} % limits of the difference to rate 0.0"
+        text += f" Bars: {limits}, paired by {block}, {BARS}"
     elif len(values) < 2:
         text += " One seed has no interval."
     return text + (f" {missing} of {values.size} runs have no score." if missing else "")

@@ -63,8 +63,8 @@ def draw_runs(
 def _faint(ax: Axes, runs: pd.DataFrame, palette: Mapping[float, str]) -> None:
     many = runs.shape[1] > MANY_RUNS
     epochs = runs.index.to_numpy(dtype=float)
-    lines = [np.column_stack([epochs, runs[run].to_numpy(dtype=float)]) for run in series.run_keys(runs)]
-    tints = [palette[rate] for rate, _ in series.run_keys(runs)]
+    lines = [np.column_stack([epochs, values]) for values in runs.to_numpy(dtype=float).T]
+    tints = [palette[float(rate)] for rate in runs.columns.get_level_values(0)]
     width, alpha = (0.6, 0.07) if many else (0.9, 0.3)
     ax.add_collection(LineCollection(lines, colors=tints, linewidths=width, alpha=alpha, zorder=2, rasterized=many))
 

@@ -38,35 +38,54 @@ def by_run(curves: pd.DataFrame, metric: str) -> pd.DataFrame:
         metric: A column of `results.csv`, or `val/loss`.
 
     Returns:
-        Index epoch (ascending), columns (rate, seed) in ascending order; infinite values and missing
-        epochs are NaN, runs without any finite value are left out. Empty if the metric is absent.
+        Index epoch (ascending), columns (rate, seed), or (rate, seed, fold), in ascending order; infinite values
+        and missing epochs are NaN, runs without any finite value are left out. Empty if the metric is absent.
     """
     chosen = curves[curves["metric"] == metric]
-    table = chosen.pivot_table(index="epoch", columns=["rate", "seed"], values="value", aggfunc="last")
+    columns = ["rate", *block_columns(curves)]
+    table = chosen.pivot_table(index="epoch", columns=columns, values="value", aggfunc="last")
     finite = table.replace([np.inf, -np.inf], np.nan).sort_index().sort_index(axis=1)
     return finite.dropna(axis=1, how="all")
 
 
-def mean_by_rate(runs: pd.DataFrame) -> dict[float, Curve]:
-    """Mean over seeds, only at epochs that every seed of the rate has.
+def block_columns(curves: pd.DataFrame) -> list[str]:
+    """The columns that tell blocks apart: seed, and in a cross-validation fold."""
+    return [name for name in ("seed", "fold") if name in curves]
 
-    A mean over fewer seeds late in training would jump for no reason but that a run had stopped.
+
+def folds_of(scores: pd.DataFrame) -> NDArray[np.int64] | None:
+    """The fold of each row of scores, as `decide` takes it; None outside a cross-validation."""
+    if "fold" not in scores.index.names:
+        return None
+    return scores.index.get_level_values("fold").to_numpy(dtype=np.int64)
+
+
+def block_words(scores: pd.DataFrame) -> list[str]:
+    """The name of each row of scores: `3`, or in a cross-validation `3 fold 0`."""
+    blocks: list[Any] = scores.index.to_list()
+    return [f"{block[0]} fold {block[1]}" if isinstance(block, tuple) else str(block) for block in blocks]
+
+
+def run_keys(runs: pd.DataFrame) -> list[tuple[float, str]]:
+    """Rate and block, as `block_words` names it, of every column of `by_run`'s table."""
+    columns: list[Any] = runs.columns.to_list()
+    return [(float(rate), " fold ".join(map(str, block))) for rate, *block in columns]
+
+
+def mean_by_rate(runs: pd.DataFrame) -> dict[float, Curve]:
+    """Mean over blocks, only at epochs that every block of the rate has.
+
+    A mean over fewer of them late in training would jump for no reason but that a run had stopped.
 
     Args:
         runs: As `by_run` returns it.
 
     Returns:
-        Rate to its curve over all epochs; NaN where a seed is missing.
+        Rate to its curve over all epochs; NaN where a block is missing.
     """
-    rates = dict.fromkeys(rate for rate, _ in run_keys(runs))
+    rates = dict.fromkeys(float(rate) for rate in runs.columns.get_level_values(0))
     seeds_of = {rate: pd.DataFrame(runs[rate]) for rate in rates}
     return {rate: table.mean(axis=1, skipna=False) for rate, table in seeds_of.items()}
-
-
-def run_keys(runs: pd.DataFrame) -> list[tuple[float, int]]:
-    """Rate and seed of every column of `by_run`'s table."""
-    columns: list[Any] = runs.columns.to_list()
-    return [(float(rate), int(seed)) for rate, seed in columns]
 
 
 def best_epoch(curve: Curve, *, lower: bool = True) -> tuple[float, float] | None:
@@ -108,16 +127,18 @@ def run_values(curves: pd.DataFrame, metric: str, at: Literal["best", "last", "g
             a loss is the overfitting gap.
 
     Returns:
-        Index seed, one column per rate; NaN where a run is missing, or has diverged there.
+        Index seed, or seed and fold; one column per rate; NaN where a run is missing, or has diverged there.
     """
     chosen = curves[curves["metric"] == metric].sort_values("epoch")
     lower = lower_is_better(metric)
-    rows = [
-        (rate, seed, _value(run["value"].to_numpy(dtype=float), at, lower=lower))
-        for (rate, seed), run in chosen.groupby(["rate", "seed"])
-    ]
-    table = pd.DataFrame(rows, columns=["rate", "seed", "value"])
-    return table.pivot_table(index="seed", columns="rate", values="value", dropna=False)
+    blocks = block_columns(curves)
+    return chosen.pivot_table(
+        index=blocks,
+        columns="rate",
+        values="value",
+        aggfunc=lambda run: _value(run.to_numpy(dtype=float), at, lower=lower),
+        dropna=False,
+    )
 
 
 def _value(curve: NDArray[np.float64], at: str, *, lower: bool) -> float:

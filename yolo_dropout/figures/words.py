@@ -63,8 +63,8 @@ def _verdict_words(verdict: Verdict | None) -> str:
     return {
         "use": f"Use dropout {chosen}",
         "keep": f"Keep dropout at {rate_text(verdict.control)}",
-        "undecided": f"Undecided with {seeds(verdict.n_seeds)}",
-        "exploratory": f"Exploratory: {seeds(verdict.n_seeds)} cannot decide",
+        "undecided": f"Undecided with {verdict.basis}",
+        "exploratory": f"Exploratory: {verdict.basis} cannot decide",
     }[verdict.outcome]
 
 

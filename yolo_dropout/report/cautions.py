@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from yolo_dropout.figures.series import LOSS, by_run
+from yolo_dropout.figures.series import LOSS, block_columns, by_run
 from yolo_dropout.figures.style import number, rate_text
-from yolo_dropout.figures.words import metric_name, seeds
 from yolo_dropout.report.data import ReportData
 
 FEW_SEEDS, ENOUGH_SEEDS = 3, 5
@@ -18,7 +15,7 @@ STILL_FALLING = 0.97
 
 def warnings_of(data: ReportData) -> tuple[str, ...]:
     """All warnings for this study, the gravest first, without repetition."""
-    sources = (_unknown, _inert, _missing, _seeds, _small, _short, _disagree)
+    sources = (_unknown, _inert, _missing, _seeds, _small, _short)
     own = [line for source in sources for line in source(data)]
     told = [*data.prepared.get("notes", ()), *([data.branch_note] if data.branch_note else []), *data.notes]
     return tuple(dict.fromkeys(own + told))
@@ -37,7 +34,7 @@ def _unknown(data: ReportData) -> Iterator[str]:
 
 def _inert(data: ReportData) -> Iterator[str]:
     """A rate whose curves all equal the control's to the last digit: dropout cannot have acted."""
-    keys = ["seed", "metric", "epoch"]
+    keys = [*block_columns(data.curves), "metric", "epoch"]
     control = data.curves[data.curves["rate"] == 0.0].set_index(keys)["value"]
     for rate in data.rates[1:]:
         other = data.curves[data.curves["rate"] == rate].set_index(keys)["value"]
@@ -61,17 +58,20 @@ def _missing(data: ReportData) -> Iterator[str]:
 
 def _seeds(data: ReportData) -> Iterator[str]:
     count = data.verdict.n_seeds if data.verdict else len(data.scores)
+    basis = data.verdict.basis if data.verdict else data.blocks
+    folds = " folds" if data.folded else ""
     if count < FEW_SEEDS:
-        noise = "the seed alone moves a score as much as most rates do"
-        yield f"{seeds(count)} cannot carry a verdict: {noise}. Use {ENOUGH_SEEDS} or more."
+        cause = "the images" if data.folded else "the seed"
+        noise = f"{cause} alone move{'' if data.folded else 's'} a score as much as most rates do"
+        yield f"{basis} cannot carry a verdict: {noise}. Use {ENOUGH_SEEDS}{folds} or more."
     elif count < ENOUGH_SEEDS:
         detectable = data.verdict.detectable if data.verdict else None
         size = f" (about {number(detectable, data.scores.mean())} and more)" if detectable else ""
-        yield f"{seeds(count)} find only large effects{size}. {ENOUGH_SEEDS} or more find smaller ones."
+        yield f"{basis} find only large effects{size}. {ENOUGH_SEEDS}{folds} or more find smaller ones."
 
 
 def _small(data: ReportData) -> Iterator[str]:
-    n_val = data.prepared.get("n_val")
+    n_val = None if data.folded else data.prepared.get("n_val")
     if isinstance(n_val, int) and 0 < n_val < SMALL_VALIDATION:
         yield (
             f"The validation set has {n_val} images. The verdict holds for these images; "
@@ -89,18 +89,3 @@ def _short(data: ReportData) -> Iterator[str]:
         rates = ", ".join(rate_text(rate) for rate in falling)
         where = f"{'rate' if len(falling) == 1 else 'rates'} {rates}"
         yield f"At {where} the validation loss still falls at the end: more epochs may change the verdict."
-
-
-def _disagree(data: ReportData) -> Iterator[str]:
-    """Validation loss and headline metric that point to different rates."""
-    table = data.summary.dropna(subset=["mean", "metric_mean"]) if "metric_mean" in data.summary else data.summary
-    if "metric_mean" not in table or len(table) < 2 or not data.score.startswith(LOSS):
-        return
-    by_loss = float(table["rate"].to_numpy()[int(np.argmin(table["mean"].to_numpy()))])
-    by_metric = float(table["rate"].to_numpy()[int(np.argmax(table["metric_mean"].to_numpy()))])
-    if by_loss != by_metric:
-        name = metric_name(str(table["metric"].iloc[0]))
-        yield (
-            f"Validation loss is lowest at rate {rate_text(by_loss)}, but {name} is highest at rate "
-            f"{rate_text(by_metric)}. Ask yourself which of the two you care about."
-        )

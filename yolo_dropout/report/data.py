@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from yolo_dropout.agreement import ScoreVerdict
+from yolo_dropout.figures.series import folds_of
+from yolo_dropout.figures.words import score_words, seeds
+
 if TYPE_CHECKING:
     from yolo_dropout.decision import Verdict
 
@@ -20,8 +24,9 @@ class ReportData:
         title: Name of the study.
         verdict: What the scores allow to say; None while there are too few to say anything.
         curves: Tidy curves, columns rate, seed, epoch, metric, value.
-        scores: Index seed, one column per rate; NaN where a run is missing, failed or diverged.
-        summary: One row per rate, as `table.summary` makes it.
+        scores: Index seed, or seed and fold; one column per rate; NaN where a run is missing, failed or diverged.
+        summary: One row per rate, as `summary.summary` makes it.
+        others: What other scores of the same runs say, the overfitting gap last.
         score: What is compared, as `val/loss@min`.
         higher_is_better: Direction of the score.
         records: One mapping per run that has ended, with the fields of `run.json` and, where there is one,
@@ -44,6 +49,7 @@ class ReportData:
     summary: pd.DataFrame
     score: str = "val/loss@min"
     higher_is_better: bool = False
+    others: tuple[ScoreVerdict, ...] = ()
     records: tuple[Mapping[str, Any], ...] = ()
     planned: int = 0
     asked: Mapping[str, Any] = field(default_factory=dict)
@@ -59,6 +65,28 @@ class ReportData:
     def failed(self) -> tuple[Mapping[str, Any], ...]:
         """The runs that failed."""
         return tuple(record for record in self.records if record.get("status") == "failed")
+
+    @property
+    def folded(self) -> bool:
+        """Whether this is a cross-validation."""
+        return folds_of(self.scores) is not None
+
+    @property
+    def block(self) -> str:
+        """What rates are compared within."""
+        return "seed and fold" if self.folded else "seed"
+
+    @property
+    def blocks(self) -> str:
+        """How many there are, in words."""
+        folds = f"{self.scores.index.get_level_values('fold').nunique()} folds x " if self.folded else ""
+        return folds + seeds(self.scores.index.get_level_values("seed").nunique())
+
+    @property
+    def all_scores(self) -> tuple[ScoreVerdict, ...]:
+        """The score that decides, then the others."""
+        own = ScoreVerdict(self.score, score_words(self.score), self.higher_is_better, self.scores, self.verdict)
+        return own, *self.others
 
     @property
     def rates(self) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from math import isfinite
 from typing import Any
@@ -13,7 +13,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from yolo_dropout.agreement import agreement
 from yolo_dropout.figures import study_figures
+from yolo_dropout.figures.series import block_words
 from yolo_dropout.figures.style import colours, number, rate_text
 from yolo_dropout.figures.words import capital, metric_name, score_words, verdict_words
 from yolo_dropout.report.cautions import warnings_of
@@ -47,8 +49,10 @@ def render_report(data: ReportData, *, live_version: str | None = None) -> str:
             payload=payload(data),
             figures={} if live_version is not None else _pictures(data),
             warnings=warnings_of(data),
+            agreement=agreement(*data.all_scores),
             headline=verdict_words(data.verdict),
             rows=_rate_rows(data),
+            score_rows=list(zip(block_words(data.scores), data.scores.to_numpy().tolist(), strict=True)),
             score_name=score_words(data.score),
         )
     )
@@ -67,6 +71,7 @@ def _environment() -> Environment:
         "short": _short,
         "raw": _raw,
         "duration": _duration,
+        "block": _block,
         "capital": capital,
         "metric": metric_name,
     }
@@ -111,6 +116,11 @@ def _rate_rows(data: ReportData) -> list[dict[str, Any]]:
     comparisons = {c.rate: c for c in data.verdict.comparisons} if data.verdict else {}
     summaries: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in data.summary.to_dict("records")]
     return [row | {"comparison": comparisons.get(float(row["rate"]))} for row in summaries]
+
+
+def _block(record: Mapping[str, Any]) -> str:
+    fold = record.get("fold")
+    return f"{record['seed']}" if fold is None else f"{record['seed']} fold {fold}"
 
 
 def _short(value: Any, among: Iterable[Any] = ()) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from yolo_dropout.decision import Comparison, Verdict, decide
-from yolo_dropout.errors import ScoresError
+from yolo_dropout.agreement import ScoreVerdict
+from yolo_dropout.decision import Comparison
 from yolo_dropout.figures import series, words
 from yolo_dropout.figures.runs import frame
 from yolo_dropout.figures.style import rate_text
@@ -69,8 +69,8 @@ def _metric(name: str, runs: pd.DataFrame, rates: list[float], per_run: int) -> 
         "best": [None if point is None else _numbers(point) for point in best],
         "runEpochs": epochs[coarse].tolist(),
         "runs": [
-            [rates.index(rate), seed, _numbers(runs[rate, seed].to_numpy()[coarse])]
-            for rate, seed in series.run_keys(runs)
+            [rates.index(rate), block, _numbers(values[coarse])]
+            for (rate, block), values in zip(series.run_keys(runs), runs.to_numpy().T, strict=True)
             if rate in rates
         ],
     }
@@ -78,42 +78,18 @@ def _metric(name: str, runs: pd.DataFrame, rates: list[float], per_run: int) -> 
 
 def _scores(data: ReportData) -> Iterator[dict[str, Any]]:
     """The study's own score, then the others that a reader may ask for, each with its own paired limits."""
-    own = data.scores.reindex(columns=data.rates).astype(float)
-    yield _score(data.score, words.score_words(data.score), own, data.higher_is_better, data.verdict)
-    alpha = data.verdict.alpha if data.verdict else 0.05
-    for key, name, values, higher in _others(data):
-        table = values.reindex(columns=data.rates).astype(float)
-        yield _score(key, name, table, higher, _judge(table, higher, alpha))
+    for score in data.all_scores:
+        yield _score(score, score.table.reindex(columns=data.rates).astype(float))
 
 
-def _others(data: ReportData) -> Iterator[tuple[str, str, pd.DataFrame, bool]]:
-    """Key, name, values and direction; the overfitting gap comes last."""
-    for metric in filter(None, (series.LOSS, series.primary_metric(data.curves))):
-        higher = not series.lower_is_better(metric)
-        best = f"{metric}@{'max' if higher else 'min'}"
-        if best != data.score:
-            yield best, words.score_words(best), series.run_values(data.curves, metric, "best"), higher
-        end = series.run_values(data.curves, metric, "last")
-        yield f"{metric}@end", f"{words.metric_name(metric)} at the end", end, higher
-    yield "gap", "overfitting gap", series.run_values(data.curves, series.LOSS, "gap"), False
-
-
-def _judge(table: pd.DataFrame, higher: bool, alpha: float) -> Verdict | None:
-    if table.max(axis=None) == table.min(axis=None):
-        return None
-    try:
-        return decide(table.to_numpy(), table.columns.to_numpy(), higher_is_better=higher, alpha=alpha)
-    except ScoresError:
-        return None
-
-
-def _score(key: str, name: str, table: pd.DataFrame, higher: bool, verdict: Verdict | None) -> dict[str, Any]:
-    limits = _limits(float(table[0.0].mean()), 1.0 if higher else -1.0, verdict.comparisons if verdict else ())
+def _score(score: ScoreVerdict, table: pd.DataFrame) -> dict[str, Any]:
+    sign = 1.0 if score.higher_is_better else -1.0
+    limits = _limits(float(table[0.0].mean()), sign, score.verdict.comparisons if score.verdict else ())
     return {
-        "key": key,
-        "name": name,
-        "higher": higher,
-        "seeds": [int(seed) for seed in table.index],
+        "key": score.key,
+        "name": score.name,
+        "higher": score.higher_is_better,
+        "blocks": series.block_words(table),
         "values": [_numbers(row) for row in table.to_numpy()],
         "means": _numbers(table.mean().to_numpy()),
         "limits": [limits.get(float(rate)) for rate in table.columns],

@@ -43,16 +43,25 @@ def look_at_data(yolo: Any, data: str, args: Any) -> DataFound:
     Raises:
         InputError: The data set is missing, empty, cannot be downloaded, or is of another task.
     """
-    spec = _read(yolo.task, str(data), args)
-    train = _build(yolo, spec, args, "train")
-    val = _build(yolo, spec, args, "val")
+    spec = read_data(yolo.task, str(data), args)
+    train, val = (build_dataset(yolo, spec, args, mode) for mode in ("train", "val"))
     for name, dataset in (("train", train), ("val", val)):
         if len(dataset) == 0:
             raise InputError(f"data: {data} has no images for {name}; check its folders")
     return DataFound(len(train), len(val), int(spec["nc"]), tuple(_notes(args, train, val)))
 
 
-def _read(task: str, data: str, args: Any) -> dict[str, Any]:
+def read_data(task: str, data: str, args: Any) -> dict[str, Any]:
+    """The fields of a data set as Ultralytics resolves them: where its images are, its classes, and so on.
+
+    Args:
+        task: The model's task.
+        data: A data YAML, or a folder for classification.
+        args: Training arguments, as Ultralytics' `get_cfg` returns them.
+
+    Raises:
+        InputError: The data set is missing, cannot be downloaded, or is of another task.
+    """
     from ultralytics.data.utils import check_cls_dataset
 
     is_file = Path(data).suffix in (".yaml", ".yml")
@@ -105,8 +114,18 @@ def _read_yaml(data: str, args: Any) -> dict[str, Any]:
     return dict(check_det_dataset(file, split=args.split))
 
 
-def _build(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> Any:
-    """The data set as the task's own trainer builds it, without a trainer: that would start loggers."""
+def build_dataset(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> Any:
+    """The data set as the task's own trainer builds it, without a trainer: that would start loggers.
+
+    Args:
+        yolo: The model.
+        spec: As `read_data` returns it.
+        args: Training arguments, as Ultralytics' `get_cfg` returns them.
+        mode: `train` or `val`.
+
+    Raises:
+        InputError: Its images or labels cannot be used.
+    """
     from copy import copy
 
     cls = yolo.task_map[yolo.task]["trainer"]

@@ -71,7 +71,7 @@ def prepare(  # noqa: PLR0917 - a spec's fields in their order
     from yolo_dropout.training.data import look_at_data
 
     plans = [DropoutPlan(rate, where, kind) for rate in rates]
-    args = _check_args(train_args)
+    args = check_args(train_args)
     yolo = load_model(model)
     found = look_at_data(yolo, data, args)
     sites: tuple[Site, ...] = ()
@@ -99,7 +99,12 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
-def _check_args(train_args: dict[str, Any]) -> Any:
+def check_args(train_args: dict[str, Any]) -> Any:
+    """Training arguments with Ultralytics' defaults beside them.
+
+    Raises:
+        SpecError: One is unknown, or has a wrong value.
+    """
     from ultralytics.cfg import DEFAULT_CFG, get_cfg
     from ultralytics.utils import LOGGER
 

@@ -33,8 +33,8 @@ function spread(places, gap, [low, high]) {
 
 function lineChart(metric, width, height, detailed) {
   const rates = shown(), [low, high] = metric.frame, last = metric.epochs.at(-1), first = metric.epochs[0];
-  const faint = metric.runs.filter(([rate]) => rates.includes(rate)).flatMap(([rate, seed, values]) =>
-    values.map((v, i) => ({ e: metric.runEpochs[i], v: v ?? NaN, rate, run: `${rate}/${seed}` })));
+  const faint = metric.runs.filter(([rate]) => rates.includes(rate)).flatMap(([rate, block, values]) =>
+    values.map((v, i) => ({ e: metric.runEpochs[i], v: v ?? NaN, rate, run: `${rate}/${block}` })));
   const opacity = metric.runs.length > 150 ? 0.08 : 0.3;
   const marks = [
     ...axes(metric.frame, detailed ? 7 : 4), Plot.axisX({ label: detailed ? "epoch" : null, labelAnchor: "center", labelArrow: "none", labelOffset: 38, tickSize: 0, ticks: Math.max(1, Math.min(detailed ? 8 : 4, last - first)), tickFormat: "d" }),
@@ -69,12 +69,12 @@ function endLabels(metric, rates, height) {
 
 function responseChart(score, width, height) {
   const rates = shown(), names = rates.map((rate) => data.rates[rate]), name = (d) => data.rates[d.rate];
-  const dots = score.values.flatMap((row, i) => rates.map((rate) => ({ rate, seed: score.seeds[i], v: row[rate] ?? NaN })));
+  const dots = score.values.flatMap((row, i) => rates.map((rate) => ({ rate, block: score.blocks[i], v: row[rate] ?? NaN })));
   const means = rates.filter((rate) => finite(score.means[rate])).map((rate) => ({ rate, v: score.means[rate] }));
   const bars = rates.filter((rate) => score.limits[rate]).map((rate) => ({ rate, low: score.limits[rate][0], high: score.limits[rate][1] }));
   const all = [...dots.map((d) => d.v), ...bars.flatMap((b) => [b.low, b.high])].filter(Number.isFinite);
   const [low, high] = all.length ? d3.extent(all) : [0, 1], pad = Math.max(0.08 * (high - low), score.key === "gap" ? 0 : 0.001 * Math.abs(high)) || 0.1, frame = [score.key === "gap" ? Math.min(0, low) - pad / 2 : low - pad, high + pad];
-  const text = format(score.means), aside = Math.min(14, width / names.length / 5), many = score.seeds.length > 40;
+  const text = format(score.means), aside = Math.min(14, width / names.length / 5), many = score.blocks.length > 40;
   const control = means.find((d) => isControl(d.rate)), chosen = score === data.scores[0] && data.chosen !== null && rates.includes(data.chosen) ? [data.chosen] : [];
   const step = (width - 60) / names.length;
   return Plot.plot({ ...look(width, height, `${score.name} by rate; the values are in the table below`), marginRight: width < 500 ? 26 : 14,
@@ -84,11 +84,11 @@ function responseChart(score, width, height) {
       Plot.text(chosen, { x: (d) => data.rates[d], text: () => "chosen", frameAnchor: "top", dy: 4, fill: "var(--ink)", fontWeight: 700 }),
       ...axes(frame, 7), Plot.axisX({ label: "dropout rate", labelOffset: 38, tickSize: 0, tickFormat: (d) => (Number(d) === 0 ? (step > 90 ? "0.0 (control)" : "0.0") : d) }),
       ...(control ? [Plot.ruleY([control.v], { stroke: "var(--ink)", strokeDasharray: "5 4" })] : []),
-      Plot.line(dots, { x: name, y: "v", z: "seed", stroke: "var(--muted)", strokeOpacity: many ? 0.12 : 0.4, strokeWidth: 0.9 }),
+      Plot.line(dots, { x: name, y: "v", z: "block", stroke: "var(--muted)", strokeOpacity: many ? 0.12 : 0.4, strokeWidth: 0.9 }),
       Plot.dot(dots, { x: name, y: "v", r: 3, fill: (d) => colour(d.rate), fillOpacity: many ? 0.3 : 0.7 }),
       ...bars.map((bar) => Plot.link([bar], { x1: name, x2: name, y1: "low", y2: "high", dx: aside, stroke: colour(bar.rate), strokeWidth: 1.6, marker: "tick" })),
       Plot.dot(means, { x: name, y: "v", dx: aside, r: 6, symbol: "diamond", fill: (d) => colour(d.rate), stroke: "var(--paper)" }),
       Plot.text(means, { x: name, y: "v", dx: aside + 9, text: (d) => text(d.v), textAnchor: "start", fill: "var(--ink)", stroke: "var(--paper)", strokeWidth: 4 }),
-      Plot.tip(dots, Plot.pointer({ x: name, y: "v", fill: "var(--paper)", stroke: "var(--muted)", title: (d) => `rate ${name(d)}, seed ${d.seed}\n${text(d.v)}` })),
+      Plot.tip(dots, Plot.pointer({ x: name, y: "v", fill: "var(--paper)", stroke: "var(--muted)", title: (d) => `rate ${name(d)}, seed ${d.block}\n${text(d.v)}` })),
     ] });
 }

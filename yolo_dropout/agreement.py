@@ -1,0 +1,147 @@
+"""What other scores of the same runs say, and whether they agree with the one that decides.
+
+Each is judged on the same blocks by the same rule. They are secondary: nothing corrects for looking at several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from yolo_dropout.decision import Comparison, Verdict, decide
+from yolo_dropout.errors import InputError, ScoresError
+from yolo_dropout.figures import series, words
+from yolo_dropout.figures.style import rate_text
+from yolo_dropout.results import VAL_LOSS
+from yolo_dropout.score import Score
+from yolo_dropout.table import Table, scores
+
+GAP = "gap"
+_LOSSES = (Score(VAL_LOSS, "min"), Score(VAL_LOSS, "last", 5), Score(VAL_LOSS, "best"))
+_SECONDARY = "Only the first score decides: nothing here corrects for looking at several."
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreVerdict:
+    """One score of a study, and what it alone would say.
+
+    Attributes:
+        key: The score, as `val/loss@min`; `gap` is the overfitting gap.
+        name: The score in words.
+        higher_is_better: Its direction.
+        table: One row per block, one column per rate.
+        verdict: What `decide` says of the table; None where there is nothing to compare.
+    """
+
+    key: str
+    name: str
+    higher_is_better: bool
+    table: pd.DataFrame
+    verdict: Verdict | None
+
+    @property
+    def says(self) -> str:
+        """The verdict in words, as they stand inside a sentence."""
+        return words.verdict_words(self.verdict, inside=True) if self.verdict else "nothing to compare"
+
+    @property
+    def best(self) -> Comparison | None:
+        """The best-looking rate, in comparison with the control."""
+        seen = [c for c in self.verdict.comparisons if c.difference is not None] if self.verdict else []
+        return max(seen, key=lambda c: c.difference or 0.0, default=None)
+
+    @property
+    def best_rate(self) -> float:
+        """The rate with the best mean, decided or not; 0.0 where none looks better than the control."""
+        return self.best.rate if self.best and (self.best.difference or 0.0) > 0 else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        best, verdict = self.best, self.verdict
+        return {
+            "score": self.key,
+            "outcome": verdict and verdict.outcome,
+            "rate": verdict and verdict.rate,
+            "best_looking": best and best.rate,
+            **{name: best and getattr(best, name) for name in ("difference", "low", "high")},
+        }
+
+
+def other_scores(
+    results: Table, curves: pd.DataFrame, primary: Score, own: pd.DataFrame, alpha: float
+) -> list[ScoreVerdict]:
+    """The standard scores beside the primary one, the overfitting gap last.
+
+    Args:
+        results: The runs' results.
+        curves: The same, as tidy curves.
+        primary: The score that decides, which is left out.
+        own: Its values; the others take their blocks and rates.
+        alpha: Error level of each verdict.
+    """
+    top = [Score(results.headline, "max")] if results.headline else []
+    folds, seeds = series.folds_of(own), own.index.get_level_values("seed").unique()
+    n_folds = None if folds is None else len(set(folds.tolist()))
+    found = []
+    for score in (*_LOSSES, *top):
+        if score == primary:
+            continue
+        try:
+            table = scores(results, score, own.columns.astype(float), seeds, n_folds)
+        except InputError:  # @best where no column tells which epoch that is
+            continue
+        name = words.score_words(str(score))
+        found.append(score_verdict(str(score), name, table, alpha, higher_is_better=score.higher_is_better))
+    gap = series.run_values(curves, VAL_LOSS, "gap").reindex(index=own.index, columns=own.columns)
+    return [*found, score_verdict(GAP, "overfitting gap", gap, alpha, higher_is_better=False)]
+
+
+def score_verdict(key: str, name: str, table: pd.DataFrame, alpha: float, *, higher_is_better: bool) -> ScoreVerdict:
+    """Judge one score, unless all runs have the same; see `ScoreVerdict` for the arguments."""
+    try:
+        verdict = decide(
+            table.to_numpy(dtype=float),
+            table.columns.to_numpy(dtype=float),
+            higher_is_better=higher_is_better,
+            alpha=alpha,
+            folds=series.folds_of(table),
+            score_name=name,
+        )
+    except ScoresError:
+        verdict = None
+    differs = table.max(axis=None) != table.min(axis=None)
+    return ScoreVerdict(key, name, higher_is_better, table, verdict if differs else None)
+
+
+def agreement(primary: ScoreVerdict, *others: ScoreVerdict) -> str:
+    """Whether the others say what the primary score says, in at most four sentences; empty without others."""
+    judged = [other for other in others if other.verdict and other.key != GAP]
+    if primary.verdict is None or not judged:
+        return ""
+    turned = [other for other in judged if other.higher_is_better != primary.higher_is_better]
+    return " ".join([*_verdicts(primary, judged), *_best_rates(primary, turned), _SECONDARY])
+
+
+def _verdicts(primary: ScoreVerdict, judged: Sequence[ScoreVerdict]) -> list[str]:
+    if primary.verdict and primary.verdict.outcome == "exploratory":
+        return [f"With {primary.verdict.basis} no score can decide."]
+    differing = [other for other in judged if other.says != primary.says]
+    n, same = len(judged), len(judged) - len(differing)
+    if not differing:
+        return ["The other score says the same." if n == 1 else f"All {n} other scores say the same."]
+    told = "; ".join(f"{other.name}: {other.says}" for other in differing)
+    count = {0: "None", 1: "One"}.get(same, str(same))
+    return [f"{count} of {n} other scores {'say' if same > 1 else 'says'} the same.", f"{words.capital(told)}."]
+
+
+def _best_rates(primary: ScoreVerdict, turned: Sequence[ScoreVerdict]) -> list[str]:
+    """Validation loss and headline metric that point to different rates."""
+    return [
+        f"By {primary.name} rate {rate_text(primary.best_rate)} looks best, by {other.name} rate "
+        f"{rate_text(other.best_rate)}: ask yourself which of the two you care about."
+        for other in turned[:1]
+        if other.best_rate != primary.best_rate
+    ]

@@ -1,0 +1,77 @@
+"""Results and scores of a study -> one row per rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from yolo_dropout.results import VAL_LOSS, Results
+from yolo_dropout.score import Score
+from yolo_dropout.table import Table, score_of
+
+
+def overfitting_gap(results: Results) -> float:
+    """How far the validation loss has drifted up: mean of the last tenth of the epochs minus the minimum."""
+    last = max(1, round(len(results.epochs) / 10))
+    return score_of(results, Score(VAL_LOSS, "last", last)) - score_of(results, Score(VAL_LOSS, "min"))
+
+
+def summary(table: Table, table_scores: pd.DataFrame) -> pd.DataFrame:
+    """One row per rate.
+
+    Args:
+        table: The runs' results.
+        table_scores: Their scores, as `scores` gives them.
+
+    Returns:
+        Columns rate; n, mean, sd, low, high of the score (95 % t interval of the mean over seeds, or over folds,
+        corrected for their overlap; nan below two of them); epoch (mean epoch of the lowest validation loss); gap
+        (mean overfitting gap); metric and metric_mean (the task's headline metric, its largest value in each run,
+        mean over runs).
+    """
+    headline = table.headline
+    rows = []
+    for rate in table_scores.columns.astype(float):
+        values = table_scores[rate].dropna()
+        results = [table.results[run] for run in sorted(table.results) if run.rate == rate]
+        rows.append(
+            {"rate": rate, "n": len(values)}
+            | _interval(values)
+            | {
+                "epoch": _mean(_epoch_of_minimum(item) for item in results),
+                "gap": _mean(overfitting_gap(item) for item in results),
+                "metric": headline or "",
+                "metric_mean": _mean(
+                    score_of(item, Score(headline, "max")) for item in results if headline in item.metrics
+                )
+                if headline
+                else math.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _interval(values: pd.Series[float]) -> dict[str, float]:
+    folded = "fold" in values.index.names
+    blocks = values.groupby(level="fold").mean() if folded else values
+    n = len(blocks)
+    half = math.nan
+    if n > 1:
+        overlap = 1 / (n - 1) if folded else 0.0  # as `decide` takes it
+        half = float(stats.t.ppf(0.975, n - 1)) * float(blocks.std()) * math.sqrt(1 / n + overlap)
+    mean = float(blocks.mean())
+    return {"mean": mean, "sd": float(values.std()), "low": mean - half, "high": mean + half}
+
+
+def _epoch_of_minimum(results: Results) -> float:
+    curve = results.curve(VAL_LOSS)
+    return float(results.epochs[np.nanargmin(curve)]) if np.isfinite(curve).any() else math.nan
+
+
+def _mean(values: Iterable[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return sum(finite) / len(finite) if finite else math.nan
