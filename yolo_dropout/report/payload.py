@@ -69,8 +69,8 @@ def _metric(name: str, runs: pd.DataFrame, rates: list[float], per_run: int) -> 
         "best": [None if point is None else _numbers(point) for point in best],
         "runEpochs": epochs[coarse].tolist(),
         "runs": [
-            [rates.index(rate), seed, _numbers(runs[rate, seed].to_numpy()[coarse])]
-            for rate, seed in series.run_keys(runs)
+            [rates.index(rate), seed, _numbers(curve)]
+            for (rate, seed), curve in zip(series.run_keys(runs), runs.to_numpy()[coarse].T.tolist(), strict=True)
             if rate in rates
         ],
     }
