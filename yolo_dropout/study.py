@@ -82,7 +82,7 @@ def run_study(
         slots, little_memory = fitting_slots(jobs, per_gpu, needs, gpus)
         check_disk(folder, spec, needs, slots.now)
         write_study_file(folder, spec, prepared)
-        study, ended = load_study(folder.path), list[RunRecord]()
+        study, ended = load_study(folder.path, remember=True), list[RunRecord]()
         for note in filter(None, (*prepared.get("notes", ()), little_memory, *study.notes)):
             on_note(note)
         retry = {record.run for record in study.failed} if retry_failed else set()
@@ -99,7 +99,7 @@ def run_study(
                     if isinstance(event, Ended):
                         ended.append(event.record)
                     on_event(event)
-            study = load_study(folder.path)
+            study = load_study(folder.path, remember=True)
             if reason := obstacle():
                 study = replace(study, notes=(*study.notes, *([reason] if study.missing else [])))
                 break
