@@ -2,14 +2,16 @@
 
 Run folders are made up, as real runs of 100 epochs leave them. Each step is measured in a process of its own: seconds
 of CPU and by the clock, and peak resident memory. `--parent` measures instead what a sweep's own process takes while
-its runs train.
+its runs train, and `--workers` what a training of the embedded default takes.
 
     python scripts/scale.py [RUNS ...]
     python scripts/scale.py --parent
+    python scripts/scale.py --workers
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -24,9 +26,11 @@ from typing import Any
 import numpy as np
 
 from yolo_dropout.executors import Event, Job, OnEpoch, Outcome, T, Trainer
+from yolo_dropout.executors.worker import ULTRALYTICS
 from yolo_dropout.files import RunFolder, StudyFolder
 from yolo_dropout.records import RunRecord
 from yolo_dropout.spec import StudySpec
+from yolo_dropout.study import run_study
 
 EPOCHS, RATES = 100, (0.0, 0.1, 0.2, 0.3, 0.5)
 COLUMNS = (
@@ -129,29 +133,18 @@ def step_plan(path: Path, spec: StudySpec) -> None:
 
 def step_resume(path: Path, spec: StudySpec) -> None:
     """The same command again, with nothing to do and nothing published."""
-    from yolo_dropout.study import run_study
-
     run_study(spec, path, executor=Here(), trainer=TRAINER, publish=lambda _study: None)
 
 
-def step_collect(path: Path, _spec: StudySpec) -> None:
-    """From files to curves, scores, summary and verdict."""
-    from yolo_dropout.collect import load_study
-
-    study = load_study(path)
-    for part in ("curves", "scores", "summary", "verdict"):
-        getattr(study, part)
-
-
 def step_publish(path: Path, _spec: StudySpec) -> None:
-    """As `yolo-dropout report`: all of that, and tables, pictures and report written."""
+    """As `yolo-dropout report`: from files to curves, scores and verdict; tables, pictures and report written."""
     from yolo_dropout.collect import load_study
     from yolo_dropout.publish import publish
 
     publish(load_study(path))
 
 
-STEPS = {"plan": step_plan, "collect": step_collect, "publish": step_publish, "resume": step_resume}
+STEPS = {"plan": step_plan, "resume": step_resume, "resume again": step_resume, "publish": step_publish}
 
 
 def measure(step: str, path: Path, runs: int) -> None:
@@ -182,6 +175,48 @@ def table(counts: Iterable[int]) -> None:
             print(_row(runs, "all", total), flush=True)
 
 
+def watch_parent(seconds: float = 12.0) -> None:
+    """Run a sweep whose trainings sleep, and print memory and CPU of its own process while they do."""
+    import psutil
+
+    with tempfile.TemporaryDirectory() as place:
+        sweep = psutil.Popen([sys.executable, __file__, "--sweep", place])
+        while not list(Path(place).glob("runs/*/train.log")):
+            time.sleep(0.2)
+        time.sleep(2.0)
+        before, start = sum(sweep.cpu_times()[:2]), time.perf_counter()
+        time.sleep(seconds)
+        share = (sum(sweep.cpu_times()[:2]) - before) / (time.perf_counter() - start)
+        memory = sweep.memory_info().rss / 1e6
+        torch = any("libtorch" in mapped.path for mapped in sweep.memory_maps())
+        sweep.terminate()
+        sweep.wait()
+    print(f"the sweep's own process: {memory:.0f} MB, {100 * share:.2f} % of a core, torch imported: {torch}")
+
+
+def watch_workers() -> None:
+    """Train the embedded default for two epochs, two runs at a time, and print the peak memory of each."""
+    import psutil
+
+    from yolo_dropout.embedded import default_study
+    from yolo_dropout.executors.local import LocalExecutor
+    from yolo_dropout.folder import read_config
+    from yolo_dropout.plan import plan
+
+    values = read_config(default_study())
+    spec = StudySpec.from_dict(values | {"train": values["train"] | {"epochs": 2}})
+    with tempfile.TemporaryDirectory() as place:
+        jobs = [Job(run, spec, Path(place) / run.name) for run in plan(spec)[:2]]
+        peak = dict[str, dict[int, int]](rss={}, uss={})
+        for event in LocalExecutor(2).run(jobs, ULTRALYTICS):
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    used = process.memory_full_info()
+                    for name, largest in peak.items():
+                        largest[process.pid] = max(largest.get(process.pid, 0), getattr(used, name))
+            print(type(event).__name__, {name: sorted(by.values())[-2:] for name, by in peak.items()}, flush=True)
+
+
 def _row(runs: int, step: str, took: dict[str, float]) -> str:
     return f"| {runs} | {step} | {took['cpu']:.1f} | {took['wall']:.1f} | {took['mb']:.0f} |"
 
@@ -189,6 +224,12 @@ def _row(runs: int, step: str, took: dict[str, float]) -> str:
 def main(words: list[str]) -> None:
     if words[:1] == ["--step"]:
         measure(words[1], Path(words[2]), int(words[3]))
+    elif words[:1] == ["--parent"]:
+        watch_parent()
+    elif words[:1] == ["--sweep"]:
+        run_study(spec_of(500), words[1], jobs=2, trainer=TRAINER)
+    elif words[:1] == ["--workers"]:
+        watch_workers()
     else:
         table([int(word) for word in words] or [500, 1000, 5000])
 
