@@ -22,6 +22,7 @@ LAYERS = (
     ("plan",),
     ("records",),
     ("results",),
+    ("readings",),
     ("executors",),
     ("table",),
     ("summary",),

@@ -18,6 +18,7 @@ from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import read_study_file
 from yolo_dropout.looks import due_runs, verdict_of
 from yolo_dropout.plan import Run, pending, plan
+from yolo_dropout.readings import Readings
 from yolo_dropout.records import RunRecord, read_records
 from yolo_dropout.score import Score
 from yolo_dropout.spec import StudySpec
@@ -156,16 +157,25 @@ class Study:
         return next((note for note in notes if note), None)
 
 
-def load_study(path: str | Path) -> Study:
+def load_study(path: str | Path, *, remember: bool = False) -> Study:
     """Read a study from its folder.
+
+    Args:
+        path: The folder.
+        remember: Write down what was read, so that the next time only files that have changed are read again.
 
     Raises:
         SpecError: The folder holds no study, or its spec is broken.
     """
     folder = StudyFolder(Path(path))
     spec, facts = read_study_file(folder)
-    records, notes = read_records(folder)
+    readings = Readings(folder)
+    records, notes = read_records(folder, readings.record, readings.rows)
     asked = set(plan(spec))
     records = tuple(record for record in records if record.run in asked)
-    table = read_table({item.run: folder.run(item.run.name).results for item in records if item.finished})
+    table = read_table(
+        {item.run: folder.run(item.run.name).results for item in records if item.finished}, readings.results
+    )
+    if remember:
+        readings.save()
     return Study(folder, spec, records, table, facts["prepared"], (*notes, *table.notes))

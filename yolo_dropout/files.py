@@ -163,6 +163,11 @@ class StudyFolder:
         return self.path / "report.html"
 
     @property
+    def readings(self) -> Path:
+        """What was read of the runs before; a cache that may be deleted at any time."""
+        return self.path / ".cache" / "readings.npz"
+
+    @property
     def figures(self) -> Path:
         """The pictures, PNG and SVG."""
         return self.path / "figures"
@@ -174,7 +179,7 @@ class StudyFolder:
 
 def clear_leftovers(folder: StudyFolder) -> None:
     """Remove what crashes left of atomic writes: temporary files beside those that we write."""
-    for pattern in ("", "figures/", "runs/*/"):
+    for pattern in ("", "figures/", ".cache/", "runs/*/"):
         for path in folder.path.glob(f"{pattern}.*{_TEMPORARY}*"):
             with contextlib.suppress(OSError):
                 path.unlink()

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from yolo_dropout.errors import StudyFolderError
+from yolo_dropout.executors.slots import CoreSlots, Gpu, GpuSlots, Slots
 from yolo_dropout.files import StudyFolder
 from yolo_dropout.plan import Run, pending, plan
 from yolo_dropout.records import RunRecord, read_records
-from yolo_dropout.resources import default_jobs, free_memory
+from yolo_dropout.resources import cores, default_jobs, free_memory
 from yolo_dropout.spec import StudySpec
 
 # Bytes per parameter, measured: a checkpoint with fp16 weights, and one with the optimizer's state beside them.
@@ -120,6 +121,30 @@ def fitting_jobs(asked: int | None, needs: Needs, free: int | None = None) -> tu
     if fitting < jobs:
         return fitting, f"{short}; so only {fitting} at a time"
     return jobs, f"{short}; runs may be killed, use a smaller batch or imgsz"
+
+
+def fitting_slots(
+    jobs: int | None, per_gpu: int | None, needs: Needs, gpus: Sequence[Gpu], n_cores: int | None = None
+) -> tuple[Slots, str | None]:
+    """How many runs to train at a time, and on which GPUs.
+
+    Args:
+        jobs: How many were asked for, on all GPUs together; None chooses.
+        per_gpu: How many were asked for on each GPU; None lets the first run's load decide, or `jobs`.
+        needs: What one run takes.
+        gpus: The GPUs that the study uses; none means the CPU.
+        n_cores: Cores that may be used; by default what this machine has.
+
+    Returns:
+        The slots, and a line where memory is short or `per_gpu` means nothing.
+    """
+    if gpus:
+        share = math.ceil(jobs / len(gpus)) if jobs else None
+        return GpuSlots(tuple(gpus), n_cores or cores(), per_gpu or share, jobs), None
+    fitting, note = fitting_jobs(jobs, needs)
+    return CoreSlots(fitting), note or (
+        f"per-gpu: no GPU is used here, so {per_gpu} has no effect" if per_gpu else None
+    )
 
 
 def seconds_of_a_run(

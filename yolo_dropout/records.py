@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -77,10 +77,15 @@ def read_record(folder: RunFolder) -> RunRecord:
         values = read_json(folder.record)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder.record}: cannot be read ({error}); delete it to train this run again") from error
-    return _parse(values, folder)
+    return parse_record(values, folder)
 
 
-def _parse(values: Any, folder: RunFolder) -> RunRecord:
+def parse_record(values: Any, folder: RunFolder) -> RunRecord:
+    """A record from plain values.
+
+    Raises:
+        InputError: They are none.
+    """
     try:
         record = RunRecord(**(values | {"sites": tuple(values["sites"]), "rate": float(values["rate"])}))
         sound = record.status in ("finished", "failed") and math.isfinite(record.rate) and type(record.seed) is int
@@ -92,10 +97,24 @@ def _parse(values: Any, folder: RunFolder) -> RunRecord:
     return record
 
 
-def read_records(folder: StudyFolder) -> tuple[tuple[RunRecord, ...], tuple[str, ...]]:
+def count_rows(folder: RunFolder) -> int:
+    """Rows of a run's `results.csv`, the first line and a row that is cut off left out."""
+    return max(0, folder.results.read_bytes().count(b"\n") - 1)
+
+
+def read_records(
+    folder: StudyFolder,
+    read: Callable[[RunFolder], RunRecord] = read_record,
+    rows: Callable[[RunFolder], int] = count_rows,
+) -> tuple[tuple[RunRecord, ...], tuple[str, ...]]:
     """Read the records of all runs of a study.
 
     A run's folder without a record belongs to a run that broke off, and is passed over in silence: it is pending.
+
+    Args:
+        folder: The study's folder.
+        read: Reads one record; by default from its file.
+        rows: Counts the rows of a `results.csv`; by default in the file.
 
     Returns:
         The records, seed-major, and a line for everything in `runs` that is no sound record, and for every run
@@ -110,13 +129,13 @@ def read_records(folder: StudyFolder) -> tuple[tuple[RunRecord, ...], tuple[str,
                 notes.append(f"{path}: belongs to no run of this study and is left out")
             continue
         try:
-            record = read_record(run_folder)
+            record = read(run_folder)
         except InputError as error:
             notes.append(str(error))
             continue
         if record.run.name != path.name:
             notes.append(f"{path}: holds the record of {record.run.name}; the folder was renamed and is left out")
-        elif lost := _lost(run_folder, record):
+        elif lost := _lost(run_folder, record, rows):
             notes.append(f"{run_folder.results}: {lost}, so the run counts as not yet done")
         else:
             records.append(record)
@@ -124,13 +143,12 @@ def read_records(folder: StudyFolder) -> tuple[tuple[RunRecord, ...], tuple[str,
     return tuple(sorted(records, key=lambda record: record.run)), tuple(notes)
 
 
-def _lost(folder: RunFolder, record: RunRecord) -> str | None:
+def _lost(folder: RunFolder, record: RunRecord, rows: Callable[[RunFolder], int]) -> str | None:
     """What of a finished run's curves is gone: a power cut may take the end of a file that was not flushed."""
     if not record.finished:
         return None
     if not folder.results.is_file():
         return "is gone"
-    rows = folder.results.read_bytes().count(b"\n") - 1
-    if record.epochs is not None and rows < record.epochs:
-        return f"holds {max(0, rows)} of {record.epochs} epochs that were trained"
+    if record.epochs is not None and (held := rows(folder)) < record.epochs:
+        return f"holds {held} of {record.epochs} epochs that were trained"
     return None

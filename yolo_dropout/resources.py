@@ -4,46 +4,108 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 # Peak resident memory of one training at the embedded default, measured, with room to spare.
 MEMORY_PER_RUN = 1_500_000_000
+# A cgroup v1 without a limit says a number near the largest that there is.
+_NO_LIMIT = 1 << 60
 
 
-def default_jobs(n_gpus: int = 0) -> int:
-    """How many trainings run at a time unless told otherwise.
+def default_jobs(n_cores: int | None = None, n_threads: int | None = None, free: int | None = None) -> int:
+    """How many trainings run at a time on the CPU unless told otherwise.
 
     Args:
-        n_gpus: GPUs that trainings will use; 0 means the CPU, where one training keeps one core busy.
+        n_cores: Cores that may be used; by default what this machine has.
+        n_threads: Cores that one training keeps busy; by default what Ultralytics takes.
+        free: Free main memory, bytes; by default what this machine has.
 
     Returns:
-        One per GPU, or one per core, but no more than free memory holds; at least 1.
+        As many as cores and free memory hold; at least 1.
     """
-    if n_gpus:
-        return n_gpus
-    return max(1, min(cores(), free_memory() // MEMORY_PER_RUN))
+    n_cores = cores() if n_cores is None else n_cores
+    n_threads = threads_per_run() if n_threads is None else n_threads
+    free = free_memory() if free is None else free
+    return max(1, min(n_cores // n_threads, free // MEMORY_PER_RUN))
 
 
-def cores() -> int:
-    """Cores that this process may use."""
+def threads_per_run(n_machine: int | None = None) -> int:
+    """Threads of one training on the CPU, which Ultralytics sets whatever OMP_NUM_THREADS says.
+
+    Args:
+        n_machine: Cores of the machine, used or not, without limits: so Ultralytics counts them.
+    """
+    return min(8, max(1, (n_machine or os.cpu_count() or 1) - 1))
+
+
+def cores(root: Path = Path("/")) -> int:
+    """Cores that this process may use: its affinity, and the quota of its cgroup and of those above it.
+
+    Args:
+        root: Where `proc` and `sys` are.
+    """
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(affinity, int(_cgroup_cores())))
+    return max(1, int(min([affinity, *_quotas(root)])))
 
 
-def _cgroup_cores() -> float:
+def free_memory(root: Path = Path("/"), available: int | None = None) -> int:
+    """Memory that can be had without swapping, bytes: of the machine, and of this process's cgroups.
+
+    Args:
+        root: Where `proc` and `sys` are.
+        available: What the machine has, bytes; by default asked.
+    """
+    if available is None:
+        import psutil
+
+        available = int(psutil.virtual_memory().available)
+    return max(0, min([available, *_memory_left(root)]))
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    for folder in _cgroups(root, ""):
+        with contextlib.suppress(OSError, ValueError):
+            quota, period = (folder / "cpu.max").read_text().split()
+            yield int(quota) / int(period)
+    for folder in _cgroups(root, "cpu"):
+        with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+            quota_us = int((folder / "cpu.cfs_quota_us").read_text())
+            if quota_us > 0:
+                yield quota_us / int((folder / "cpu.cfs_period_us").read_text())
+
+
+def _memory_left(root: Path) -> Iterator[int]:
+    for controller, limit, usage in (
+        ("", "memory.max", "memory.current"),
+        ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        for folder in _cgroups(root, controller):
+            with contextlib.suppress(OSError, ValueError):
+                most = int((folder / limit).read_text())
+                if most < _NO_LIMIT:
+                    used = int((folder / usage).read_text())
+                    yield most - used + _reclaimable(folder)
+
+
+def _reclaimable(folder: Path) -> int:
+    """Bytes of files in memory that a cgroup counts as used and gives up before anything swaps."""
     with contextlib.suppress(OSError, ValueError):
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return int(quota) / int(period)
-    return 1e9
+        lines = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return int(lines.get("inactive_file", 0))
+    return 0
 
 
-def free_memory() -> int:
-    """Memory that can be had without swapping, bytes."""
-    import psutil
-
-    free = int(psutil.virtual_memory().available)
-    with contextlib.suppress(OSError, ValueError):
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
-        free = min(free, limit - used)
-    return max(0, free)
+def _cgroups(root: Path, controller: str) -> Iterator[Path]:
+    """The folders of this process's cgroup and of those above it; `controller` is empty for version 2."""
+    top = root / "sys/fs/cgroup" / controller
+    own = PurePosixPath("/")
+    with contextlib.suppress(OSError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, _, rest = line.partition(":")
+            names, _, path = rest.partition(":")
+            if controller in names.split(","):
+                own = PurePosixPath(path)
+    # In a container the path may be one that only the host has; then its folders are not there, and the top counts.
+    for place in (own, *own.parents):
+        yield top / place.relative_to("/")

@@ -12,11 +12,12 @@ from typing import Any
 from yolo_dropout.collect import Study, load_study
 from yolo_dropout.executors import Ended, Event, Executor, Job, Trainer
 from yolo_dropout.executors.local import LocalExecutor
+from yolo_dropout.executors.slots import Gpu
 from yolo_dropout.executors.worker import ULTRALYTICS
 from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import check_same_study, hold, write_study_file
 from yolo_dropout.plan import Run, pending
-from yolo_dropout.preflight import Needs, check_disk, fitting_jobs, little_disk
+from yolo_dropout.preflight import Needs, check_disk, fitting_slots, little_disk
 from yolo_dropout.publish import publish as publish_all
 from yolo_dropout.records import RunRecord
 from yolo_dropout.spec import StudySpec
@@ -30,6 +31,7 @@ def run_study(
     out: str | Path,
     *,
     jobs: int | None = None,
+    per_gpu: int | None = None,
     run_timeout_s: float | None = None,
     retry_failed: bool = False,
     continue_broken: bool = False,
@@ -49,7 +51,8 @@ def run_study(
     Args:
         spec: What to do.
         out: The study's folder; a study that is there already goes on.
-        jobs: How many runs train at a time; by default one per GPU, or per core, as far as memory goes.
+        jobs: How many runs train at a time; by default as many as cores, memory or GPUs allow.
+        per_gpu: How many runs share a GPU; by default what the first run's memory and utilisation allow.
         run_timeout_s: A run that takes longer is stopped and recorded as failed; None waits for ever.
         retry_failed: Train runs again that have failed before.
         continue_broken: Go on with runs that broke off from their `last.pt`, instead of starting them over.
@@ -76,10 +79,11 @@ def run_study(
         check_same_study(folder, spec)
         prepared = prepare(spec, folder.folds, executor or LocalExecutor(), trainer, folder.path / "prepare.log")
         needs = Needs.of(spec, prepared)
-        slots, little_memory = fitting_jobs(jobs, needs)
-        check_disk(folder, spec, needs, slots)
+        gpus = [Gpu(**values) for values in prepared.pop("gpus", ())]
+        slots, little_memory = fitting_slots(jobs, per_gpu, needs, gpus)
+        check_disk(folder, spec, needs, slots.now)
         write_study_file(folder, spec, prepared)
-        study, ended = load_study(folder.path), list[RunRecord]()
+        study, ended = load_study(folder.path, remember=True), list[RunRecord]()
         for note in filter(None, (*prepared.get("notes", ()), little_memory, *study.notes)):
             on_note(note)
         retry = {record.run for record in study.failed} if retry_failed else set()
@@ -96,7 +100,7 @@ def run_study(
                     if isinstance(event, Ended):
                         ended.append(event.record)
                     on_event(event)
-            study = load_study(folder.path)
+            study = load_study(folder.path, remember=True)
             if reason := obstacle():
                 study = replace(study, notes=(*study.notes, *([reason] if study.missing else [])))
                 break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,17 +45,18 @@ class Table:
         return next((name for name in HEADLINE_METRICS if name in self.metrics), None)
 
 
-def read_table(runs: Mapping[Run, Path]) -> Table:
+def read_table(runs: Mapping[Run, Path], read: Callable[[Path], Results] = read_results) -> Table:
     """Read the `results.csv` of every run.
 
     Args:
         runs: Path of `results.csv` by run.
+        read: Reads one; by default from its file.
     """
     results: dict[Run, Results] = {}
     notes: list[str] = []
     for run in sorted(runs):
         try:
-            results[run] = read_results(runs[run])
+            results[run] = read(runs[run])
         except InputError as error:
             notes.append(f"{error}; the run is left out")
             continue
@@ -74,7 +75,9 @@ def curves(table: Table) -> pd.DataFrame:
     blocks = [table.results[run] for run in runs]
     sizes = np.array([block.matrix.size for block in blocks], dtype=np.int64)
     codes = {name: code for code, name in enumerate(table.metrics)}
-    metric = [np.repeat([codes[name] for name in block.metrics], len(block.epochs)) for block in blocks]
+    metric = [
+        np.repeat(np.array([codes[name] for name in block.metrics], np.int16), len(block.epochs)) for block in blocks
+    ]
     return pd.DataFrame(
         {
             "rate": np.repeat(np.array([run.rate for run in runs], dtype=np.float64), sizes),
@@ -92,13 +95,13 @@ def _fold_column(runs: Sequence[Run], sizes: NDArray[np.int64]) -> dict[str, NDA
     return {"fold": np.repeat(np.array(folds, dtype=np.int64), sizes)} if folds else {}
 
 
-def _codes(parts: Sequence[NDArray[np.integer[Any]]]) -> NDArray[np.int64]:
-    codes: NDArray[np.int64] = _joined(parts, np.int64)
+def _codes(parts: Sequence[NDArray[np.integer[Any]]]) -> NDArray[np.int16]:
+    codes: NDArray[np.int16] = _joined(parts, np.int16)
     return codes
 
 
 def _joined(parts: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
-    return np.concatenate(parts).astype(dtype) if parts else np.empty(0, dtype)
+    return np.concatenate(parts).astype(dtype, copy=False) if parts else np.empty(0, dtype)
 
 
 def score_of(results: Results, score: Score) -> float:

@@ -11,6 +11,7 @@ from yolo_dropout.cli import FINISHED
 from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors import Trainer
 from yolo_dropout.executors.local import LocalExecutor
+from yolo_dropout.executors.slots import Gpu
 from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import check_same_study
 from yolo_dropout.plan import plan
@@ -18,7 +19,7 @@ from yolo_dropout.preflight import (
     Needs,
     check_disk,
     duration,
-    fitting_jobs,
+    fitting_slots,
     free_disk,
     missing_runs,
     seconds_of_a_run,
@@ -30,7 +31,7 @@ from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import prepare
 
 
-def dry_run(spec: StudySpec, out: Path, jobs: int | None, trainer: Trainer) -> int:
+def dry_run(spec: StudySpec, out: Path, jobs: int | None, per_gpu: int | None, trainer: Trainer) -> int:
     """Check all that a sweep checks before its first run, and print the plan with what it will take.
 
     Returns:
@@ -47,7 +48,9 @@ def dry_run(spec: StudySpec, out: Path, jobs: int | None, trainer: Trainer) -> i
         prepared = prepare(spec, Path(logs) / "folds", executor, trainer, log)
         per_image = None if any(record.finished for record in records) else _rehearsed(executor, trainer, spec, log)
     needs = Needs.of(spec, prepared)
-    slots, little_memory = fitting_jobs(jobs, needs)
+    gpus = [Gpu(**values) for values in prepared.pop("gpus", ())]
+    places, little_memory = fitting_slots(jobs, per_gpu, needs, gpus)
+    slots = places.now
     check_disk(folder, spec, needs, slots)
     run_s, runs = seconds_of_a_run(spec, prepared, records, per_image), len(missing_runs(folder, spec))
     lines = [

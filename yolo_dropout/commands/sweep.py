@@ -44,7 +44,8 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     """
     spec = spec_from(options)
     out = Path(options.out) if options.out is not None else default_out(spec)
-    jobs, timeout_s = _jobs(options.jobs), _seconds("run-timeout", options.run_timeout)
+    jobs, per_gpu = _count("jobs", options.jobs), _count("per-gpu", options.per_gpu)
+    timeout_s = _seconds("run-timeout", options.run_timeout)
     epochs = spec.epochs
     warm_up()  # before the imports that take a while, so that both load at the same time
     from yolo_dropout.commands.dry_run import dry_run
@@ -52,7 +53,7 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     from yolo_dropout.study import run_study
 
     if options.dry_run:
-        return dry_run(spec, out, jobs, trainer)
+        return dry_run(spec, out, jobs, per_gpu, trainer)
     console = Console()
     with Interrupts(console) as interrupts, _served(out, console) if options.serve else nullcontext():
         try:
@@ -61,6 +62,7 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
                     spec,
                     out,
                     jobs=jobs,
+                    per_gpu=per_gpu,
                     run_timeout_s=timeout_s,
                     trainer=trainer,
                     retry_failed=options.retry_failed,
@@ -141,11 +143,11 @@ def _seeds(words: Sequence[str]) -> int | tuple[int, ...]:
     return seeds[0] if len(seeds) == 1 else tuple(seeds)
 
 
-def _jobs(word: str | None) -> int | None:
+def _count(name: str, word: str | None) -> int | None:
     if word in (None, "auto"):
         return None
     if not re.fullmatch(r"[1-9]\d{0,3}", word or ""):
-        raise SpecError(f"jobs: must be auto or a whole number of at least 1, got {word!r}")
+        raise SpecError(f"{name}: must be auto or a whole number of at least 1, got {word!r}")
     return int(word or 1)
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -17,6 +17,8 @@ from yolo_dropout.spec import StudySpec
 
 T = TypeVar("T")
 OnEpoch = Callable[[dict[str, float]], None]
+# Beside an epoch's row, a worker tells its peak GPU memory under this name.
+GPU_BYTES = "gpu/bytes"
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ class Job:
         """The checkpoint to go on from; None to start over."""
         last = self.path / "weights" / "last.pt"
         return last if self.continue_broken and last.exists() else None
+
+    def on_gpu(self, index: int) -> Job:
+        """The same job, told to train on one GPU."""
+        return replace(self, spec=replace(self.spec, train={**self.spec.train, "device": index}))
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ class Started:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """A run has finished an epoch; `values` are that row of `results.csv`."""
+    """A run has finished an epoch; `values` are that row of `results.csv`, and `gpu/bytes` where it uses a GPU."""
 
     run: Run
     values: Mapping[str, float]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Generator, Iterable
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import Any
 
 import yolo_dropout.errors
 from yolo_dropout.errors import InputError, WorkerError, YoloDropoutError
-from yolo_dropout.executors import Ended, EpochDone, Event, Job, Started, T, Trainer
+from yolo_dropout.executors import GPU_BYTES, Ended, EpochDone, Event, Job, Started, T, Trainer
+from yolo_dropout.executors.gpus import utilisation
 from yolo_dropout.executors.processes import (
     cause_of_death,
     interrupts_held_back,
@@ -22,8 +23,12 @@ from yolo_dropout.executors.processes import (
     settle,
     start,
 )
-from yolo_dropout.executors.worker import one_line, ready_folder, run_job
+from yolo_dropout.executors.slots import ANYWHERE, CoreSlots, Gpu, GpuSlots, Seen, Slots, look
+from yolo_dropout.executors.worker import one_line, out_of_memory, ready_folder, run_job
 from yolo_dropout.records import RunRecord, read_record, write_record
+
+# While a first run is measured, its GPU's utilisation is read so often, s.
+_SAMPLE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,14 @@ class LocalExecutor:
     """Trains on this machine.
 
     Attributes:
-        slots: How many runs train at a time.
+        slots: How many runs train at a time, and on which GPUs.
         run_timeout_s: A run that takes longer is stopped and recorded as failed; None waits for ever.
+        utilisation: Tells how busy a GPU is; asked while a first run shows what one takes.
     """
 
-    slots: int = 1
+    slots: int | Slots = 1
     run_timeout_s: float | None = None
+    utilisation: Callable[[Gpu], float | None] = utilisation
 
     def call(self, function: Callable[..., T], *arguments: Any, log: Path) -> T:
         """Call `function` in a fresh process whose output goes to `log`; see `Executor`."""
@@ -59,20 +66,32 @@ class LocalExecutor:
 
     def run(self, jobs: Iterable[Job], trainer: Trainer) -> Generator[Event, None, None]:
         """Train the jobs; see `Executor`. Closing the iterator kills the trainings that still run."""
-        waiting, running = iter(jobs), dict[Any, _Worker]()
+        slots = CoreSlots(self.slots) if isinstance(self.slots, int) else self.slots
+        waiting, again, running = iter(jobs), list[Job](), dict[Any, _Worker]()
         try:
             while True:
-                for job in _take(waiting, self.slots - len(running)):
+                while (place := slots.place([worker.place for worker in running.values()])) is not None:
+                    job = again.pop() if again else next(waiting, None)
+                    if job is None:
+                        break
                     with interrupts_held_back():  # none may come between starting a worker and knowing it
-                        worker = _Worker.start(job, trainer)
+                        worker = _Worker.start(job, trainer, place)
                         running[worker.connection] = worker
                     yield Started(job.run)
                 if not running:
                     return
-                for connection in wait(list(running), self._patience(running)):
-                    event = running[connection].receive()
+                ready = wait(list(running), self._patience(running, slots.measuring))
+                if isinstance(slots, GpuSlots) and slots.measuring:
+                    slots = look(slots, {worker.place: worker.seen for worker in running.values()}, self.utilisation)
+                for connection in ready:
+                    worker = running[connection]
+                    event = worker.receive()
                     if isinstance(event, Ended):
                         del running[connection]
+                        if _shared(worker, running.values()) and out_of_memory(event.record.error):
+                            slots = slots.crowded()
+                            again.append(worker.job)  # once more, and with a GPU of its own
+                            continue
                     yield event
                 for worker in self._overdue(running):
                     del running[worker.connection]
@@ -81,9 +100,11 @@ class LocalExecutor:
             for worker in running.values():
                 worker.kill()
 
-    def _patience(self, running: dict[Any, _Worker]) -> float | None:
+    def _patience(self, running: dict[Any, _Worker], measuring: bool) -> float | None:
         if self.run_timeout_s is None:
-            return None
+            return _SAMPLE_S if measuring else None
+        if measuring:
+            return min(_SAMPLE_S, self._patience(running, False) or 0.0)
         return max(0.0, min(worker.started for worker in running.values()) + self.run_timeout_s - time.monotonic())
 
     def _overdue(self, running: dict[Any, _Worker]) -> list[_Worker]:
@@ -93,13 +114,9 @@ class LocalExecutor:
         return [worker for worker in running.values() if worker.started <= oldest]
 
 
-def _take(jobs: Iterator[Job], most: int) -> Iterator[Job]:
-    # One at a time, and only when a slot is free: whoever hands out the jobs may stop at any moment.
-    for _ in range(most):
-        job = next(jobs, None)
-        if job is None:
-            return
-        yield job
+def _shared(worker: _Worker, others: Collection[_Worker]) -> bool:
+    """Whether a run had others beside it on its GPU when it ended."""
+    return worker.place != ANYWHERE and any(other.place == worker.place for other in others)
 
 
 @dataclass(frozen=True)
@@ -110,18 +127,23 @@ class _Worker:
     process: BaseProcess
     connection: Connection[Any, Any]
     started: float
+    place: int = ANYWHERE
+    seen: Seen = field(default_factory=Seen)
 
     @classmethod
-    def start(cls, job: Job, trainer: Trainer) -> _Worker:
+    def start(cls, job: Job, trainer: Trainer, place: int) -> _Worker:
         ready_folder(job)
         receiver, sender = multiprocessing.Pipe(duplex=False)
-        return cls(job, start(_work, sender, job, trainer), receiver, time.monotonic())
+        process = start(_work, sender, job if place == ANYWHERE else job.on_gpu(place), trainer)
+        return cls(job, process, receiver, time.monotonic(), place)
 
     def receive(self) -> Event:
         last_words = None
         try:
             message = self.connection.recv()
             if not isinstance(message, str):
+                self.seen.epochs += 1
+                self.seen.gpu_bytes = max(self.seen.gpu_bytes, message.get(GPU_BYTES, 0.0))
                 return EpochDone(self.job.run, message)
             last_words = message
         except (EOFError, OSError):

@@ -16,12 +16,15 @@ from typing import Any
 import numpy as np
 
 from yolo_dropout.errors import InputError, StudyFolderError
-from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors import GPU_BYTES, Job, OnEpoch, Outcome, Trainer
 from yolo_dropout.executors.trackers import tracker_environment
 from yolo_dropout.files import flush_to_disk
 from yolo_dropout.records import RunRecord, write_record
 from yolo_dropout.results import VAL_LOSS, Results, read_results
 from yolo_dropout.spec import StudySpec
+
+# What torch does not count: the driver's context and the libraries' kernels, bytes.
+_CUDA_CONTEXT = 600_000_000
 
 
 def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
@@ -38,7 +41,7 @@ def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
 
     def count_epoch(values: dict[str, float]) -> None:
         epochs.add(int(values["epoch"]))
-        on_epoch(values)
+        on_epoch(values | gpu_memory())
 
     try:
         outcome, error = trainer.train(job, count_epoch), None
@@ -68,6 +71,14 @@ def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
     return record
 
 
+def gpu_memory() -> dict[str, float]:
+    """Peak memory that this process has had of its GPU, bytes, by the key of an epoch's message; empty without one."""
+    torch = sys.modules.get("torch")  # a trainer that has not imported it has used no GPU
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    return {GPU_BYTES: float(torch.cuda.max_memory_reserved() + _CUDA_CONTEXT)}
+
+
 def _whole_results(job: Job, epochs: set[int]) -> Results:
     results = read_results(job.folder.results)
     flush_to_disk(job.folder.results)
@@ -89,24 +100,29 @@ def one_line(error: BaseException) -> str:
 
 
 def _way_out(error: BaseException) -> str:
-    text = str(error)
-    if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
+    if isinstance(error, MemoryError) or out_of_memory(str(error)):
         return "; try fewer --jobs, or a smaller batch or imgsz"
     return ""
+
+
+def out_of_memory(error: str | None) -> bool:
+    """Whether an error says that memory has run out."""
+    return error is not None and ("out of memory" in error or "allocate memory" in error)
 
 
 def prepare(spec: StudySpec) -> dict[str, Any]:
     """Check a spec against the real model and data, and warm the label cache; see `training.prepare`.
 
     Returns:
-        What `training.prepare` found, and what `rehearsal.footprint` measured.
+        What `training.prepare` found, what `rehearsal.footprint` measured, and `gpus`, as `gpus_of` lists them.
     """
+    from yolo_dropout.executors.gpus import gpus_of
     from yolo_dropout.executors.rehearsal import footprint
     from yolo_dropout.training import prepare as prepare_training
 
     _check_schedule(spec)
     found = prepare_training(spec.model, spec.data, dict(spec.train), spec.rates, spec.where, spec.kind)
-    return asdict(found) | footprint(spec)
+    return asdict(found) | footprint(spec) | {"gpus": gpus_of(spec)}
 
 
 def _check_schedule(spec: StudySpec) -> None:

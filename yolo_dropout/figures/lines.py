@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from yolo_dropout.figures import series, style, words
 from yolo_dropout.figures.labels import end_labels
-from yolo_dropout.figures.runs import draw_runs
+from yolo_dropout.figures.runs import MOST_RUNS, draw_runs
 
 if TYPE_CHECKING:
     from yolo_dropout.decision import Verdict
@@ -65,7 +65,7 @@ def loss_components(curves: pd.DataFrame, branch_note: str | None = None) -> Fig
         figure,
         _parts_words(curves, parts),
         "Parts of the validation loss by epoch, lower is better",
-        [_how(curves), branch_note],
+        [_how(curves, series.by_run(curves, parts[0]).shape[1]), branch_note],
     )
     figure.subplots_adjust(wspace=0.28, hspace=0.75, top=figure.subplotpars.top - 0.45 / figure.get_figheight())
     _legend(figure, palette)
@@ -81,7 +81,7 @@ def _by_epoch(curves: pd.DataFrame, metric: str, ending: str | None, branch_note
     style.epoch_axis(ax)
     name = words.metric_name(metric)
     subtitle = f"{words.capital(name)} by epoch, {'lower' if lower else 'higher'} is better"
-    notes = [" ".join(filter(None, [_how(curves), ending])), branch_note]
+    notes = [" ".join(filter(None, [_how(curves, runs.shape[1]), ending])), branch_note]
     style.finish(figure, _best_words(runs, name, lower=lower), subtitle, notes, right_in=1.5)
     end_labels(ax, ends, palette)
     return figure
@@ -122,12 +122,13 @@ def _parts_words(curves: pd.DataFrame, parts: list[str]) -> str:
     return f"Without dropout, {name} rises most after its minimum: by {rises[worst]:.0%}"
 
 
-def _how(curves: pd.DataFrame) -> str:
+def _how(curves: pd.DataFrame, n_runs: int) -> str:
     seeds = int(curves["seed"].nunique())
     if len(curves[series.block_columns(curves)].drop_duplicates()) < 2:
         return "One seed per rate. Dot: best epoch."
     folds = f"{curves['fold'].nunique()} folds x " if "fold" in curves else ""
-    return f"Thick: mean over {folds}{words.seeds(seeds)}. Faint: single runs. Dot: the mean's best epoch."
+    single = "single runs" if n_runs <= MOST_RUNS else f"{MOST_RUNS} of {n_runs} runs"
+    return f"Thick: mean over {folds}{words.seeds(seeds)}. Faint: {single}. Dot: the mean's best epoch."
 
 
 def _legend(figure: Figure, palette: Mapping[float, str]) -> None:

@@ -82,7 +82,9 @@ def _pairs(ax: Axes, values: pd.DataFrame) -> None:
     many = len(values) > MANY_SEEDS
     rows = values.to_numpy(dtype=float)
     lines = [np.column_stack([places, row])[np.isfinite(row)] for row in rows]
-    ax.add_collection(LineCollection(lines, colors=style.MUTED, linewidths=0.8, alpha=0.1 if many else 0.4, zorder=1))
+    ax.add_collection(
+        LineCollection(lines, colors=style.MUTED, linewidths=0.8, alpha=0.1 if many else 0.4, zorder=1, rasterized=many)
+    )
     for place, rate in zip(places, values.columns, strict=True):
         ax.plot(
             np.full(len(values), place),
@@ -93,6 +95,7 @@ def _pairs(ax: Axes, values: pd.DataFrame) -> None:
             alpha=0.2 if many else 0.65,
             markeredgewidth=0,
             zorder=2,
+            rasterized=many,
         )
     ax.set_xticks(places, [_tick(float(rate)) for rate in values.columns])
     ax.set_xlim(-0.5, max(len(places) - 0.5, 0.5))

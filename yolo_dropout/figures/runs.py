@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from numpy.typing import NDArray
 
 from yolo_dropout.figures import series, style
 
-MANY_RUNS = 150
+MANY_RUNS, MOST_RUNS = 150, 500
 SETTLED = 0.2
 # Differences below this share of the value are not worth an axis of their own.
 SAME = 1e-3
@@ -63,10 +64,16 @@ def draw_runs(
 def _faint(ax: Axes, runs: pd.DataFrame, palette: Mapping[float, str]) -> None:
     many = runs.shape[1] > MANY_RUNS
     epochs = runs.index.to_numpy(dtype=float)
-    lines = [np.column_stack([epochs, values]) for values in runs.to_numpy(dtype=float).T]
-    tints = [palette[float(rate)] for rate in runs.columns.get_level_values(0)]
+    shown = runs.iloc[:, shown_runs(runs.shape[1])]
+    lines = [np.column_stack([epochs, curve]) for curve in shown.to_numpy(dtype=float).T]
+    tints = [palette[float(rate)] for rate in shown.columns.get_level_values(0)]
     width, alpha = (0.6, 0.07) if many else (0.9, 0.3)
     ax.add_collection(LineCollection(lines, colors=tints, linewidths=width, alpha=alpha, zorder=2, rasterized=many))
+
+
+def shown_runs(n_runs: int) -> NDArray[np.int64]:
+    """Places of the runs that are drawn faint: all, or 500 of them evenly spread, since more only blacken the page."""
+    return np.linspace(0, n_runs - 1, min(n_runs, MOST_RUNS)).round().astype(np.int64)
 
 
 def _line(ax: Axes, curve: series.Curve, colour: str, **look: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from yolo_dropout.agreement import agreement
 from yolo_dropout.figures import study_figures
@@ -27,13 +28,16 @@ SCRIPTS = ("d3.min.js", "plot.umd.min.js", "charts.js", "report.js")
 ABSENT = "–"
 
 
-def render_report(data: ReportData, *, live_version: str | None = None) -> str:
+def render_report(
+    data: ReportData, *, live_version: str | None = None, figures: Mapping[str, Figure] | None = None
+) -> str:
     """The page as HTML text: nothing is loaded from elsewhere, and without scripts it still shows everything.
 
     Args:
         data: The study.
         live_version: Where the page is served while the study runs: what the server calls this state. The page
             then asks for newer ones; static pictures, which take seconds to draw, are left out.
+        figures: What `study_figures` has drawn of this study; by default it is drawn here.
     """
     scripts = [_static(name) for name in SCRIPTS]
     return (
@@ -47,7 +51,7 @@ def render_report(data: ReportData, *, live_version: str | None = None) -> str:
             style=Markup(_static("report.css")),
             palette=_palette(data.rates),
             payload=payload(data),
-            figures={} if live_version is not None else _pictures(data),
+            figures={} if live_version is not None else _pictures(data, figures),
             warnings=warnings_of(data),
             agreement=agreement(*data.all_scores),
             headline=verdict_words(data.verdict),
@@ -98,8 +102,8 @@ def _palette(rates: list[float]) -> Markup:
     return Markup(f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}")
 
 
-def _pictures(data: ReportData) -> dict[str, Markup]:
-    figures = study_figures(
+def _pictures(data: ReportData, drawn: Mapping[str, Figure] | None) -> dict[str, Markup]:
+    figures = drawn or study_figures(
         data.curves,
         data.scores,
         data.verdict,

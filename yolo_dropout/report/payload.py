@@ -69,8 +69,8 @@ def _metric(name: str, runs: pd.DataFrame, rates: list[float], per_run: int) -> 
         "best": [None if point is None else _numbers(point) for point in best],
         "runEpochs": epochs[coarse].tolist(),
         "runs": [
-            [rates.index(rate), block, _numbers(values[coarse])]
-            for (rate, block), values in zip(series.run_keys(runs), runs.to_numpy().T, strict=True)
+            [rates.index(rate), block, _numbers(curve)]
+            for (rate, block), curve in zip(series.run_keys(runs), runs.to_numpy()[coarse].T.tolist(), strict=True)
             if rate in rates
         ],
     }

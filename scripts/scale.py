@@ -1,0 +1,238 @@
+"""What planning, resuming, collecting and publishing take as a study grows, on one core.
+
+Run folders are made up, as real runs of 100 epochs leave them. Each step is measured in a process of its own: seconds
+of CPU and by the clock, and peak resident memory. `--parent` measures instead what a sweep's own process takes while
+its runs train, and `--workers` what a training of the embedded default takes.
+
+    python scripts/scale.py [RUNS ...]
+    python scripts/scale.py --parent
+    python scripts/scale.py --workers
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from yolo_dropout.executors import Event, Job, OnEpoch, Outcome, T, Trainer
+from yolo_dropout.executors.worker import ULTRALYTICS
+from yolo_dropout.files import RunFolder, StudyFolder
+from yolo_dropout.records import RunRecord
+from yolo_dropout.spec import StudySpec
+from yolo_dropout.study import run_study
+
+EPOCHS, RATES = 100, (0.0, 0.1, 0.2, 0.3, 0.5)
+COLUMNS = (
+    "epoch,time,train/box_loss,train/cls_loss,train/l1_loss,metrics/precision(B),metrics/recall(B),metrics/mAP50(B),"
+    "metrics/mAP50-95(B),val/box_loss,val/cls_loss,val/l1_loss,lr/pg0,lr/pg1,lr/pg2"
+)
+SITES = tuple(f"model.23.{branch}.{level}.{depth}" for branch in ("cv2", "cv3") for level in range(3) for depth in "01")
+
+
+def prepare(_spec: StudySpec) -> dict[str, Any]:
+    """Find nothing wrong."""
+    return {"task": "detect", "n_train": 64, "n_val": 200, "parameters": 2_500_000, "sites": list(SITES), "notes": []}
+
+
+def sleep(job: Job, on_epoch: OnEpoch) -> Outcome:
+    """Train by sleeping: an epoch of `VALUES` every half second."""
+    for epoch in range(1, job.spec.epochs + 1):
+        time.sleep(0.5)
+        on_epoch({"epoch": float(epoch), "val/box_loss": 1.0})
+    job.folder.results.write_text(results_text(job.run.seed, job.run.rate))
+    return Outcome(SITES, {}, {})
+
+
+TRAINER = Trainer(prepare, sleep)
+
+
+class Here:
+    """An executor that calls in this very process, so that all it takes is measured; it has no runs to train."""
+
+    def call(self, function: Callable[..., T], *arguments: Any, log: Path) -> T:  # noqa: ARG002
+        """Call it."""
+        return function(*arguments)
+
+    def run(self, jobs: Iterable[Job], trainer: Trainer) -> Generator[Event, None, None]:  # noqa: ARG002
+        """Train nothing: every run of these studies is finished."""
+        yield from ()
+
+
+def results_text(seed: int, rate: float, epochs: int = EPOCHS) -> str:
+    """A `results.csv` as Ultralytics prints it."""
+    rng = np.random.default_rng([seed, round(1000 * rate)])
+    t = np.arange(1, epochs + 1) / epochs
+    loss = 1.2 + 0.05 * rng.normal() + np.exp(-6 * t) + 0.3 * (1 - rate) * np.clip(t - 0.5, 0, None)
+    parts = np.outer(loss, (1.0, 0.8, 0.3)) * (1 + 0.02 * rng.normal(size=(epochs, 3)))
+    metrics = np.clip(np.outer(1 / (1 + loss), (1.2, 1.1, 1.0, 0.7)) + 0.01 * rng.normal(size=(epochs, 4)), 0, 1)
+    rates = np.outer(1 - 0.99 * t, (2e-3, 2e-3, 2e-3))
+    values = np.column_stack(
+        [np.arange(1, epochs + 1), 3.1 * np.arange(1, epochs + 1), 1.1 * parts, metrics, parts, rates]
+    )
+    return "\n".join([COLUMNS, *(",".join(f"{value:.6g}" for value in row) for row in values)]) + "\n"
+
+
+def record_of(seed: int, rate: float) -> RunRecord:
+    """A `run.json` as a run writes it."""
+    proof = {
+        "kind": "dropout2d",
+        "schedule": "constant",
+        "train_differs": True,
+        "eval_differs": False,
+        "live_rates": {str(epoch): rate for epoch in range(1, EPOCHS + 1)},
+        "branch_note": "Validation losses describe the one-to-one branch.",
+    }
+    versions = {"python": "3.11", "torch": "2.9", "ultralytics": "8.4.190"}
+    started = "2026-01-01T00:00:00+00:00"
+    return RunRecord(rate, seed, "finished", None, None, started, 300.0, EPOCHS, SITES, proof, versions)
+
+
+def spec_of(runs: int) -> StudySpec:
+    """So many runs: the five default rates, and seeds."""
+    return StudySpec(
+        model="yolo26n.yaml",
+        data="made-up.yaml",
+        rates=RATES,
+        seeds=tuple(range(runs // len(RATES))),
+        train={"epochs": EPOCHS},
+    )
+
+
+def make(folder: StudyFolder, spec: StudySpec) -> None:
+    """Make the run folders of a finished study, without waiting for the disk."""
+    from dataclasses import asdict
+
+    from yolo_dropout.folder import write_study_file
+    from yolo_dropout.plan import plan
+
+    for run in plan(spec):
+        where: RunFolder = folder.run(run.name)
+        where.path.mkdir(parents=True)
+        where.results.write_text(results_text(run.seed, run.rate))
+        where.record.write_text(json.dumps(asdict(record_of(run.seed, run.rate)), indent=2))
+    write_study_file(folder, spec, prepare(spec))
+
+
+def step_plan(path: Path, spec: StudySpec) -> None:
+    """Which runs are missing, as before the first run."""
+    from yolo_dropout.preflight import missing_runs
+
+    missing_runs(StudyFolder(path), spec)
+
+
+def step_resume(path: Path, spec: StudySpec) -> None:
+    """The same command again, with nothing to do and nothing published."""
+    run_study(spec, path, executor=Here(), trainer=TRAINER, publish=lambda _study: None)
+
+
+def step_publish(path: Path, _spec: StudySpec) -> None:
+    """As `yolo-dropout report`: from files to curves, scores and verdict; tables, pictures and report written."""
+    from yolo_dropout.collect import load_study
+    from yolo_dropout.publish import publish
+
+    publish(load_study(path))
+
+
+STEPS = {"plan": step_plan, "resume": step_resume, "resume again": step_resume, "publish": step_publish}
+
+
+def measure(step: str, path: Path, runs: int) -> None:
+    """Do one step in this process, on one core, and print what it took."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    clock = time.perf_counter()
+    STEPS[step](path, spec_of(runs))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = {"cpu": used.ru_utime + used.ru_stime, "wall": time.perf_counter() - clock}
+    print(json.dumps(seconds | {"mb": used.ru_maxrss / 1000}))
+
+
+def table(counts: Iterable[int]) -> None:
+    """Print a row per study and step."""
+    print("| runs | step | CPU s | wall s | peak MB |\n|---|---|---|---|---|", flush=True)
+    for runs in counts:
+        with tempfile.TemporaryDirectory() as place:
+            make(StudyFolder(Path(place)), spec_of(runs))
+            total = {"cpu": 0.0, "wall": 0.0, "mb": 0.0}
+            for step in STEPS:
+                words = [sys.executable, __file__, "--step", step, place, str(runs)]
+                took = json.loads(
+                    subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+                )
+                total = {name: (max if name == "mb" else sum)((total[name], took[name])) for name in total}
+                print(_row(runs, step, took), flush=True)
+            print(_row(runs, "all", total), flush=True)
+
+
+def watch_parent(seconds: float = 12.0) -> None:
+    """Run a sweep whose trainings sleep, and print memory and CPU of its own process while they do."""
+    import psutil
+
+    with tempfile.TemporaryDirectory() as place:
+        sweep = psutil.Popen([sys.executable, __file__, "--sweep", place])
+        while not list(Path(place).glob("runs/*/train.log")):
+            time.sleep(0.2)
+        time.sleep(2.0)
+        before, start = sum(sweep.cpu_times()[:2]), time.perf_counter()
+        time.sleep(seconds)
+        share = (sum(sweep.cpu_times()[:2]) - before) / (time.perf_counter() - start)
+        memory = sweep.memory_info().rss / 1e6
+        torch = any("libtorch" in mapped.path for mapped in sweep.memory_maps())
+        sweep.terminate()
+        sweep.wait()
+    print(f"the sweep's own process: {memory:.0f} MB, {100 * share:.2f} % of a core, torch imported: {torch}")
+
+
+def watch_workers() -> None:
+    """Train the embedded default for two epochs, two runs at a time, and print the peak memory of each."""
+    import psutil
+
+    from yolo_dropout.embedded import default_study
+    from yolo_dropout.executors.local import LocalExecutor
+    from yolo_dropout.folder import read_config
+    from yolo_dropout.plan import plan
+
+    values = read_config(default_study())
+    spec = StudySpec.from_dict(values | {"train": values["train"] | {"epochs": 2}})
+    with tempfile.TemporaryDirectory() as place:
+        jobs = [Job(run, spec, Path(place) / run.name) for run in plan(spec)[:2]]
+        peak = dict[str, dict[int, int]](rss={}, uss={})
+        for event in LocalExecutor(2).run(jobs, ULTRALYTICS):
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    used = process.memory_full_info()
+                    for name, largest in peak.items():
+                        largest[process.pid] = max(largest.get(process.pid, 0), getattr(used, name))
+            print(type(event).__name__, {name: sorted(by.values())[-2:] for name, by in peak.items()}, flush=True)
+
+
+def _row(runs: int, step: str, took: dict[str, float]) -> str:
+    return f"| {runs} | {step} | {took['cpu']:.1f} | {took['wall']:.1f} | {took['mb']:.0f} |"
+
+
+def main(words: list[str]) -> None:
+    if words[:1] == ["--step"]:
+        measure(words[1], Path(words[2]), int(words[3]))
+    elif words[:1] == ["--parent"]:
+        watch_parent()
+    elif words[:1] == ["--sweep"]:
+        run_study(spec_of(500), words[1], jobs=2, trainer=TRAINER)
+    elif words[:1] == ["--workers"]:
+        watch_workers()
+    else:
+        table([int(word) for word in words] or [500, 1000, 5000])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
