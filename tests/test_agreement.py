@@ -106,7 +106,7 @@ def test_a_score_verdict_goes_through_json():
         "score": f"{MAP}@max",
         "outcome": "use",
         "rate": 0.1,
-        "best_looking": 0.1,
+        "best_nonzero_rate": 0.1,
         "difference": 0,
         "low": 0,
         "high": 0,

@@ -49,7 +49,7 @@ class ScoreVerdict:
 
     @property
     def best(self) -> Comparison | None:
-        """The best-looking rate, in comparison with the control."""
+        """The best-looking rate above 0.0, in comparison with the control; it may be worse."""
         seen = [c for c in self.verdict.comparisons if c.difference is not None] if self.verdict else []
         return max(seen, key=lambda c: c.difference or 0.0, default=None)
 
@@ -65,7 +65,7 @@ class ScoreVerdict:
             "score": self.key,
             "outcome": verdict and verdict.outcome,
             "rate": verdict and verdict.rate,
-            "best_looking": best and best.rate,
+            "best_nonzero_rate": best and best.rate,
             **{name: best and getattr(best, name) for name in ("difference", "low", "high")},
         }
 
