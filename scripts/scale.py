@@ -1,8 +1,8 @@
 """What planning, resuming, collecting and publishing take as a study grows, on one core.
 
 Run folders are made up, as real runs of 100 epochs leave them. Each step is measured in a process of its own: seconds
-of CPU and by the clock, and peak resident memory; `all` leaves the repeated resuming out. `--parent` measures instead what a sweep's own process takes while
-its runs train, and `--workers` what a training of the embedded default takes.
+of CPU and by the clock, and peak resident memory; `all` leaves the repeated resuming out. `--parent` measures instead
+what a sweep's own process takes while its runs train, and `--workers` what a training of the embedded default takes.
 
     python scripts/scale.py [RUNS ...]
     python scripts/scale.py --parent
