@@ -1,8 +1,8 @@
 """What planning, resuming, collecting and publishing take as a study grows, on one core.
 
 Run folders are made up, as real runs of 100 epochs leave them. Each step is measured in a process of its own: seconds
-of CPU and by the clock, and peak resident memory. `--parent` measures instead what a sweep's own process takes while
-its runs train, and `--workers` what a training of the embedded default takes.
+of CPU and by the clock, and peak resident memory; `all` leaves the repeated resuming out. `--parent` measures instead
+what a sweep's own process takes while its runs train, and `--workers` what a training of the embedded default takes.
 
     python scripts/scale.py [RUNS ...]
     python scripts/scale.py --parent
@@ -170,7 +170,8 @@ def table(counts: Iterable[int]) -> None:
                 took = json.loads(
                     subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
                 )
-                total = {name: (max if name == "mb" else sum)((total[name], took[name])) for name in total}
+                if step != "resume again":
+                    total = {name: (max if name == "mb" else sum)((total[name], took[name])) for name in total}
                 print(_row(runs, step, took), flush=True)
             print(_row(runs, "all", total), flush=True)
 
