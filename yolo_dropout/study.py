@@ -75,7 +75,8 @@ def run_study(
         check_same_study(folder, spec)
         prepared = (executor or LocalExecutor()).call(trainer.prepare, spec, log=folder.path / "prepare.log")
         needs = Needs.of(spec, prepared)
-        slots, little_memory = fitting_jobs(jobs, needs)
+        # What another executor's machines hold is for itself to know.
+        slots, little_memory = (jobs or 1, None) if executor else fitting_jobs(jobs, needs)
         check_disk(folder, spec, needs, slots)
         write_study_file(folder, spec, prepared)
         study, ended = load_study(folder.path), list[RunRecord]()

@@ -1,6 +1,6 @@
 """Where runs are trained. An executor takes jobs and yields what happens to them.
 
-`local` trains each run in a fresh process of this machine. Another executor offers the same two methods.
+`local` trains each run in a fresh process of this machine, `ray` in fresh processes of a cluster's machines.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from yolo_dropout.files import RunFolder
 from yolo_dropout.plan import Run
 from yolo_dropout.records import RunRecord
 from yolo_dropout.spec import StudySpec
+from yolo_dropout.training.inputs import InputFiles
 
 T = TypeVar("T")
 OnEpoch = Callable[[dict[str, float]], None]
@@ -67,11 +68,14 @@ class Trainer:
             `YoloDropoutError` when the study cannot work.
         train: Trains one job; raises when the training fails.
         rehearse: Seconds per image of `train` and `val`, measured in seconds; None where nobody can tell.
+        inputs: The files that a spec's trainings read, by argument, for machines without a shared disk; None where
+            they read none.
     """
 
     prepare: Callable[[StudySpec], dict[str, Any]]
     train: Callable[[Job, OnEpoch], Outcome]
     rehearse: Callable[[StudySpec], dict[str, float]] | None = None
+    inputs: Callable[[StudySpec], dict[str, InputFiles]] | None = None
 
 
 @dataclass(frozen=True)

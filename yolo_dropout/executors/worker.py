@@ -22,6 +22,7 @@ from yolo_dropout.files import flush_to_disk
 from yolo_dropout.records import RunRecord, write_record
 from yolo_dropout.results import VAL_LOSS, Results, read_results
 from yolo_dropout.spec import StudySpec
+from yolo_dropout.training.inputs import InputFiles, input_files
 
 
 def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
@@ -149,7 +150,12 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
     return Outcome(run.sites, proof, proof.pop("versions", {}))
 
 
-ULTRALYTICS = Trainer(prepare, train, rehearse)
+def inputs(spec: StudySpec) -> dict[str, InputFiles]:
+    """The files that a spec's trainings read; see `training.inputs`."""
+    return input_files(spec.model, spec.data, spec.train)
+
+
+ULTRALYTICS = Trainer(prepare, train, rehearse, inputs)
 
 
 def ready_folder(job: Job) -> None:

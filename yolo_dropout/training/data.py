@@ -43,7 +43,7 @@ def look_at_data(yolo: Any, data: str, args: Any) -> DataFound:
     Raises:
         InputError: The data set is missing, empty, cannot be downloaded, or is of another task.
     """
-    spec = _read(yolo.task, str(data), args)
+    spec = resolve_data(yolo.task, str(data), args)
     train = _build(yolo, spec, args, "train")
     val = _build(yolo, spec, args, "val")
     for name, dataset in (("train", train), ("val", val)):
@@ -52,7 +52,17 @@ def look_at_data(yolo: Any, data: str, args: Any) -> DataFound:
     return DataFound(len(train), len(val), int(spec["nc"]), tuple(_notes(args, train, val)))
 
 
-def _read(task: str, data: str, args: Any) -> dict[str, Any]:
+def resolve_data(task: str, data: str, args: Any) -> dict[str, Any]:
+    """The data set as Ultralytics reads it: absolute folders by split, names and counts.
+
+    Args:
+        task: The model's.
+        data: A data YAML, or a folder for classification.
+        args: Training arguments, as Ultralytics' `get_cfg` returns them.
+
+    Raises:
+        InputError: It is missing, of another task, or cannot be read.
+    """
     from ultralytics.data.utils import check_cls_dataset
 
     is_file = Path(data).suffix in (".yaml", ".yml")
