@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,12 +29,19 @@ class SmallCluster:
 
     def add(self, cpus: int = 1) -> Any:
         self._n += 1
-        variables = {"YOLO_DROPOUT_CACHE": str(self.cache(self._n))}
+        # The fakes must be importable on a node, as this package is.
+        python_path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+        variables = {"YOLO_DROPOUT_CACHE": str(self.cache(self._n)), "PYTHONPATH": python_path}
         return self._cluster.add_node(num_cpus=cpus, env_vars=variables, **SMALL)
 
     def kill(self, node: Any) -> None:
         """As if somebody had pulled the plug."""
         self._cluster.remove_node(node, allow_graceful=False)
+
+    @staticmethod
+    def raylet(node: Any) -> int:
+        """Process id of a node's raylet, which is what a node is."""
+        return int(node.all_processes["raylet"][0].process.pid)
 
     def end(self) -> None:
         self._cluster.shutdown()

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from yolo_dropout.arguments import parse_key_values
 from yolo_dropout.cli import FINISHED, INTERRUPTED, SOME_FAILED
+from yolo_dropout.commands.cluster import check_executor, executor_from
 from yolo_dropout.commands.dry_run import dry_run
 from yolo_dropout.commands.interrupts import Interrupts
 from yolo_dropout.commands.tell import tell
@@ -48,17 +49,19 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     out = Path(options.out) if options.out is not None else default_out(spec)
     jobs, timeout_s = _jobs(options.jobs), _seconds("run-timeout", options.run_timeout)
     epochs = spec.epochs
+    check_executor(options)
     if options.dry_run:
         return dry_run(spec, out, jobs, trainer)
     console = Console()
     with Interrupts(console) as interrupts, _served(out, console) if options.serve else nullcontext():
         try:
-            with view(console, epochs) as shown:
+            with executor_from(options, jobs, timeout_s) as executor, view(console, epochs) as shown:
                 study = run_study(
                     spec,
                     out,
                     jobs=jobs,
                     run_timeout_s=timeout_s,
+                    executor=executor,
                     trainer=trainer,
                     retry_failed=options.retry_failed,
                     continue_broken=options.continue_broken,

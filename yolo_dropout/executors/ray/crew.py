@@ -92,6 +92,7 @@ class Crew:
         if self._trainer.inputs is None or self._executor.data_in_place:
             return {}
         log = job.path.parents[1] / "prepare.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
         return load(self._executor.call(self._trainer.inputs, job.spec, log=log), self._executor.ship_limit_gb)
 
     def _take_in(self, ref: Any) -> Iterator[Event]:
@@ -102,9 +103,6 @@ class Crew:
         actor, attempt = self._working[ref]
         try:
             message = ray.get(next(ref))
-        except StopIteration:
-            del self._working[ref]
-            self._free.append(actor)
         except RayTaskError as error:
             yield from self._raised(ref, error.cause or error)
         except RayError as error:
@@ -113,6 +111,8 @@ class Crew:
             if isinstance(message, bytes):
                 attempt.take(message)
             elif isinstance(message, Ended):
+                del self._working[ref]
+                self._free.append(actor)
                 yield attempt.land(message.record)
             elif isinstance(message, EpochDone):
                 yield message

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 
 from yolo_dropout.executors import Ended, EpochDone, Job, Trainer
 from yolo_dropout.executors.archive import pack
@@ -76,7 +75,7 @@ class Slot:
         """The spec as it reads on this node; the first slot here prepares it, which warms the label cache."""
         here = unload(cargo, spec, self._cache)
         key = hashlib.sha256(repr((here.model, here.data, sorted(here.train.items()))).encode()).hexdigest()
-        mark = Path(here.data).parent / f".prepared-{key[:16]}"
+        mark = self._cache.root / next(iter(cargo.values())).digest / f".prepared-{key[:16]}"
         if not mark.exists():
             with self._cache.alone("prepare"):
                 if not mark.exists():
