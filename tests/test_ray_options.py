@@ -34,7 +34,7 @@ def test_options_that_break_a_rule_are_told_in_one_line(words, told, tmp_path, c
     ("address", "told"),
     [
         ("127.0.0.1:1", "ray-address: 127.0.0.1:1 does not answer"),
-        ("here", "ray-address: must be host:port or auto, got 'here'"),
+        ("here", "ray-address: must be host:port, auto or local, got 'here'"),
         ("nowhere.invalid:6379", "ray-address: nowhere.invalid:6379 does not answer"),
     ],
 )

@@ -21,9 +21,9 @@ def connected(address: str | None = None) -> Iterator[str]:
     """Be a driver of a Ray cluster while the block lasts; one that is connected already stays so.
 
     Args:
-        address: `host:port` of the cluster's head, or `auto` for the one that runs on this machine; by default that
-            of `RAY_ADDRESS`, else the one that runs here, else a new one of this machine's cores, which ends with
-            the block.
+        address: `host:port` of the cluster's head, `auto` for the one that runs on this machine, or `local` for a new
+            one of this machine's cores, which ends with the block. By default that of `RAY_ADDRESS`, else the one
+            that runs here, else a new one.
 
     Yields:
         The address of the cluster.
@@ -52,6 +52,10 @@ def _connect(ray: Any, address: str | None) -> None:
     # Nothing here calls home, unless the user has told Ray to do so.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    own = {"address": "local", "num_cpus": cores(), "include_dashboard": False, **quiet}
+    if address == "local":
+        ray.init(**own)
+        return
     _check_answers(address)
     try:
         ray.init(address=address or "auto", **quiet)
@@ -59,16 +63,16 @@ def _connect(ray: Any, address: str | None) -> None:
         if address is not None:
             told = str(error).strip().partition("\n")[0]
             raise ClusterError(f"ray-address: {address} cannot be used: {told}; see `ray status`") from error
-        ray.init(address="local", num_cpus=cores(), include_dashboard=False, **quiet)
+        ray.init(**own)
 
 
 def _check_answers(address: str | None) -> None:
     """Knock first: Ray itself would try for a minute."""
-    if address in (None, "auto", "local") or address is None:
+    if address is None or address in ("auto", "local"):
         return
     host, _, port = re.sub(r"^ray://", "", address).rpartition(":")
     if not host or not port.isdigit():
-        raise ClusterError(f"ray-address: must be host:port or auto, got {address!r}; for instance 10.0.0.1:6379")
+        raise ClusterError(f"ray-address: must be host:port, auto or local, got {address!r}; such as 10.0.0.1:6379")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE_S).close()
     except (OSError, OverflowError) as error:
