@@ -56,7 +56,7 @@ def main(n_runs: int, slots: int) -> None:
 
     from yolo_dropout.executors.ray import RayExecutor, connected
 
-    spec = StudySpec(model="m", data="d", rates=[i / 20 for i in range(10)], seeds=-(-n_runs // 10))
+    spec = StudySpec(model="m", data="d", rates=tuple(i / 20 for i in range(10)), seeds=tuple(range(-(-n_runs // 10))))
     trainer = Trainer(ray_scale.prepare, ray_scale.train)
     with tempfile.TemporaryDirectory() as out, connected("local"):
         runs = plan(spec)[:n_runs]

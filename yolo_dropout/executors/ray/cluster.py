@@ -60,9 +60,13 @@ def _connect(ray: Any, address: str | None) -> None:
     try:
         ray.init(address=address or "auto", **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        if address is not None:
+        # A cluster that refuses must not be mistaken for none.
+        if address is not None or "Could not find any running Ray" not in str(error):
             told = str(error).strip().partition("\n")[0]
-            raise ClusterError(f"ray-address: {address} cannot be used: {told}; see `ray status`") from error
+            raise ClusterError(
+                f"ray-address: {address or 'the cluster here'} cannot be used: {told}; see `ray status`, set "
+                "RAY_AUTH_MODE=token where it asks for a token, or use --ray-address local"
+            ) from error
         ray.init(**own)
 
 
