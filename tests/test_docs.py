@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import re
 import runpy
 import shlex
@@ -177,6 +178,10 @@ def test_every_sweep_comes_to_its_end_with_a_fake_trainer(
 ):
     monkeypatch.chdir(ROOT)
     options = parse(words)
+    if options.executor == "ray":
+        pytest.importorskip("ray", reason="Ray is not installed")
+        options.ray_address = "local"
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]))
     options.out = str(tmp_path)
     assert sweep(options, fakes.FAKE) == 0
     assert (tmp_path / "report.html").exists()

@@ -14,7 +14,15 @@ from yolo_dropout.errors import YoloDropoutError
 
 FINISHED, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _MANY = ("--rates", "--seeds")
-_FLAGS = ("--retry-failed", "--continue-broken", "--until-decided", "--serve", "--dry-run")
+_FLAGS = (
+    "--retry-failed",
+    "--continue-broken",
+    "--until-decided",
+    "--serve",
+    "--dry-run",
+    "--data-in-place",
+    "--allow-other-versions",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,7 +112,21 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--serve", action="store_true", help="show the report in the browser while the study runs")
     parser.add_argument("--retry-failed", action="store_true", help="train runs again that have failed before")
     _add_dropout_options(parser)
+    _add_ray_options(parser)
     parser.set_defaults(command=_sweep)
+
+
+def _add_ray_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--executor", default="local", metavar="NAME", help="local, or ray for a cluster")
+    parser.add_argument("--ray-address", metavar="HOST:PORT", help="the cluster (default: the one here, or a new one)")
+    parser.add_argument("--cpus-per-run", metavar="N", help="CPUs that Ray keeps for a run (default 1)")
+    parser.add_argument(
+        "--gpus-per-run", metavar="N", help="GPUs for a run, such as 0.25 (default 1 where there are any)"
+    )
+    parser.add_argument("--ray-resources", action="append", metavar="NAME=N", help="a custom resource; may be repeated")
+    parser.add_argument("--data-in-place", action="store_true", help="all nodes see the same paths: ship nothing")
+    parser.add_argument("--ship-limit", metavar="GB", help="refuse to ship more model and data than this (default 20)")
+    parser.add_argument("--allow-other-versions", action="store_true", help="train on nodes with other versions too")
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:

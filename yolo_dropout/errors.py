@@ -30,5 +30,9 @@ class WorkerError(YoloDropoutError, RuntimeError):
     """A process of ours has died, or has failed in a way that nobody foresaw."""
 
 
+class ClusterError(YoloDropoutError, RuntimeError):
+    """A Ray cluster cannot be reached, or cannot be used."""
+
+
 class StudyFolderError(YoloDropoutError, OSError):
     """A study folder cannot be read, written, or does not belong to this spec."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,6 +46,39 @@ def atomic_path(path: Path) -> Iterator[Path]:
             flush_to_disk(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+    except StudyFolderError:
+        raise
+    except OSError as error:
+        raise StudyFolderError(f"{path}: cannot be written ({error.strerror or error}); {_way_out(error)}") from error
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Hand out a temporary folder beside `path`, and put it in the place of `path` once the block has succeeded.
+
+    Args:
+        path: The folder to write; what is there before is removed.
+
+    Yields:
+        The temporary folder.
+
+    Raises:
+        StudyFolderError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}{_TEMPORARY}", dir=path.parent))
+        try:
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)  # never what a link points to: that lies outside the study
+            temporary.rename(path)
+            flush_to_disk(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
     except StudyFolderError:
         raise
     except OSError as error:
@@ -178,11 +212,31 @@ class StudyFolder:
 
 
 def clear_leftovers(folder: StudyFolder) -> None:
-    """Remove what crashes left of atomic writes: temporary files beside those that we write."""
-    for pattern in ("", "figures/", ".cache/", "runs/*/"):
+    """Remove what crashes left of atomic writes: temporary files and folders beside those that we write."""
+    for pattern in ("", "figures/", ".cache/", "runs/", "runs/*/"):
         for path in folder.path.glob(f"{pattern}.*{_TEMPORARY}*"):
             with contextlib.suppress(OSError):
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def files_below(folder: Path, without: str | None = None) -> dict[str, Path]:
+    """Every file below a folder, by its name relative to it; links are followed, but never round in a circle.
+
+    Args:
+        folder: Where to look.
+        without: A suffix of files that are left out.
+    """
+    files, seen = dict[str, Path](), set[str]()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        if os.path.realpath(place) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(place))
+        paths = [Path(place, name) for name in names]
+        files |= {
+            path.relative_to(folder).as_posix(): path for path in paths if path.suffix != without and path.is_file()
+        }
+    return files
 
 
 def read_json(path: Path) -> Any:

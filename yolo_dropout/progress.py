@@ -139,6 +139,7 @@ class LiveView:
     def show(self, event: Event) -> None:
         """Move the bars."""
         if isinstance(event, Started):
+            self._take_back(event.run)
             self._rows[event.run] = self._progress.add_task(
                 f"rate {event.run.rate:<4g} {event.run.block}",
                 total=self._epochs,
@@ -149,6 +150,14 @@ class LiveView:
             self._show_epoch(event)
         else:
             self._show_end(event)
+
+    def _take_back(self, run: Run) -> None:
+        """A run that starts over, because its node was lost, has not done its epochs."""
+        if run in self._rows:
+            row = self._rows.pop(run)
+            seen = next(task.completed for task in self._progress.tasks if task.id == row)
+            self._progress.advance(self._study, -seen)
+            self._progress.remove_task(row)
 
     def _show_epoch(self, event: EpochDone) -> None:
         epoch = int(event.values.get("epoch", 0))

@@ -125,7 +125,7 @@ def read_records(
     for path in sorted(folder.runs.iterdir()) if folder.runs.is_dir() else ():
         run_folder = RunFolder(path)
         if not run_folder.record.exists():
-            if not _RUN_NAME.fullmatch(path.name):
+            if not _RUN_NAME.fullmatch(path.name) and not path.name.startswith("."):
                 notes.append(f"{path}: belongs to no run of this study and is left out")
             continue
         try:

@@ -12,7 +12,7 @@ from typing import Any
 from yolo_dropout.collect import Study, load_study
 from yolo_dropout.executors import Ended, Event, Executor, Job, Trainer
 from yolo_dropout.executors.local import LocalExecutor
-from yolo_dropout.executors.slots import Gpu
+from yolo_dropout.executors.slots import CoreSlots, Gpu
 from yolo_dropout.executors.worker import ULTRALYTICS
 from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import check_same_study, hold, write_study_file
@@ -80,7 +80,8 @@ def run_study(
         prepared = prepare(spec, folder.folds, executor or LocalExecutor(), trainer, folder.path / "prepare.log")
         needs = Needs.of(spec, prepared)
         gpus = [Gpu(**values) for values in prepared.pop("gpus", ())]
-        slots, little_memory = fitting_slots(jobs, per_gpu, needs, gpus)
+        # What another executor's machines hold is for itself to know.
+        slots, little_memory = (CoreSlots(jobs or 1), None) if executor else fitting_slots(jobs, per_gpu, needs, gpus)
         check_disk(folder, spec, needs, slots.now)
         write_study_file(folder, spec, prepared)
         study, ended = load_study(folder.path, remember=True), list[RunRecord]()

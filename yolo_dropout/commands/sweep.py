@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from yolo_dropout.arguments import parse_key_values
 from yolo_dropout.cli import FINISHED, INTERRUPTED, SOME_FAILED
+from yolo_dropout.commands.cluster import check_executor, executor_from
 from yolo_dropout.commands.interrupts import Interrupts
 from yolo_dropout.embedded import default_study
 from yolo_dropout.errors import SpecError, YoloDropoutError
@@ -47,6 +48,7 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     jobs, per_gpu = _count("jobs", options.jobs), _count("per-gpu", options.per_gpu)
     timeout_s = _seconds("run-timeout", options.run_timeout)
     epochs = spec.epochs
+    check_executor(options)
     warm_up()  # before the imports that take a while, so that both load at the same time
     from yolo_dropout.commands.dry_run import dry_run
     from yolo_dropout.commands.tell import tell
@@ -57,13 +59,14 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     console = Console()
     with Interrupts(console) as interrupts, _served(out, console) if options.serve else nullcontext():
         try:
-            with view(console, epochs) as shown:
+            with executor_from(options, jobs, timeout_s) as executor, view(console, epochs) as shown:
                 study = run_study(
                     spec,
                     out,
                     jobs=jobs,
                     per_gpu=per_gpu,
                     run_timeout_s=timeout_s,
+                    executor=executor,
                     trainer=trainer,
                     retry_failed=options.retry_failed,
                     continue_broken=options.continue_broken,

@@ -1,6 +1,6 @@
 """Where runs are trained. An executor takes jobs and yields what happens to them.
 
-`local` trains each run in a fresh process of this machine. Another executor offers the same two methods.
+`local` trains each run in a fresh process of this machine, `ray` in fresh processes of a cluster's machines.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from yolo_dropout.files import RunFolder, StudyFolder
 from yolo_dropout.plan import Run
 from yolo_dropout.records import RunRecord
 from yolo_dropout.spec import StudySpec
+from yolo_dropout.training.inputs import InputFiles
 
 T = TypeVar("T")
 OnEpoch = Callable[[dict[str, float]], None]
@@ -45,7 +46,7 @@ class Job:
     @property
     def data(self) -> str:
         """What it trains on: the study's data, or its fold's."""
-        if self.run.fold is None:
+        if self.spec.folds is None:
             return self.spec.data
         fold = StudyFolder(self.path.parents[1]).folds / f"f{self.run.fold}"
         return str(fold / "data.yaml" if (fold / "data.yaml").exists() else fold)
@@ -83,12 +84,15 @@ class Trainer:
         split: Cuts the spec's images into its folds below a folder; returns what it found, which updates what
             `prepare` has; None where there are no folds to make.
         rehearse: Seconds per image of `train` and `val`, measured in seconds; None where nobody can tell.
+        inputs: The files that a spec's trainings read, by argument, for machines without a shared disk; None where
+            they read none.
     """
 
     prepare: Callable[[StudySpec], dict[str, Any]]
     train: Callable[[Job, OnEpoch], Outcome]
     rehearse: Callable[[StudySpec], dict[str, float]] | None = None
     split: Callable[[StudySpec, Path], dict[str, Any]] | None = None
+    inputs: Callable[[StudySpec], dict[str, InputFiles]] | None = None
 
 
 @dataclass(frozen=True)

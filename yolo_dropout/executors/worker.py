@@ -22,6 +22,7 @@ from yolo_dropout.files import flush_to_disk
 from yolo_dropout.records import RunRecord, write_record
 from yolo_dropout.results import VAL_LOSS, Results, read_results
 from yolo_dropout.spec import StudySpec
+from yolo_dropout.training.inputs import InputFiles, input_files
 
 # What torch does not count: the driver's context and the libraries' kernels, bytes.
 _CUDA_CONTEXT = 600_000_000
@@ -173,7 +174,12 @@ def split(spec: StudySpec, out: Path) -> dict[str, Any]:
     return split_data(spec.model, spec.data, dict(spec.train), spec.folds or 0, out)
 
 
-ULTRALYTICS = Trainer(prepare, train, rehearse, split)
+def inputs(spec: StudySpec) -> dict[str, InputFiles]:
+    """The files that a spec's trainings read; see `training.inputs`."""
+    return input_files(spec.model, spec.data, spec.train)
+
+
+ULTRALYTICS = Trainer(prepare, train, rehearse, split, inputs)
 
 
 def ready_folder(job: Job) -> None:

@@ -1,0 +1,91 @@
+"""What travels to the nodes: model and data by their content, through Ray's object store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from yolo_dropout.errors import InputError
+from yolo_dropout.executors.archive import pack
+from yolo_dropout.executors.cache import ContentCache
+from yolo_dropout.spec import StudySpec
+from yolo_dropout.training.inputs import InputFiles
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """One input of a training, in the object store.
+
+    Attributes:
+        entry: What of it the input is named by.
+        digest: SHA-256 of the archive.
+        size_bytes: Of its files.
+        chunks: References to the archive's chunks. The driver keeps them: a node that dies takes copies only.
+    """
+
+    entry: str
+    digest: str
+    size_bytes: int
+    chunks: tuple[Any, ...]
+
+    def content(self) -> Iterator[bytes]:
+        """The archive, one chunk in memory at a time."""
+        for chunk in self.chunks:
+            yield ray.get(chunk)
+
+
+Cargo = Mapping[str, Parcel]
+
+
+def load(inputs: Mapping[str, InputFiles], limit_gb: float) -> Cargo:
+    """Put inputs into the object store.
+
+    Args:
+        inputs: Files by argument.
+        limit_gb: How much may be shipped, GB.
+
+    Returns:
+        Parcels by argument.
+
+    Raises:
+        InputError: They are more than that, or cannot be read.
+    """
+    sizes = {name: _size(files) for name, files in inputs.items()}
+    if sum(sizes.values()) > limit_gb * 1e9:
+        largest = max(sizes, key=lambda name: sizes[name])
+        raise InputError(
+            f"{largest}: at most {limit_gb:g} GB are shipped, got {sum(sizes.values()) / 1e9:.3g} GB; use "
+            "--data-in-place where all nodes see the same path, or raise --ship-limit"
+        )
+    return {name: _parcel(files, sizes[name]) for name, files in inputs.items()}
+
+
+def _parcel(inputs: InputFiles, size_bytes: int) -> Parcel:
+    digest, chunks = hashlib.sha256(), []
+    for chunk in pack(inputs.files):
+        digest.update(chunk)
+        chunks.append(ray.put(chunk))
+    return Parcel(inputs.entry, digest.hexdigest(), size_bytes, tuple(chunks))
+
+
+def _size(inputs: InputFiles) -> int:
+    return sum(len(file) if isinstance(file, bytes) else file.stat().st_size for file in inputs.files.values())
+
+
+def unload(cargo: Cargo, spec: StudySpec, cache: ContentCache) -> StudySpec:
+    """The spec with the paths that its inputs have on this node, once they are there.
+
+    Raises:
+        InputError: They cannot be had, or do not fit in the cache.
+    """
+    places: dict[str, str] = {}
+    for name, parcel in cargo.items():
+        folder: Path = cache.fetch(parcel.digest, parcel.size_bytes, parcel.content())
+        places[name] = str(folder / parcel.entry)
+    model, data = places.pop("model", spec.model), places.pop("data", spec.data)
+    return replace(spec, model=model, data=data, train={**spec.train, **places})

@@ -1,0 +1,147 @@
+"""The driver's side: hands out jobs to slots, and takes in what comes back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from yolo_dropout.errors import SpecError
+from yolo_dropout.executors import Ended, EpochDone, Event, Job, Started, Trainer
+from yolo_dropout.executors.ray.cargo import Cargo, load
+from yolo_dropout.executors.ray.hiring import Hiring
+from yolo_dropout.executors.ray.landing import Attempt
+from yolo_dropout.executors.worker import one_line
+
+if TYPE_CHECKING:
+    from yolo_dropout.executors.ray.executor import RayExecutor
+
+_LOOK_S = 1.0
+_MOST_LOSSES = 5
+
+
+class Crew:
+    """The slots of one cluster while they work at the jobs of one study."""
+
+    def __init__(self, executor: RayExecutor, trainer: Trainer) -> None:
+        self._executor, self._trainer, self._hiring = executor, trainer, Hiring(executor)
+        self._free = list[Any]()
+        self._working = dict[Any, tuple[Any, Attempt]]()
+        self._again = deque[Attempt]()
+        self._cargo = dict[int | None, Cargo]()
+
+    def work(self, jobs: Iterator[Job]) -> Iterator[Event]:
+        """Train the jobs. Each is taken when a slot is free for it, so that who hands them out may stop."""
+        exhausted = False
+        while True:
+            while self._free and (attempt := self._next(jobs)):
+                yield self._start(attempt)
+            exhausted = exhausted or bool(self._free)
+            if self._again or not exhausted:
+                self._hiring.ask(len(self._working) + len(self._free))
+            else:
+                self._dismiss_idle()
+                if not self._working:
+                    return
+            waited = [*self._hiring.arriving, *self._working]
+            for ref in ray.wait(waited, num_returns=1, timeout=_LOOK_S)[0]:
+                yield from self._take_in(ref)
+
+    def close(self) -> None:
+        """End every slot, with what it trains."""
+        self._dismiss_idle()
+        for actor, attempt in self._working.values():
+            ray.kill(actor)
+            attempt.close()
+        self._working.clear()
+
+    def _dismiss_idle(self) -> None:
+        self._hiring.dismiss()
+        for actor in self._free:
+            ray.kill(actor)
+        self._free.clear()
+
+    def _next(self, jobs: Iterator[Job]) -> Attempt | None:
+        if self._again:
+            return self._again.popleft()
+        job = next(jobs, None)
+        return None if job is None else Attempt(job)
+
+    def _start(self, attempt: Attempt) -> Started:
+        self._check(attempt.job)
+        # A node has no folds beside the run's folder: the job names its data itself.
+        job = replace(attempt.job, spec=replace(attempt.job.spec, data=attempt.job.data, folds=None))
+        cargo = self._cargo_of(job)
+        actor = self._free.pop()
+        train = actor.train.options(num_returns="streaming")
+        attempt.begin()
+        self._working[train.remote(job, self._trainer, cargo)] = (actor, attempt)
+        return Started(attempt.job.run)
+
+    def _check(self, job: Job) -> None:
+        device = job.spec.train.get("device")
+        if job.checkpoint is not None:
+            raise SpecError(f"continue-broken: {job.run.name} cannot go on from last.pt on Ray; use --executor local")
+        if self._hiring.need["GPU"] and device not in (None, ""):
+            raise SpecError(f"device: Ray gives each run its GPUs, got device={device}; leave it out")
+
+    def _cargo_of(self, job: Job) -> Cargo:
+        """Model and data of a job, shipped once for all jobs of its fold."""
+        if job.run.fold not in self._cargo:
+            self._cargo[job.run.fold] = self._loaded(job)
+        return self._cargo[job.run.fold]
+
+    def _loaded(self, job: Job) -> Cargo:
+        if self._trainer.inputs is None or self._executor.data_in_place:
+            return {}
+        log = job.path.parents[1] / "prepare.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return load(self._executor.call(self._trainer.inputs, job.spec, log=log), self._executor.ship_limit_gb)
+
+    def _take_in(self, ref: Any) -> Iterator[Event]:
+        if ref in self._hiring.arriving:
+            actor = self._hiring.welcome(ref)
+            self._free += [] if actor is None else [actor]
+            return
+        actor, attempt = self._working[ref]
+        try:
+            message = ray.get(next(ref))
+        except RayTaskError as error:
+            yield from self._raised(ref, error.cause or error)
+        except RayError as error:
+            yield from self._lost(ref, error)
+        else:
+            if isinstance(message, bytes):
+                attempt.take(message)
+            elif isinstance(message, Ended):
+                del self._working[ref]
+                self._free.append(actor)
+                yield attempt.land(message.record)
+            elif isinstance(message, EpochDone):
+                yield message
+
+    def _raised(self, ref: Any, error: BaseException) -> Iterator[Event]:
+        """The slot lives, and says why it could not train: an object was lost on its way, or the run has failed."""
+        if isinstance(error, RayError):
+            yield from self._lost(ref, error)
+        else:
+            actor, attempt = self._working.pop(ref)
+            self._free.append(actor)
+            yield attempt.fail(one_line(error))
+
+    def _lost(self, ref: Any, error: RayError) -> Iterator[Event]:
+        """Its node or its process is gone: the run starts over on another slot."""
+        actor, attempt = self._working.pop(ref)
+        with contextlib.suppress(RayError):
+            ray.kill(actor)
+        attempt.losses += 1
+        if attempt.losses < _MOST_LOSSES:
+            attempt.close()
+            self._again.append(attempt)
+        else:
+            yield attempt.fail(f"its node or process was lost {attempt.losses} times, last: {one_line(error)}")
