@@ -88,6 +88,7 @@ MORE_NOISES: dict[str, Noise] = {
     "Laplace": lambda rng, shape: rng.laplace(0, 1, shape) / np.sqrt(2),
     "uniform": lambda rng, shape: rng.uniform(-np.sqrt(3), np.sqrt(3), shape),
     "skewed the other way": log_normal(-1),
+    "ties: each score is one of two": lambda rng, shape: rng.choice([-1.0, 1.0], shape),
     "neighbouring rates correlate at .6": neighbours,
 }
 
