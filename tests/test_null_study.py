@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -18,9 +17,12 @@ sys.path.append(str(SCRIPTS))
 null_study: ModuleType = importlib.import_module("null_study")
 
 
+FAILS = "seed-1-fails"
+
+
 def train(job, on_epoch):
-    """Learn a little; seed 1 fails as long as the file that the environment names is there."""
-    if job.run.seed == 1 and Path(os.environ["SEED_1_FAILS"]).exists():
+    """Learn a little; seed 1 fails as long as a file beside the study's folder says so."""
+    if job.run.seed == 1 and (job.folder.path.parents[2] / FAILS).exists():
         raise ValueError("no luck")
     head = "epoch,time,train/loss,metrics/accuracy_top1,val/loss"
     rows = [f"{epoch},1,1,{0.1 * epoch:g},{2 + job.run.seed - 0.1 * epoch:g}" for epoch in range(1, 7)]
@@ -45,10 +47,8 @@ def asked(folder: Path, seeds: int, jobs: int = 2) -> list[str]:
     ]
 
 
-def test_failed_run_is_an_empty_row_until_it_is_trained_again(tmp_path, capsys, monkeypatch):
-    fails = tmp_path / "seed-1-fails"
-    fails.touch()
-    monkeypatch.setenv("SEED_1_FAILS", str(fails))
+def test_failed_run_is_an_empty_row_until_it_is_trained_again(tmp_path, capsys):
+    (tmp_path / FAILS).touch()
     assert null_study.main(asked(tmp_path, 3), TRAINER) == 1
     rows = pd.read_csv(tmp_path / "null.csv", index_col="seed")
     assert tuple(rows.columns) == null_study.SCORES
@@ -56,7 +56,7 @@ def test_failed_run_is_an_empty_row_until_it_is_trained_again(tmp_path, capsys, 
     assert rows.loc[0].round(6).tolist() == [1.4, 1.6, 0.6]
 
     capsys.readouterr()
-    fails.unlink()
+    (tmp_path / FAILS).unlink()
     assert null_study.main(asked(tmp_path, 3), TRAINER) == 0
     said = capsys.readouterr().out
     assert "seed 1: finished" in said

@@ -1,7 +1,7 @@
 """Which rates get no more seeds, because they fall behind.
 
-Dropping cannot add false wins: whatever is dropped can no longer win, and the bounds for the others stay as high
-as they were with all rates. So the reasons to drop may be chosen for the runs they save alone.
+Dropping adds no false wins: the bounds of the other rates stay as high as they were with all of them, and a dropped
+rate is still held to the level of its last look. So the reasons to drop may be chosen for the runs they save alone.
 """
 
 from __future__ import annotations
