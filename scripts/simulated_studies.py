@@ -5,59 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from noises import drawn_from, noise_named, null_pools
 
 from yolo_dropout.decision.contrast import contrast
+from yolo_dropout.decision.dropping import worth_more
 from yolo_dropout.decision.rule import rule, spread
-from yolo_dropout.decision.sequential import LOOKS, can_win, planned_looks
+from yolo_dropout.decision.sequential import LOOKS, planned_looks
 from yolo_dropout.decision.spending import nominal_levels
 
 FloatArray = npt.NDArray[np.float64]
-Noise = Callable[[np.random.Generator, tuple[int, int, int]], FloatArray]
 ALPHA = 0.05
-
-
-def scaled(factors: Callable[[int], Sequence[float]]) -> Noise:
-    """Normal noise whose standard deviation per rate is factors(n_rates)."""
-    return lambda rng, shape: rng.standard_normal(shape) * np.asarray(factors(shape[-1]))
-
-
-def log_normal(sign: int) -> Noise:
-    """Skewed noise of variance 1; sign 1 has its long tail towards high losses."""
-    scale = np.sqrt((np.e - 1) * np.e)
-    return lambda rng, shape: sign * (rng.lognormal(0, 1, shape) - np.exp(0.5)) / scale
-
-
-def neighbours(rng: np.random.Generator, shape: tuple[int, int, int]) -> FloatArray:
-    """Noise that correlates at 0.6 between neighbouring rates."""
-    noise = rng.standard_normal(shape)
-    for j in range(1, shape[-1]):
-        noise[..., j] = 0.6 * noise[..., j - 1] + 0.8 * noise[..., j]
-    return noise
-
-
-NOISES: dict[str, Noise] = {
-    "normal": lambda rng, shape: rng.standard_normal(shape),
-    "Student t4": lambda rng, shape: rng.standard_t(4, shape) / np.sqrt(2),
-    "skewed (log-normal)": log_normal(1),
-    "sd grows with the rate x3": scaled(lambda n: np.linspace(1, 3, n).tolist()),
-    "one rate 3x noisier": scaled(lambda n: [1] * (n - 1) + [3]),
-    "control 2x noisier": scaled(lambda n: [2] + [1] * (n - 1)),
-}
-MORE_NOISES: dict[str, Noise] = {
-    "control 3x noisier": scaled(lambda n: [3] + [1] * (n - 1)),
-    "control 3x steadier": scaled(lambda n: [1 / 3] + [1] * (n - 1)),
-    "half of the rates 3x noisier": scaled(lambda n: [1] * (n - (n - 1) // 2) + [3] * ((n - 1) // 2)),
-    "Student t3": lambda rng, shape: rng.standard_t(3, shape) / np.sqrt(3),
-    "Laplace": lambda rng, shape: rng.laplace(0, 1, shape) / np.sqrt(2),
-    "uniform": lambda rng, shape: rng.uniform(-np.sqrt(3), np.sqrt(3), shape),
-    "skewed the other way": log_normal(-1),
-    "neighbouring rates correlate at .6": neighbours,
-}
+_POOLS = 200
 
 
 @dataclass(frozen=True)
@@ -65,7 +27,7 @@ class Cell:
     """One set of simulated studies.
 
     Attributes:
-        noise: Key of NOISES or MORE_NOISES.
+        noise: A name that `noise_named` knows.
         seeds: Seeds per study; the most that may be run in a sequential one.
         rates: Rates, the control included.
         effect: "none", "gain" (the second rate), "harm" (the second rate) or "all harm".
@@ -89,7 +51,7 @@ class Cell:
     def draw(self, rng: np.random.Generator, studies: int) -> FloatArray:
         """Scores, higher is better, control first, shape (studies, seeds, rates)."""
         shape = (studies, self.seeds, self.rates)
-        noise = (NOISES | MORE_NOISES)[self.noise](rng, shape)
+        noise = noise_named(self.noise)(rng, shape)
         seed_effect = rng.standard_normal((studies, self.seeds, 1))
         loss = np.sqrt(1 - self.between) * noise + np.sqrt(self.between) * seed_effect
         if self.folds:
@@ -141,6 +103,23 @@ def fixed(cell: Cell, studies: int, rng: np.random.Generator) -> Shares:
     )
 
 
+def over_pools(cell: Cell, studies: int, rng: np.random.Generator) -> tuple[float, float]:
+    """How well a pool of real runs says how often "use" is said: a bootstrap over its runs.
+
+    Returns:
+        The share of "use", as its mean over resampled pools; and its standard error, without the part that
+        comes from simulating no more studies.
+    """
+    each = max(studies // 50, 20)
+    shares = []
+    for _ in range(_POOLS):
+        pool = null_pools()[cell.noise]
+        gains = -drawn_from(rng.choice(pool, pool.size))(rng, (each, cell.seeds, cell.rates))
+        shares.append(float(rule(contrast(gains), ALPHA, spread(gains[..., 0])).use.mean()))
+    simulated = float(np.mean([p * (1 - p) for p in shares])) / (each - 1)
+    return float(np.mean(shares)), max(0.0, float(np.var(shares, ddof=1)) - simulated) ** 0.5
+
+
 @dataclass(frozen=True)
 class Course:
     """Sequential studies: shares of use and keep, mean runs."""
@@ -156,14 +135,18 @@ def sequential(cell: Cell, studies: int, rng: np.random.Generator) -> Course:
     plan = planned_looks(LOOKS, cell.seeds)
     levels = nominal_levels(plan, ALPHA)
     live, active = np.arange(studies), np.ones((studies, cell.rates - 1), dtype=bool)
+    own_level = np.full(active.shape, levels[0])
     use = keep = runs = 0
     for look, (n, level) in enumerate(zip(plan, levels, strict=True)):
         seen = gains[live, :n]
         runs += int((n - (plan[look - 1] if look else 0)) * (1 + active[live].sum(-1)).sum())
+        own_level[active] = level
         found = contrast(seen)
-        ruling = rule(found, level, spread(seen[..., 0]))
+        ruling = rule(found, own_level[live], spread(seen[..., 0]))
         use, keep = use + int(ruling.use.sum()), keep + int(ruling.keep.sum())
-        active[live] &= can_win(found, n, plan[-1], levels[-1])
+        active[live] = worth_more(found, active[live], n=n, most=plan[-1], level=levels[-1])
         gains[:, n:, 1:][np.broadcast_to(~active[:, None], gains[:, n:, 1:].shape)] = np.nan
         live = live[~(ruling.use | ruling.keep) & active[live].any(-1)]
+        if not live.size:
+            break
     return Course(use / studies, keep / studies, runs / studies)

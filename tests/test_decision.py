@@ -144,6 +144,22 @@ def test_equal_scores_measure_nothing():
     assert decide(np.zeros((5, 3)), [0, 0.1, 0.2]).outcome == "undecided"
 
 
+def test_accuracies_that_tie_are_judged_like_any_other_scores():
+    counted = np.array([[110, 111, 110], [112, 113, 110], [110, 111, 110]]) / 200
+    verdict = decide(counted, [0, 0.1, 0.2], higher_is_better=True)
+    gain, tie = verdict.comparisons
+    assert gain.difference == pytest.approx(1 / 200)
+    # The own variance of the first is 0; the mean of 0 and (2 / 3) / 100 ** 2 / 2 keeps its interval from being so.
+    assert gain.low < 0 < gain.high
+    assert tie.difference == pytest.approx(-2 / 3 / 200)
+
+
+def test_equal_gains_of_every_rate_and_seed_leave_no_noise_to_doubt_them():
+    counted = np.array([[110, 111, 111], [112, 113, 113], [109, 110, 110]]) / 200
+    verdict = decide(counted, [0, 0.1, 0.2], higher_is_better=True)
+    assert (verdict.outcome, verdict.rate) == ("use", 0.1)
+
+
 def test_correlation_tells_how_much_pairing_helps():
     assert decide(CLEAR, RATES).correlation == pytest.approx(1, abs=1e-2)
     assert decide(np.ones((3, 2)), [0, 0.1]).correlation is None

@@ -9,6 +9,8 @@ import pytest
 from scipy import stats
 
 from yolo_dropout.decision import LOOKS, decide, next_step, planned_looks
+from yolo_dropout.decision.contrast import Contrasts
+from yolo_dropout.decision.dropping import worth_more
 from yolo_dropout.decision.spending import nominal_levels, spent
 from yolo_dropout.errors import ScoresError
 
@@ -21,8 +23,8 @@ def losses(*shifts: float) -> np.ndarray:
 
 
 def test_looks_end_with_the_most_seeds():
-    assert planned_looks(LOOKS, 12) == (3, 5, 8, 12)
-    assert planned_looks(LOOKS, 10) == (3, 5, 8, 10)
+    assert planned_looks(LOOKS, 6) == (3, 4, 5, 6)
+    assert planned_looks((3, 5, 8), 10) == (3, 5, 8, 10)
     assert planned_looks((4,), 4) == (4,)
 
 
@@ -36,17 +38,17 @@ def test_one_look_is_the_fixed_design():
 
 def test_two_looks_spend_alpha_together():
     first, second = nominal_levels((5, 10), 0.05)
-    assert first == pytest.approx(0.05 * 0.5**1.5)
+    assert first == pytest.approx(0.05 * 0.5**2.5)
     bounds = stats.norm.isf([first, second])
     stay = stats.multivariate_normal(cov=[[1, math.sqrt(0.5)], [math.sqrt(0.5), 1]]).cdf(bounds)
     assert stay == pytest.approx(0.95, abs=1e-4)
 
 
 def test_levels_rise_to_less_than_alpha():
-    levels = nominal_levels((3, 5, 8, 12), 0.05)
+    levels = nominal_levels(LOOKS, 0.05)
     assert list(levels) == sorted(levels)
     assert 0 < levels[0] < levels[-1] < 0.05
-    assert spent((3, 5, 8, 12), 0.05)[-1] == pytest.approx(0.05)
+    assert spent(LOOKS, 0.05)[-1] == pytest.approx(0.05)
 
 
 def test_large_gain_stops_with_a_verdict_at_the_first_looks():
@@ -54,15 +56,41 @@ def test_large_gain_stops_with_a_verdict_at_the_first_looks():
     assert decision.stop
     assert (decision.verdict.outcome, decision.verdict.rate) == ("use", 0.1)
     assert (decision.active_rates, decision.next_seeds, decision.look) == ((), 3, 0)
-    assert decision.reason == "Stop (look 1 of 4, 3 seeds): the verdict is clear."
+    assert decision.reason == "Stop (look 1 of 10, 3 seeds): the verdict is clear."
 
 
 def test_hopeless_rate_is_dropped_and_the_control_stays():
     decision = next_step(losses(-1.5, 5, 6)[:3], RATES)
     assert not decision.stop
     assert decision.active_rates == (0.0, 0.1)
-    assert decision.next_seeds == 5
-    assert decision.reason.startswith("Go on to 5 seeds with rates 0, 0.1 (look 1 of 4, 3 seeds); 2 can hardly")
+    assert decision.next_seeds == 4
+    assert decision.reason == (
+        "Go on to 4 seeds with rates 0, 0.1 (look 1 of 10, 3 seeds); 2 trail too far and got dropped."
+    )
+
+
+def test_rate_that_trails_the_best_by_more_than_a_standard_error_is_dropped():
+    three = np.full(3, 3)
+    found = Contrasts(three, np.array([2.0, 1.6, 0.9]), np.ones(3), np.asarray(3), np.asarray(6.0))
+    going = [
+        worth_more(found, np.array(active, dtype=bool), n=3, most=12, level=0.05).tolist()
+        for active in ([1, 1, 1], [0, 1, 1])
+    ]
+    assert going == [[True, True, False], [False, True, True]]
+
+
+def test_rate_with_two_blocks_drops_no_other():
+    found = Contrasts(np.array([2, 3]), np.array([9.0, 1.6]), np.ones(2), np.asarray(2), np.asarray(4.0))
+    assert worth_more(found, np.array([True, True]), n=3, most=12, level=0.05).tolist() == [True, True]
+
+
+def test_dropped_rate_keeps_the_level_of_its_last_look():
+    scores = losses(-1.5, 5, 6)
+    scores[3:, 2:] = math.nan
+    later = next_step(scores[:5], RATES, looks=(3, 5)).verdict
+    fixed = decide(scores[:5], RATES, alpha=nominal_levels((3, 5, 12), 0.05)[0])
+    assert later.comparisons[1].low == pytest.approx(fixed.comparisons[1].low)
+    assert later.comparisons[0].low > fixed.comparisons[0].low
 
 
 def test_dropped_rate_stays_dropped_whatever_it_does_later():
@@ -81,7 +109,7 @@ def test_study_stops_when_no_rate_can_be_expected_to_win():
 
 def test_last_look_always_stops():
     scores = losses(-0.4, 0, 0)
-    decisions = [next_step(scores[:n], RATES) for n in (3, 5, 8, 12)]
+    decisions = [next_step(scores[:n], RATES, looks=(3, 5, 8)) for n in (3, 5, 8, 12)]
     assert decisions[-1].stop
     assert [d.next_seeds for d in decisions if not d.stop] == [(5, 8, 12)[d.look] for d in decisions if not d.stop]
 
@@ -90,7 +118,7 @@ def test_rows_between_looks_are_not_looked_at():
     scores = losses(-0.4, 0, 0)
     spoilt = scores.copy()
     spoilt[3] -= [0, 50, 0, 0]
-    assert next_step(spoilt[:4], RATES) == next_step(scores[:3], RATES)
+    assert next_step(spoilt[:4], RATES, looks=(3, 5)) == next_step(scores[:3], RATES, looks=(3, 5))
 
 
 def test_study_that_should_have_stopped_gets_the_decision_of_that_look():

@@ -70,7 +70,7 @@ def judge(
     rates: FloatArray,
     *,
     alpha: float,
-    level: float,
+    level: float | FloatArray,
     relevant: float | None,
     overlap: float,
     words: Words,
@@ -81,7 +81,8 @@ def judge(
         gains: Scores, higher is better, control first, shape (n_blocks, n_rates).
         rates: Ascending, 0.0 first, shape (n_rates,).
         alpha: What the claims are worth over the whole study.
-        level: What may be spent now; alpha, or less at one of several looks.
+        level: What may be spent now: alpha, or less at one of several looks; one for all rates, or one for
+            each, shape (n_rates - 1,).
         relevant: Gain that matters; None for one standard deviation of the control.
         overlap: n_val / n_train of the folds, else 0.
         words: How to speak of the scores.
@@ -92,6 +93,7 @@ def judge(
     found = contrast(gains, overlap)
     matters = float(spread(gains[:, 0])) if relevant is None else relevant
     ruling = rule(found, level, matters)
+    now = float(np.max(level))
     outcome = _outcome(ruling)
     n_blocks = int(np.isfinite(gains[:, 1:] - gains[:, :1]).any(1).sum())
     verdict = Verdict(
@@ -103,9 +105,9 @@ def judge(
         n_seeds=n_blocks,
         alpha=alpha,
         relevant=_or_none(matters),
-        detectable=_detectable(found, level),
+        detectable=_detectable(found, now),
         correlation=_correlation(gains),
-        seeds_needed=None if overlap else _seeds_needed(outcome, found, level, _or_none(matters)),
+        seeds_needed=None if overlap else _seeds_needed(outcome, found, now, _or_none(matters)),
         basis=words.blocks(n_blocks),
     )
     return replace(verdict, reason=explain(verdict, words))
@@ -119,7 +121,9 @@ def _outcome(ruling: Ruling) -> Outcome:
     return "keep" if ruling.keep else "undecided"
 
 
-def _comparisons(found: Contrasts, ruling: Ruling, rates: FloatArray, scale: float) -> tuple[Comparison, ...]:
+def _comparisons(
+    found: Contrasts, ruling: Ruling, rates: FloatArray, scale: float | FloatArray
+) -> tuple[Comparison, ...]:
     p = np.full(len(rates), np.nan)
     if found.compared:
         p = tail_probability(found.difference / found.error, int(found.compared), float(found.df))

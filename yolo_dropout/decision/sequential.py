@@ -1,9 +1,8 @@
-"""Add seeds until it is clear: looks at fixed numbers of seeds, alpha spent over the looks.
+"""Add seeds until it is clear: a look after every seed from the third on, alpha spent over the looks.
 
 Every look is the fixed verdict at a smaller nominal level, chosen so that all looks together spend alpha
 (Lan and DeMets, 1983, Biometrika 70, 659-663, with the power family of Kim and DeMets, 1987, Biometrika 74,
-149-154). A rate is dropped when it can hardly win any more (stochastic curtailment: Lan, Simon and Halperin,
-1982, Sequential Analysis 1, 207-219); dropping only ever lowers the share of false wins.
+149-154). Between looks, rates that fall behind are dropped.
 """
 
 from __future__ import annotations
@@ -14,22 +13,18 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
-from yolo_dropout.decision.contrast import MIN_BLOCKS, Contrasts, contrast, degrees_of_freedom
-from yolo_dropout.decision.dunnett import critical_value
+from yolo_dropout.decision.contrast import contrast
+from yolo_dropout.decision.dropping import worth_more
 from yolo_dropout.decision.fixed import judge
+from yolo_dropout.decision.rule import BoolArray
 from yolo_dropout.decision.scores import FloatArray, check_options, order_columns
 from yolo_dropout.decision.spending import nominal_levels, spent
 from yolo_dropout.decision.verdict import Verdict
 from yolo_dropout.decision.wording import Words
 from yolo_dropout.errors import ScoresError
 
-LOOKS = (3, 5, 8, 12, 17, 23, 30)
-
-# A rate is dropped when it wins at the last look with less than this probability, even if its true gain
-# is one standard error above the one seen.
-_HOPELESS = 0.2
+LOOKS = tuple(range(3, 31))
 
 
 @dataclass(frozen=True)
@@ -113,11 +108,14 @@ def next_step(
     levels = nominal_levels(plan, alpha)
     words = Words(score_name, higher_is_better, overlap > 0)
     active = np.ones(len(columns) - 1, dtype=bool)
+    level = np.full(len(columns) - 1, levels[0])
     reached = [n for n in plan if n <= len(gains)]
     for look, n in enumerate(reached):
         seen = gains[:n]
-        verdict = judge(seen, columns, alpha=alpha, level=levels[look], relevant=relevant, overlap=overlap, words=words)
-        active = active & can_win(contrast(seen, overlap), n, plan[-1], levels[-1], overlap)
+        # A dropped rate keeps its level: the larger ones to come are for rates that got more seeds.
+        level[active] = levels[look]
+        verdict = judge(seen, columns, alpha=alpha, level=level, relevant=relevant, overlap=overlap, words=words)
+        active = worth_more(contrast(seen, overlap), active, n=n, most=plan[-1], level=levels[-1], overlap=overlap)
         stop = verdict.decided or not active.any() or n == plan[-1]
         # What was run for a dropped rate in spite of that must not count later.
         gains = _without(gains, n, active)
@@ -126,33 +124,7 @@ def next_step(
     return _decision(verdict, stop=stop, rates=columns, active=active, plan=plan, look=look)
 
 
-def can_win(found: Contrasts, n: int, most: int, level: float, overlap: float = 0.0) -> npt.NDArray[np.bool_]:
-    """Which rates still have a fair chance to win at the last look.
-
-    Args:
-        found: The contrasts after n seeds, arrays of shape (..., n_rates - 1).
-        n: Seeds so far.
-        most: Seeds at the last look.
-        level: Nominal level of the last look.
-        overlap: n_val / n_train of the folds, else 0.
-
-    Returns:
-        True for rates that may win, shape (..., n_rates - 1); all True after the last look. A rate without a
-        standard error may still win.
-    """
-    if n >= most:
-        return np.ones(found.n.shape, dtype=bool)
-    count = found.n.shape[-1]
-    spread = found.error / np.sqrt(1 / np.maximum(found.n, 1) + overlap)
-    needed = critical_value(level, count, float(degrees_of_freedom(most, count))) * spread * np.sqrt(1 / most + overlap)
-    hoped = found.difference + found.error
-    expected = (n * found.difference + (most - n) * hoped) / most
-    # A variance from two blocks is no ground for giving a rate up.
-    chance = special.ndtr((expected - needed) * most / (spread * np.sqrt(most - n)))
-    return np.asarray(~((chance < _HOPELESS) & (found.n >= MIN_BLOCKS)))
-
-
-def _without(gains: FloatArray, n: int, active: npt.NDArray[np.bool_]) -> FloatArray:
+def _without(gains: FloatArray, n: int, active: BoolArray) -> FloatArray:
     kept = gains.copy()
     kept[n:, 1:][:, ~active] = np.nan
     return kept
@@ -163,7 +135,7 @@ def _decision(
     *,
     stop: bool,
     rates: FloatArray,
-    active: npt.NDArray[np.bool_],
+    active: BoolArray,
     plan: tuple[int, ...],
     look: int,
 ) -> SequentialDecision:
@@ -184,7 +156,7 @@ def _reason(verdict: Verdict, going: tuple[float, ...], plan: tuple[int, ...], l
     if going:
         names = ", ".join(f"{rate:g}" for rate in going)
         dropped = len(verdict.comparisons) + 1 - len(going)
-        why = f"; {dropped} can hardly win any more and got dropped" if dropped else ""
+        why = f"; {dropped} trail too far and got dropped" if dropped else ""
         return f"Go on to {plan[look + 1]} seeds with rates {names} ({at}){why}."
     if verdict.decided:
         return f"Stop ({at}): the verdict is clear."
