@@ -22,6 +22,10 @@ from yolo_dropout.errors import ClusterError, InputError, SpecError
 from yolo_dropout.executors import Ended, EpochDone, Job, Started, Trainer
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.executors.ray import RayExecutor
+from yolo_dropout.executors.ray.cargo import Parcel
+from yolo_dropout.executors.ray.crew import Crew
+from yolo_dropout.executors.ray.hiring import Hiring
+from yolo_dropout.executors.ray.slot import installed_versions
 from yolo_dropout.plan import plan
 from yolo_dropout.publish import publish_tables
 from yolo_dropout.records import read_record
@@ -254,6 +258,59 @@ def test_more_than_the_limit_is_not_shipped(cluster, tmp_path):
     with pytest.raises(InputError, match=r"^data: at most 1e-06 GB are shipped, got 2.01e-06 GB; use --data-in-place"):
         list(RayExecutor(ship_limit_gb=1e-6).run(jobs(tmp_path / "study"), trainer))
     assert ends(RayExecutor(ship_limit_gb=1e-6, data_in_place=True).run(jobs(tmp_path / "study")[:1], trainer))
+
+
+def fold_data(spec):
+    return {"data": InputFiles("data.yaml", {"data.yaml": Path(spec.data)})}
+
+
+def train_and_tell_the_data(job, on_epoch):
+    (job.path / "data").write_text(Path(job.data).read_text())
+    return fakes.train(job, on_epoch)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_each_run_of_a_cross_validation_gets_the_data_of_its_fold(cluster, tmp_path, in_place):
+    study = tmp_path / "study"
+    for fold in (0, 1):
+        (study / "folds" / f"f{fold}").mkdir(parents=True)
+        (study / "folds" / f"f{fold}" / "data.yaml").write_text(f"fold {fold}")
+    trainer = Trainer(fakes.prepare, train_and_tell_the_data, inputs=fold_data)
+    spec = replace(SPEC, folds=2, seeds=1)
+    records = ends(RayExecutor(data_in_place=in_place).run(jobs(study, spec), trainer))
+    assert [(record.fold, record.error) for record in records.values()].count((0, None)) == 2
+    assert len(records) == 4
+    for job in jobs(study, spec):
+        assert (job.path / "data").read_text() == f"fold {job.run.fold}"
+
+
+def test_a_run_whose_inputs_are_lost_for_good_fails_after_some_tries(cluster, tmp_path):
+    import ray
+    from ray._private.internal_api import free
+
+    executor, chunk = RayExecutor(slots=1), ray.put(b"archive")
+    trainer = Trainer(fakes.prepare, fakes.train, inputs=partial(shipped, root=tmp_path))
+    crew = Crew(executor, trainer, {None: {"data": Parcel("set.txt", "ab" * 32, 10, (chunk,))}})
+    free([chunk])
+    (record,) = ends(crew.work(iter(jobs(tmp_path / "study")[:1]))).values()
+    crew.close()
+    assert "its node or process was lost 5 times, last: " in record.error
+
+
+@pytest.mark.parametrize("package", ["ultralytics", "torch", "yolo-dropout"])
+def test_a_node_with_other_versions_is_refused_unless_that_is_allowed(cluster, package):
+    import ray
+
+    told = ray.put(("node-7", {**installed_versions(), package: "0.0.1"}))
+    here = installed_versions()[package]
+    for allowed in (False, True):
+        hiring = Hiring(RayExecutor(any_versions=allowed))
+        hiring.arriving[told] = "slot"
+        if allowed:
+            assert hiring.welcome(told) == "slot"
+        else:
+            with pytest.raises(ClusterError, match=rf"^versions: .* node-7 has {package} 0\.0\.1 \(here {here}\)"):
+                hiring.welcome(told)
 
 
 def refuse(spec):

@@ -14,10 +14,11 @@ from yolo_dropout.arguments import known_arguments
 from yolo_dropout.errors import SpecError
 from yolo_dropout.sites.site import network
 from yolo_dropout.spec import StudySpec
+from yolo_dropout.training.images import BUDGET
 from yolo_dropout.training.models import load_model
 
-# Resident memory of a training process before its first step, measured.
-_MEMORY_BASE = 800_000_000
+# Resident memory of a training process before its first step, measured, and what it may hold of decoded images.
+_MEMORY_BASE = 800_000_000 + BUDGET
 # Weights, gradients, EMA, two moments of AdamW, and the two checkpoints that a lean training holds: bytes.
 _MEMORY_PER_PARAMETER = 44
 # Losses, label assignment and validation come on top of the activations that the backward pass needs.

@@ -149,7 +149,9 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
     os.environ.update(tracker_environment(job))
     spec = job.spec
     if job.checkpoint is not None:
-        run = train_lean(str(job.checkpoint), on_epoch=on_epoch, resume=True)
+        # The GPU that is free now, and not the one of before.
+        place = {name: value for name, value in spec.train.items() if name == "device"}
+        run = train_lean(str(job.checkpoint), on_epoch=on_epoch, resume=True, **place)
     else:
         run = train_lean(
             spec.model,

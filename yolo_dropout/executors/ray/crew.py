@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +26,22 @@ _MOST_LOSSES = 5
 
 
 class Crew:
-    """The slots of one cluster while they work at the jobs of one study."""
+    """The slots of one cluster while they work at the jobs of one study.
 
-    def __init__(self, executor: RayExecutor, trainer: Trainer) -> None:
+    Args:
+        executor: What was asked for.
+        trainer: What trains.
+        cargo: Model and data by fold, where they are shipped already.
+    """
+
+    def __init__(
+        self, executor: RayExecutor, trainer: Trainer, cargo: Mapping[int | None, Cargo] | None = None
+    ) -> None:
         self._executor, self._trainer, self._hiring = executor, trainer, Hiring(executor)
         self._free = list[Any]()
         self._working = dict[Any, tuple[Any, Attempt]]()
         self._again = deque[Attempt]()
-        self._cargo = dict[int | None, Cargo]()
+        self._cargo = dict(cargo or {})
 
     def work(self, jobs: Iterator[Job]) -> Iterator[Event]:
         """Train the jobs. Each is taken when a slot is free for it, so that who hands them out may stop."""
