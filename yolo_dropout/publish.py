@@ -15,7 +15,8 @@ from yolo_dropout.files import atomic_path, write_json, write_text
 from yolo_dropout.records import RunRecord
 from yolo_dropout.report import ReportData, render_report
 
-# Rows of `curves.csv` that are turned into text at once.
+# More rows of `curves.csv` than this are written another way, and so many at a time.
+MANY_ROWS = 1_000_000
 _ROWS_AT_A_TIME = 500_000
 
 
@@ -48,10 +49,17 @@ def publish_tables(study: Study) -> None:
 
 
 def write_curves(path: Path, curves: pd.DataFrame) -> None:
-    """Write tidy curves as CSV; what is not a number is left empty, and infinite values are `inf`.
+    """Write tidy curves as CSV; what is not a number is left empty, and infinite values are `inf`."""
+    if len(curves) > MANY_ROWS:
+        write_many_rows(path, curves)
+    else:
+        curves.to_csv(path, index=False, lineterminator="\n")
 
-    A study of thousands of runs has millions of rows: polars writes them ten times as fast as pandas, and a part at a
-    time keeps its copies small.
+
+def write_many_rows(path: Path, curves: pd.DataFrame) -> None:
+    """As `write_curves`, for millions of rows: polars is ten times as fast there, in parts that keep its copies small.
+
+    For no fewer rows, since its threads do not survive a fork, and who calls from a script may fork afterwards.
     """
     import polars
 
