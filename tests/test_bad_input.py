@@ -86,6 +86,10 @@ CASES: list[tuple[Words, str]] = [
     ),
     (argument("--folds", "3", "split=test"), "split: folds make their own val, got split=test; leave it out"),
     (
+        argument("--folds", "3", "fraction=0.5"),
+        "fraction: cannot go with folds, got fraction=0.5; leave it out",
+    ),
+    (
         argument("imgsz=32", "--folds", "4"),
         "folds: each needs at least 2 images, got 4 folds of 6 images; use --folds 3 at most",
     ),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import fakes
 import pytest
 import yaml
 
 from yolo_dropout.cli import main, parsed, run
 from yolo_dropout.commands.sweep import default_out, spec_from
+from yolo_dropout.commands.train import _from_study
+from yolo_dropout.publish import publish_tables
+from yolo_dropout.spec import StudySpec
+from yolo_dropout.study import run_study
 
 
 def parse(*words):
@@ -94,3 +99,10 @@ def test_a_file_that_may_not_be_read_is_told_in_one_line(capfd):
     options.command = denied
     assert run(options) == 2
     assert capfd.readouterr().err == "yolo-dropout: /there/study.yaml: Permission denied; change its permissions\n"
+
+
+@pytest.mark.parametrize(("device", "final"), [("0,1", "0"), ([2, 3], "2"), ("1", "1"), ("cpu", "cpu")])
+def test_the_final_training_takes_one_gpu_of_a_study_that_had_several(device, final, tmp_path):
+    spec = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=1, train={"device": device})
+    run_study(spec, tmp_path, trainer=fakes.FAKE, publish=publish_tables)
+    assert _from_study(tmp_path)["device"] == final

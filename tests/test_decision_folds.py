@@ -82,3 +82,8 @@ def test_folds_that_do_not_fit_the_scores_are_told():
         decide(LOSSES, RATES, folds=[0, 1])
     with pytest.raises(ScoresError, match="folds: there must be at least 2, got 1"):
         decide(LOSSES, RATES, folds=[0] * 6)
+
+
+def test_seeds_that_have_not_been_run_yet_are_not_claimed():
+    planned = np.vstack([LOSSES[:3], np.full((3, 2), math.nan)])
+    assert decide(planned, RATES, folds=FOLDS).basis == "3 folds x 1 seed"

@@ -77,3 +77,13 @@ def test_model_files_and_files_that_arguments_name_travel_too(tmp_path):
     assert set(files) == {"data", "model", "pretrained"}
     assert files["model"].files == {"starter.pt": starter}
     assert files["model"].entry == "starter.pt"
+
+
+def test_a_class_without_an_image_counts_elsewhere_too(tmp_path):
+    data = make_data("classify", tmp_path / "data")
+    for split in ("train", "val"):
+        (data / split / "zebra").mkdir()
+    classes = sorted(place.name for place in (data / "train").iterdir() if place.is_dir())
+    place = moved("classify", data, tmp_path)
+    assert sorted(folder.name for folder in (place / "train").iterdir()) == classes
+    assert looked_at("classify", place) == (N_TRAIN, N_VAL)

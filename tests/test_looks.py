@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from yolo_dropout.executors import Ended, Trainer
-from yolo_dropout.looks import due_runs, verdict_of
+from yolo_dropout.looks import due_runs, verdict_of, whole_seeds
 from yolo_dropout.plan import Run, plan
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
@@ -85,3 +85,16 @@ def test_a_study_stops_as_soon_as_it_is_decided_and_stays_so(tmp_path):
     again, names = trained_by(Trainer(fakes.prepare, helpful))
     assert names == []
     assert again.verdict == study.verdict
+
+
+def test_a_seed_that_is_not_complete_is_not_looked_at():
+    half = [*VAGUE, [3.0, 1.0, math.nan]]
+    assert verdict_of(SPEC, frame(half), whole=3) == verdict_of(SPEC, frame(VAGUE))
+    assert verdict_of(SPEC, frame(half)).n_seeds == 4
+
+
+def test_seeds_are_whole_up_to_the_first_that_has_a_run_to_come():
+    due = plan(SPEC)[:9]
+    assert whole_seeds(due, due) == 3
+    assert whole_seeds(due, due[:8]) == 2
+    assert whole_seeds(due, due[1:]) == 0

@@ -284,14 +284,23 @@ def test_each_run_of_a_cross_validation_gets_the_data_of_its_fold(cluster, tmp_p
         assert (job.path / "data").read_text() == f"fold {job.run.fold}"
 
 
+class Holder:
+    """Owns an object of Ray's store."""
+
+    def hold(self):
+        import ray
+
+        return [ray.put(b"archive")]
+
+
 def test_a_run_whose_inputs_are_lost_for_good_fails_after_some_tries(cluster, tmp_path):
     import ray
-    from ray._private.internal_api import free
 
-    executor, chunk = RayExecutor(slots=1), ray.put(b"archive")
+    holder = ray.remote(num_cpus=0)(Holder).remote()
+    executor, (chunk,) = RayExecutor(slots=1), ray.get(holder.hold.remote())
+    ray.kill(holder)  # and with its owner the object is gone
     trainer = Trainer(fakes.prepare, fakes.train, inputs=partial(shipped, root=tmp_path))
     crew = Crew(executor, trainer, {None: {"data": Parcel("set.txt", "ab" * 32, 10, (chunk,))}})
-    free([chunk])
     (record,) = ends(crew.work(iter(jobs(tmp_path / "study")[:1]))).values()
     crew.close()
     assert "its node or process was lost 5 times, last: " in record.error

@@ -191,3 +191,23 @@ def test_a_run_that_is_out_of_memory_alone_has_failed(tmp_path):
 def test_more_room_than_runs_does_no_harm(tmp_path):
     executor = LocalExecutor(GpuSlots(TWO, 64, per_gpu=9))
     assert len(ends(executor.run(jobs(tmp_path), Trainer(fakes.prepare, train_on_gpu)))) == len(SPEC.seeds) * 2
+
+
+def both_crowded_out(job, on_epoch):
+    """Each run fails once, at the same moment as the other."""
+    marker = job.path.parent / f"tried-{job.run.name}"
+    if marker.exists():
+        return fakes.train(job, on_epoch)
+    marker.touch()
+    while len(list(job.path.parent.glob("tried-*"))) < 2:
+        time.sleep(0.01)
+    raise RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR")
+
+
+def test_runs_that_crowd_each_other_out_are_both_trained_once_more_and_the_executor_has_learnt(tmp_path):
+    executor = LocalExecutor(GpuSlots(ONE, 64, per_gpu=2))
+    records = ends(executor.run(jobs(tmp_path)[:2], Trainer(fakes.prepare, both_crowded_out)))
+    assert [record.finished for record in records.values()] == [True, True]
+    events = list(executor.run(jobs(tmp_path)[2:], Trainer(fakes.prepare, train_on_gpu)))
+    steps = [type(event) for event in events if isinstance(event, Started | Ended)]
+    assert steps == [Started, Ended, Started, Ended], "one at a time from now on"

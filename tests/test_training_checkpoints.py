@@ -117,6 +117,18 @@ def _run_export(file: str, images: torch.Tensor) -> Any:
 
 
 @pytest.mark.train
+def test_a_lean_training_out_of_memory_fails_where_stock_goes_on_with_half_the_batch(data: str, tmp_path: Path) -> None:
+    yolo = YOLO(MODEL)
+
+    class OutOfMemory(trainer_class(yolo, DropoutPlan(), lean=True)):  # type: ignore[misc]
+        def preprocess_batch(self, batch: Any) -> Any:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    with pytest.raises(RuntimeError, match="out of memory in the first epoch with batch=2"):
+        yolo.train(trainer=OutOfMemory, data=data, save_dir=str(tmp_path), **TINY)
+
+
+@pytest.mark.train
 def test_a_lean_training_writes_in_between_when_it_is_due(data: str, tmp_path: Path) -> None:
     seen: list[tuple[int, bool]] = []
     yolo = YOLO(MODEL)

@@ -16,7 +16,7 @@ from yolo_dropout.errors import InputError, ScoresError
 from yolo_dropout.figures.words import score_words
 from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import read_study_file
-from yolo_dropout.looks import due_runs, verdict_of
+from yolo_dropout.looks import due_runs, verdict_of, whole_seeds
 from yolo_dropout.plan import Run, pending, plan
 from yolo_dropout.readings import Readings
 from yolo_dropout.records import RunRecord, read_records
@@ -103,7 +103,7 @@ class Study:
             reasons = sorted({record.error or "" for record in self.failed})
             why = f"; the first failure: {reasons[0]}" if reasons else ""
             raise InputError(f"{self.folder.path}: no run has finished yet, so there is nothing to compare{why}")
-        return verdict_of(self.spec, self._all_scores)
+        return verdict_of(self.spec, self._all_scores, whole_seeds(self.due, {record.run for record in self.records}))
 
     @cached_property
     def other_scores(self) -> list[ScoreVerdict]:

@@ -37,16 +37,25 @@ def due_runs(spec: StudySpec, ended: Collection[Run], scores: pd.DataFrame) -> t
     return due
 
 
-def verdict_of(spec: StudySpec, scores: pd.DataFrame) -> Verdict:
+def whole_seeds(due: Collection[Run], ended: Collection[Run]) -> int:
+    """How many seeds, from the first on, have no run that is due and has not ended."""
+    open_seeds = {run.seed for run in due if run not in ended}
+    return len({run.seed for run in due if run.seed < min(open_seeds, default=run.seed + 1)})
+
+
+def verdict_of(spec: StudySpec, scores: pd.DataFrame, whole: int | None = None) -> Verdict:
     """What the scores allow to say; while seeds are added, the error level holds over all looks together.
 
     Args:
         spec: What was asked.
         scores: One row per seed of the spec, or per seed and fold, one column per rate; nan where there is none.
+        whole: How many seeds are complete: while seeds are added, only these are looked at. None takes all.
 
     Raises:
         ScoresError: No seed has both the control and another rate.
     """
+    if spec.until_decided and whole:
+        scores = scores.iloc[:whole]
     begun = int(scores.notna().any(axis=1).to_numpy().nonzero()[0].max(initial=-1)) + 1
     if spec.until_decided and begun >= _looks(spec)[0]:
         return _step(spec, scores, begun).verdict

@@ -124,8 +124,10 @@ def read_records(
     notes: list[str] = []
     for path in sorted(folder.runs.iterdir()) if folder.runs.is_dir() else ():
         run_folder = RunFolder(path)
+        if path.name.startswith("."):
+            continue  # a folder on its way to its place
         if not run_folder.record.exists():
-            if not _RUN_NAME.fullmatch(path.name) and not path.name.startswith("."):
+            if not _RUN_NAME.fullmatch(path.name):
                 notes.append(f"{path}: belongs to no run of this study and is left out")
             continue
         try:

@@ -227,6 +227,8 @@ def _folds(value: object, train: Mapping[str, Any], *, until_decided: bool) -> i
         raise SpecError(f"folds: must be a whole number of at least 2, got {value!r}; for instance --folds 5")
     if until_decided:
         raise SpecError(f"folds: cannot go with until_decided, got folds={value}; use --seeds 3, or leave --folds out")
+    if train.get("fraction") not in (None, 1):
+        raise SpecError(f"fraction: cannot go with folds, got fraction={train['fraction']}; leave it out")
     if train.get("split", "val") != "val":
         raise SpecError(f"split: folds make their own val, got split={train['split']}; leave it out")
     return value

@@ -36,11 +36,12 @@ def summary(table: Table, table_scores: pd.DataFrame) -> pd.DataFrame:
     headline = table.headline
     rows = []
     for rate in table_scores.columns.astype(float):
-        values = table_scores[rate].dropna()
+        scores = table_scores[rate]
+        values = scores.dropna()
         results = [table.results[run] for run in sorted(table.results) if run.rate == rate]
         rows.append(
             {"rate": rate, "n": len(values)}
-            | _interval(values)
+            | _interval(scores)
             | {
                 "epoch": _mean(_epoch_of_minimum(item) for item in results),
                 "gap": _mean(overfitting_gap(item) for item in results),
@@ -55,13 +56,14 @@ def summary(table: Table, table_scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _interval(values: pd.Series[float]) -> dict[str, float]:
-    folded = "fold" in values.index.names
+def _interval(scores: pd.Series[float]) -> dict[str, float]:
+    folded, values = "fold" in scores.index.names, scores.dropna()
     blocks = values.groupby(level="fold").mean() if folded else values
     n = len(blocks)
     half = math.nan
     if n > 1:
-        overlap = 1 / (n - 1) if folded else 0.0  # as `decide` takes it
+        # As `decide` takes it: folds that lack a score overlap all the same.
+        overlap = 1 / (scores.index.get_level_values("fold").nunique() - 1) if folded else 0.0
         half = float(stats.t.ppf(0.975, n - 1)) * float(blocks.std()) * math.sqrt(1 / n + overlap)
     mean = float(blocks.mean())
     return {"mean": mean, "sd": float(values.std()), "low": mean - half, "high": mean + half}

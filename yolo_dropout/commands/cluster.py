@@ -6,9 +6,13 @@ import math
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from yolo_dropout.errors import SpecError
 from yolo_dropout.executors import Executor
+
+if TYPE_CHECKING:
+    from yolo_dropout.executors.ray import RayExecutor
 
 _WITH_RAY = (
     "ray_address",
@@ -22,10 +26,10 @@ _WITH_RAY = (
 
 
 def check_executor(options: Namespace) -> None:
-    """Refuse an unknown executor, and options of another than the one that was asked for.
+    """Refuse an unknown executor, options of another than the one that was asked for, and wrong values.
 
     Raises:
-        SpecError: One of both.
+        SpecError: One of these.
     """
     if options.executor not in ("local", "ray"):
         raise SpecError(f"executor: must be local or ray, got {options.executor!r}")
@@ -33,8 +37,10 @@ def check_executor(options: Namespace) -> None:
         given = next((name for name in _WITH_RAY if getattr(options, name)), None)
         if given is not None:
             raise SpecError(f"{given.replace('_', '-')}: goes with --executor ray; add it, or leave this out")
-    elif options.per_gpu is not None:
+        return
+    if options.per_gpu is not None:
         raise SpecError(f"per-gpu: goes with --executor local, got {options.per_gpu}; use --gpus-per-run 0.25 on Ray")
+    _ray_executor(options, None, None)
 
 
 @contextmanager
@@ -53,7 +59,15 @@ def executor_from(options: Namespace, jobs: int | None, run_timeout_s: float | N
     if options.executor == "local":
         yield None
         return
-    from yolo_dropout.executors.ray import RayExecutor, connected
+    from yolo_dropout.executors.ray import connected
+
+    executor = _ray_executor(options, jobs, run_timeout_s)
+    with connected(options.ray_address):
+        yield executor
+
+
+def _ray_executor(options: Namespace, jobs: int | None, run_timeout_s: float | None) -> RayExecutor:
+    from yolo_dropout.executors.ray import RayExecutor
 
     gpus = options.gpus_per_run
     executor = RayExecutor(
@@ -70,8 +84,7 @@ def executor_from(options: Namespace, jobs: int | None, run_timeout_s: float | N
         raise SpecError(
             "cpus-per-run: 0 needs GPUs or resources to tell how many runs fit; for instance --cpus-per-run 1"
         )
-    with connected(options.ray_address):
-        yield executor
+    return executor
 
 
 def _resources(words: Sequence[str]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -52,4 +53,7 @@ def _from_study(path: Path) -> dict[str, Any]:
         print("The study has not decided; training with its control, rate 0.0.")
     spec = study.spec
     dropout = {name: getattr(spec, name) for name in _DROPOUT} | {"dropout": study.verdict.rate}
-    return {"model": spec.model, "data": spec.data, **spec.train, **dropout}
+    # Several GPUs are a study's pool; each of its runs trained on one, and so does the final training.
+    device = re.match(r"[\[(]?\s*([^,\s]+)\s*,", str(spec.train.get("device", "")))
+    one = {"device": device[1]} if device else {}
+    return {"model": spec.model, "data": spec.data, **spec.train, **one, **dropout}

@@ -52,7 +52,12 @@ def fold_rows(gains: FloatArray, folds: npt.ArrayLike) -> Folded:
     for block in blocks:
         control = _mean(block[:, :1])
         rows.append(np.concatenate([control, control + _mean(block[:, 1:] - block[:, :1])]))
-    return Folded(np.array(rows), 1 / (len(blocks) - 1), max(map(len, blocks)), _noise([b[:, 0] for b in blocks]))
+    return Folded(np.array(rows), 1 / (len(blocks) - 1), max(map(_paired, blocks)), _noise([b[:, 0] for b in blocks]))
+
+
+def _paired(block: FloatArray) -> int:
+    """Seeds of a fold that hold a comparison."""
+    return int((np.isfinite(block[:, 0]) & np.isfinite(block[:, 1:]).any(1)).sum())
 
 
 def _mean(values: FloatArray) -> FloatArray:

@@ -44,6 +44,7 @@ class LocalExecutor:
     slots: int | Slots = 1
     run_timeout_s: float | None = None
     utilisation: Callable[[Gpu], float | None] = utilisation
+    _learnt: list[Slots] = field(default_factory=list, repr=False, compare=False)
 
     def call(self, function: Callable[..., T], *arguments: Any, log: Path) -> T:
         """Call `function` in a fresh process whose output goes to `log`; see `Executor`."""
@@ -66,7 +67,8 @@ class LocalExecutor:
 
     def run(self, jobs: Iterable[Job], trainer: Trainer) -> Generator[Event, None, None]:
         """Train the jobs; see `Executor`. Closing the iterator kills the trainings that still run."""
-        slots = CoreSlots(self.slots) if isinstance(self.slots, int) else self.slots
+        asked = CoreSlots(self.slots) if isinstance(self.slots, int) else self.slots
+        slots = self._learnt[-1] if self._learnt else asked  # what earlier runs have shown holds on
         waiting, again, running = iter(jobs), list[Job](), dict[Any, _Worker]()
         try:
             while True:
@@ -76,6 +78,7 @@ class LocalExecutor:
                         break
                     with interrupts_held_back():  # none may come between starting a worker and knowing it
                         worker = _Worker.start(job, trainer, place)
+                        _mark_shared(worker, running.values())
                         running[worker.connection] = worker
                     yield Started(job.run)
                 if not running:
@@ -88,8 +91,9 @@ class LocalExecutor:
                     event = worker.receive()
                     if isinstance(event, Ended):
                         del running[connection]
-                        if _shared(worker, running.values()) and out_of_memory(event.record.error):
+                        if worker.seen.shared and out_of_memory(event.record.error):
                             slots = slots.crowded()
+                            worker.job.folder.record.unlink(missing_ok=True)
                             again.append(worker.job)  # once more, and with a GPU of its own
                             continue
                     yield event
@@ -97,6 +101,7 @@ class LocalExecutor:
                     del running[worker.connection]
                     yield worker.stop(f"took longer than the run timeout of {self.run_timeout_s:g} s")
         finally:
+            self._learnt[:] = [slots]
             for worker in running.values():
                 worker.kill()
 
@@ -114,9 +119,11 @@ class LocalExecutor:
         return [worker for worker in running.values() if worker.started <= oldest]
 
 
-def _shared(worker: _Worker, others: Collection[_Worker]) -> bool:
-    """Whether a run had others beside it on its GPU when it ended."""
-    return worker.place != ANYWHERE and any(other.place == worker.place for other in others)
+def _mark_shared(worker: _Worker, others: Collection[_Worker]) -> None:
+    """Note of all runs on the new one's GPU that they have not had it to themselves."""
+    beside = [other for other in others if other.place == worker.place != ANYWHERE]
+    for sharing in (worker, *beside) if beside else ():
+        sharing.seen.shared = True
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import ultralytics.models.yolo
 
 import gc
 from collections import defaultdict
+from contextlib import suppress
 
 import matplotlib.font_manager
 import PIL.JpegImagePlugin
@@ -31,7 +32,9 @@ class _NoTrainer:
 
 
 # A trainer looks for MLflow, Ray Tune and other trackers as it starts: importing those that are there takes seconds.
-add_integration_callbacks(_NoTrainer())
+# One that is broken is for the training to tell.
+with suppress(Exception):
+    add_integration_callbacks(_NoTrainer())
 # All that is loaded stays: a run's own garbage collections, a quarter of a second each, need not look at it again.
 gc.collect()
 gc.freeze()

@@ -130,11 +130,12 @@ Slots = CoreSlots | GpuSlots
 
 @dataclass
 class Seen:
-    """What a running training has shown of itself: epochs, peak memory in bytes, and how busy its GPU was."""
+    """What a training has shown of itself: epochs, peak memory in bytes, how busy and whether shared its GPU was."""
 
     epochs: int = 0
     gpu_bytes: float = 0.0
     busy: list[float] = field(default_factory=list)
+    shared: bool = False
 
 
 def look(slots: GpuSlots, running: Mapping[int, Seen], utilisation: Callable[[Gpu], float | None]) -> GpuSlots:

@@ -24,6 +24,14 @@ from yolo_dropout.results import VAL_LOSS, Results, read_results
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.training.inputs import InputFiles, input_files
 
+# How CUDA and its libraries say that memory has run out; Ultralytics goes by the same words.
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "allocate memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR",
+    "unable to find an engine",
+)
 # What torch does not count: the driver's context and the libraries' kernels, bytes.
 _CUDA_CONTEXT = 600_000_000
 
@@ -108,7 +116,7 @@ def _way_out(error: BaseException) -> str:
 
 def out_of_memory(error: str | None) -> bool:
     """Whether an error says that memory has run out."""
-    return error is not None and ("out of memory" in error or "allocate memory" in error)
+    return error is not None and any(words in error for words in _OUT_OF_MEMORY)
 
 
 def prepare(spec: StudySpec) -> dict[str, Any]:

@@ -59,7 +59,8 @@ def _missing(data: ReportData) -> Iterator[str]:
     if data.planned > len(data.records):
         left = data.planned - len(data.records)
         yield f"{left} of {data.planned} runs have not ended yet; numbers may still change."
-    finished = len(data.records) - len(data.failed)
+    seeds = set(data.scores.index.get_level_values(0))  # others may be there from before, and count for nothing
+    finished = sum(record["status"] == "finished" and record["seed"] in seeds for record in data.records)
     scored = int(data.scores.notna().to_numpy().sum())
     if finished > scored:
         yield f"{finished - scored} finished runs have no finite score: their training diverged."

@@ -65,8 +65,15 @@ class LeanCheckpoints(SafeCheckpoints):
     _written_at: float | None = None
 
     def _do_train(self) -> None:
-        with decoded_once(BUDGET // max(1, self.args.workers)):  # each data loader's worker has images of its own
+        # Each worker of a data loader has images of its own, and validation has twice as many of them as training.
+        with decoded_once(BUDGET // (3 * self.args.workers or 1)):
             super()._do_train()
+
+    def _build_train_pipeline(self) -> None:
+        """Ultralytics goes on with half the batch where a GPU's memory runs out early: that is another training."""
+        if getattr(self, "_oom_retries", 0):
+            raise RuntimeError(f"out of memory in the first epoch with batch={self.batch_size * 2}")
+        super()._build_train_pipeline()
 
     def _setup_train(self) -> None:
         with amp_check_without_download():

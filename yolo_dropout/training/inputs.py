@@ -63,7 +63,12 @@ def input_files(model: str, data: str, train_args: Mapping[str, Any]) -> dict[st
 def _classify_files(found: Mapping[str, Any]) -> InputFiles:
     folders = {Path(found[split]) for split in _SPLITS if found.get(split)}
     below = {folder.name: files_below(folder, without=".cache") for folder in folders}
-    return InputFiles("", {f"{split}/{name}": path for split, files in below.items() for name, path in files.items()})
+    files: dict[str, Path | bytes] = {}
+    for folder in folders:
+        # A class counts where its folder is, even without an image.
+        files |= {f"{folder.name}/{place.name}/.keep": b"" for place in folder.iterdir() if place.is_dir()}
+    files |= {f"{split}/{name}": path for split, found in below.items() for name, path in found.items()}
+    return InputFiles("", files)
 
 
 def _yaml_files(found: Mapping[str, Any]) -> InputFiles:
