@@ -15,7 +15,6 @@ import matplotlib.font_manager
 import PIL.JpegImagePlugin
 import PIL.PngImagePlugin
 import polars
-import thop
 import torch._inductor
 import torchvision
 from ultralytics.utils.callbacks import add_integration_callbacks
