@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
+from functools import cache
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -21,6 +23,20 @@ settings.register_profile(
     "project", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
 settings.load_profile("project")
+
+
+@cache
+def import_trackers():
+    """As the first training of a process does: Ray Tune draws from `random` then, so that the next one differs."""
+    from ultralytics.utils.callbacks import add_integration_callbacks
+
+    add_integration_callbacks(type("Trainer", (), {"callbacks": defaultdict(list)})())
+
+
+@pytest.fixture(autouse=True)
+def _trainings_of_one_process_are_alike(request):
+    if request.node.get_closest_marker("train"):
+        import_trackers()
 
 
 def pytest_terminal_summary(terminalreporter):
