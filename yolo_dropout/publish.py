@@ -67,7 +67,7 @@ def write_many_rows(path: Path, curves: pd.DataFrame) -> None:
         for start in range(0, max(1, len(curves)), _ROWS_AT_A_TIME):
             part = curves.iloc[start : start + _ROWS_AT_A_TIME]
             columns = {str(name): part[name].to_numpy() for name in part if name != "metric"}
-            names = polars.Series(part["metric"].cat.categories, dtype=polars.String)
+            names = polars.Series(part["metric"].cat.categories.to_list(), dtype=polars.String)
             metric = names.gather(part["metric"].cat.codes.to_numpy().astype("uint32"))
             frame = polars.DataFrame(columns).with_columns(metric.alias("metric"), polars.col("value").fill_nan(None))
             frame.select(curves.columns.to_list()).write_csv(stream, include_header=start == 0)
