@@ -18,36 +18,41 @@ from yolo_dropout.executors.cache import ContentCache
 
 def sent(tmp_path, text):
     chunks = list(pack({"file": text.encode()}))
-    return unpack(chunks, tmp_path / f"sent-{text[:9]}"), len(text), chunks
+    return unpack(chunks, tmp_path / f"sent-{text[:9]}"), len(text), lambda: chunks
 
 
 def test_content_is_unpacked_once_and_found_by_others(tmp_path):
-    digest, size, chunks = sent(tmp_path, "hello")
-    place = ContentCache(tmp_path / "cache").fetch(digest, size, chunks)
+    digest, size, archive = sent(tmp_path, "hello")
+    place = ContentCache(tmp_path / "cache").fetch(digest, size, archive)
     assert (place / "file").read_text() == "hello"
-    assert ContentCache(tmp_path / "cache").fetch(digest, size, iter(())) == place
+    assert ContentCache(tmp_path / "cache").fetch(digest, size, lambda: ()) == place
 
 
 def test_other_content_than_was_named_is_refused_and_leaves_nothing(tmp_path):
     digest, size, _ = sent(tmp_path, "hello")
     with pytest.raises(InputError, match="did not arrive as it was sent"):
-        ContentCache(tmp_path / "cache").fetch(digest, size, pack({"file": b"other"}))
+        ContentCache(tmp_path / "cache").fetch(digest, size, lambda: pack({"file": b"other"}))
     assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
 
 
-def fetch_elsewhere(cache: Path, *content: tuple[str, int, list[bytes]]) -> None:
+def fetch_elsewhere(cache: Path, digest: str, size: int, archive) -> None:
     """In a process of its own, which ends and so uses nothing any longer."""
     code = "import sys; from yolo_dropout.executors.cache import ContentCache; from pathlib import Path\n"
-    for digest, size, chunks in content:
-        code += f"ContentCache(Path({str(cache)!r})).fetch({digest!r}, {size}, {chunks!r})\n"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    code += f"ContentCache(Path({str(cache)!r})).fetch({digest!r}, {size}, lambda: {archive()!r})\n"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_process_that_uses_the_content_keeps_no_other_from_using_it(tmp_path):
+    content = sent(tmp_path, "hello")
+    ContentCache(tmp_path / "cache").fetch(*content)
+    fetch_elsewhere(tmp_path / "cache", *content)
 
 
 def test_what_was_used_longest_ago_is_evicted_but_never_what_is_in_use(tmp_path):
     old, middle, new = (sent(tmp_path, f"{name}{'.' * 400}") for name in ("old", "middle", "new"))
-    fetch_elsewhere(tmp_path / "cache", old)
+    fetch_elsewhere(tmp_path / "cache", *old)
     time.sleep(0.05)
-    fetch_elsewhere(tmp_path / "cache", middle)
+    fetch_elsewhere(tmp_path / "cache", *middle)
     cache = ContentCache(tmp_path / "cache", limit_bytes=1000)
     cache.fetch(*new)
     assert not (cache.root / old[0]).exists()

@@ -252,6 +252,20 @@ def test_inputs_travel_once_per_node_and_are_not_read_in_place(cluster, tmp_path
     assert len(places) == len({Path(place).parents[1] for place in places})
 
 
+def test_slots_of_one_node_use_what_was_shipped_at_the_same_time(cluster, gate, tmp_path):
+    (tmp_path / "set.txt").write_text("images")
+    node = cluster.add(cpus=2)
+    trainer = replace(gate.trainer, inputs=partial(shipped, root=tmp_path))
+    events = RayExecutor().run(jobs(tmp_path / "study"), trainer)
+    try:
+        taken = gate.started(events, 4)
+        gate.open()
+        assert len(ends([*taken, *events])) == 4
+    finally:
+        events.close()
+        cluster.kill(node)
+
+
 def test_more_than_the_limit_is_not_shipped(cluster, tmp_path):
     (tmp_path / "set.txt").write_text("x" * 2000)
     trainer = Trainer(fakes.prepare, fakes.train, inputs=partial(shipped, root=tmp_path))

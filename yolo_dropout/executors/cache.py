@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -48,13 +48,13 @@ class ContentCache:
         except ValueError:
             raise InputError(f"YOLO_DROPOUT_CACHE_GB: must be a number of gigabytes, got {word!r}") from None
 
-    def fetch(self, digest: str, size_bytes: int, chunks: Iterable[bytes]) -> Path:
+    def fetch(self, digest: str, size_bytes: int, archive: Callable[[], Iterable[bytes]]) -> Path:
         """The folder with this content, which this process uses from now on until it ends.
 
         Args:
             digest: SHA-256 of the archive.
             size_bytes: Of its files.
-            chunks: The archive; read only where the content is not here yet.
+            archive: Gives the archive in chunks; called only where the content is not here, or no longer.
 
         Raises:
             InputError: What arrives is another content, or does not fit in the cache.
@@ -63,14 +63,15 @@ class ContentCache:
         place = self.root / digest
         lock = self._used.get(digest) or self._lock_file(digest)
         while digest not in self._used:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            os.utime(lock.name)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            if place.is_dir():
+                os.utime(lock.name)
+                self._used[digest] = lock
+                break
+            fcntl.flock(lock, fcntl.LOCK_EX)  # gives the shared one back first, so that two who want this cannot block
             if not place.is_dir():
                 self._make_room(size_bytes)
-                self._unpack(digest, chunks)
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            if place.is_dir():  # between the two locks it may have been evicted
-                self._used[digest] = lock
+                self._unpack(digest, archive())
         return place
 
     def scratch(self) -> Path:

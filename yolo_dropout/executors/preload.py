@@ -1,13 +1,14 @@
 """Imported once by the fork server, so that every run starts with all of this already in memory.
 
-Measured: a fresh training process then starts in milliseconds instead of about four seconds. Trackers are left to the
-runs: importing Ray Tune draws from `random`, and a run must draw what a training of stock Ultralytics draws.
+Measured: a fresh training process then starts in milliseconds instead of about four seconds. What is imported here must
+draw no random number: a run must draw what a training of stock Ultralytics draws.
 """
 
 # ruff: noqa: F401, I001 - Ultralytics must come first: it sets OMP_NUM_THREADS, which torch reads when it is imported.
 import ultralytics.models.rtdetr
 import ultralytics.models.yolo
 
+import contextlib
 import gc
 
 import matplotlib.font_manager
@@ -16,9 +17,16 @@ import PIL.PngImagePlugin
 import polars
 import torch._inductor
 import torchvision
+from ultralytics.utils import SETTINGS
 
 import yolo_dropout.executors.worker
 import yolo_dropout.training.trainer
+
+if SETTINGS["raytune"]:
+    # Where Ray Tune is installed every training imports it. What it builds on takes most of that second; Ray Tune itself
+    # draws from `random` as it is imported, and so is left to the runs, as all trackers are.
+    with contextlib.suppress(Exception):  # whatever is wrong with it, a run that needs it will tell
+        import ray.train
 
 # All that is loaded stays: a run's own garbage collections, a quarter of a second each, need not look at it again.
 gc.collect()

@@ -85,7 +85,7 @@ def unload(cargo: Cargo, spec: StudySpec, cache: ContentCache) -> StudySpec:
     """
     places: dict[str, str] = {}
     for name, parcel in cargo.items():
-        folder: Path = cache.fetch(parcel.digest, parcel.size_bytes, parcel.content())
+        folder: Path = cache.fetch(parcel.digest, parcel.size_bytes, parcel.content)
         places[name] = str(folder / parcel.entry)
     model, data = places.pop("model", spec.model), places.pop("data", spec.data)
     return replace(spec, model=model, data=data, train={**spec.train, **places})
