@@ -131,7 +131,7 @@ class LeanCheckpoints(SafeCheckpoints):
         self._written_at = time.monotonic()
 
     def _write_final(self, last: Snapshot, best: Snapshot | None) -> None:
-        ema = deepcopy(self.ema.ema)
+        ema = self.ema.ema  # training has ended: it may take held weights
         results = self._strip(last, ema, self.last, {})
         if best is last:
             self.best.write_bytes(self.last.read_bytes())
