@@ -20,9 +20,10 @@ from yolo_dropout.embedded import embedded_path
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Ended, Job, Trainer
 from yolo_dropout.executors.local import LocalExecutor
-from yolo_dropout.executors.worker import ULTRALYTICS
-from yolo_dropout.files import StudyFolder, write_text
+from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
+from yolo_dropout.files import write_text
 from yolo_dropout.folder import check_same_study, hold, read_config, write_study_file
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.plan import Run
 from yolo_dropout.records import read_records
 from yolo_dropout.score import Score

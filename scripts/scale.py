@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 
 from yolo_dropout.executors import Event, Job, OnEpoch, Outcome, T, Trainer
-from yolo_dropout.executors.worker import ULTRALYTICS
-from yolo_dropout.files import RunFolder, StudyFolder
+from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
+from yolo_dropout.layout import RunFolder, StudyFolder
 from yolo_dropout.records import RunRecord
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study

@@ -10,7 +10,7 @@ from typing import Any
 
 from yolo_dropout.cli import parsed
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
-from yolo_dropout.executors.worker import ULTRALYTICS
+from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
 
 TIMES = "step_times.json"
 _SPANS = {

@@ -11,7 +11,8 @@ import pytest
 from yolo_dropout.errors import InputError
 from yolo_dropout.executors import archive
 from yolo_dropout.executors.archive import pack, unpack
-from yolo_dropout.files import StudyFolder, atomic_folder, clear_leftovers, files_below
+from yolo_dropout.files import atomic_folder, files_below
+from yolo_dropout.layout import StudyFolder, clear_leftovers
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from fake_study import SPEC
 
 from yolo_dropout.executors import Ended, EpochDone, Event, Job, Started, Trainer
 from yolo_dropout.executors.worker import ready_folder, run_job
-from yolo_dropout.files import StudyFolder
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.publish import publish_tables
 from yolo_dropout.records import read_records
 from yolo_dropout.study import run_study

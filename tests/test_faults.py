@@ -21,7 +21,7 @@ from test_crash import tables
 from yolo_dropout.cli import parsed, run
 from yolo_dropout.commands.sweep import sweep
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
-from yolo_dropout.files import StudyFolder
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.records import read_records
 
 WORDS = ("model=m", "epochs=3", "--rates", "0", "0.2", "--seeds", "3", "--jobs", "1")

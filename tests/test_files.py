@@ -7,7 +7,8 @@ import json
 import pytest
 
 from yolo_dropout.errors import StudyFolderError
-from yolo_dropout.files import StudyFolder, atomic_path, clear_leftovers, write_json, write_text
+from yolo_dropout.files import atomic_path, write_json, write_text
+from yolo_dropout.layout import StudyFolder, clear_leftovers
 
 
 def test_a_failing_writer_leaves_the_old_content_and_no_leftover(tmp_path):

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from yolo_dropout.errors import SpecError, StudyFolderError
-from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import check_same_study, hold, read_config, read_study_file, write_study_file
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.spec import StudySpec
 
 

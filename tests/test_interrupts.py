@@ -14,7 +14,7 @@ import pytest
 from test_crash import TABLES, alive
 
 from yolo_dropout.cli import main
-from yolo_dropout.files import StudyFolder
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.records import read_records
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to see whether a process lives")

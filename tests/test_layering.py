@@ -16,7 +16,7 @@ PACKAGE = Path(yolo_dropout.__file__).parent
 LAYERS = (
     ("errors",),
     ("files", "arguments", "score", "embedded", "resources"),
-    ("folds", "sites"),
+    ("layout", "folds", "sites"),
     ("training",),
     ("spec",),
     ("plan",),

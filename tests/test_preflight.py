@@ -17,7 +17,7 @@ from yolo_dropout.commands.sweep import sweep
 from yolo_dropout.errors import StudyFolderError
 from yolo_dropout.executors import Trainer
 from yolo_dropout.executors.rehearsal import footprint, seconds_per_image
-from yolo_dropout.files import StudyFolder
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.preflight import Needs, check_disk, duration, fitting_jobs, little_disk, seconds_of_a_run, size
 from yolo_dropout.records import RunRecord
 from yolo_dropout.spec import StudySpec

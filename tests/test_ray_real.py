@@ -20,7 +20,7 @@ from ray_cluster import small_cluster
 from yolo_dropout.cli import main
 from yolo_dropout.executors import Started
 from yolo_dropout.executors.ray import RayExecutor
-from yolo_dropout.files import StudyFolder
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.publish import publish_tables
 from yolo_dropout.records import read_records
 from yolo_dropout.spec import StudySpec

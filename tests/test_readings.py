@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from yolo_dropout.collect import load_study
-from yolo_dropout.files import RunFolder, StudyFolder
 from yolo_dropout.folder import write_study_file
+from yolo_dropout.layout import RunFolder, StudyFolder
 from yolo_dropout.plan import plan
 from yolo_dropout.readings import Readings
 from yolo_dropout.records import RunRecord, count_rows, read_record, write_record

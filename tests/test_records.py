@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from yolo_dropout.errors import InputError
-from yolo_dropout.files import RunFolder, StudyFolder
+from yolo_dropout.layout import RunFolder, StudyFolder
 from yolo_dropout.records import RunRecord, read_record, read_records, write_record
 
 RECORD = RunRecord(0.1, 3, "finished", seconds=1.5, sites=("model.23.cv2",), proof={"kind": "dropout2d"})

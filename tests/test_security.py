@@ -15,7 +15,7 @@ import yolo_dropout
 from yolo_dropout.cli import main, parsed, run
 from yolo_dropout.commands.sweep import default_out, sweep
 from yolo_dropout.executors import Trainer
-from yolo_dropout.files import StudyFolder
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.plan import plan
 from yolo_dropout.spec import StudySpec
 

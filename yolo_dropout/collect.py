@@ -14,8 +14,8 @@ from yolo_dropout.agreement import ScoreVerdict, agreement, other_scores
 from yolo_dropout.decision import Verdict
 from yolo_dropout.errors import InputError, ScoresError
 from yolo_dropout.figures.words import score_words
-from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import read_study_file
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.looks import due_runs, verdict_of, whole_seeds
 from yolo_dropout.plan import Run, pending, plan
 from yolo_dropout.readings import Readings

@@ -1,4 +1,4 @@
-"""Files that survive a crash, and where a study keeps which."""
+"""Files and folders that survive a crash."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from yolo_dropout.errors import StudyFolderError
 
-_TEMPORARY = ".tmp-"
+# Part of the name of what is not finished; a crash may leave such files and folders behind.
+TEMPORARY = ".tmp-"
 
 
 @contextlib.contextmanager
@@ -35,7 +35,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}{_TEMPORARY}", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}{TEMPORARY}", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         try:
@@ -67,7 +67,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}{_TEMPORARY}", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}{TEMPORARY}", dir=path.parent))
         try:
             yield temporary
             temporary.chmod(0o777 & ~_umask())
@@ -132,91 +132,6 @@ def _way_out(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return "free some disk space and run the same command again"
     return "choose another --out, or make it writable"
-
-
-@dataclass(frozen=True)
-class RunFolder:
-    """The paths of one run: Ultralytics' own files beside our `run.json` and `train.log`."""
-
-    path: Path
-
-    @property
-    def record(self) -> Path:
-        """What the run was and how it ended; written last."""
-        return self.path / "run.json"
-
-    @property
-    def log(self) -> Path:
-        """Everything that Ultralytics printed."""
-        return self.path / "train.log"
-
-    @property
-    def results(self) -> Path:
-        """The metrics by epoch, as Ultralytics writes them."""
-        return self.path / "results.csv"
-
-
-@dataclass(frozen=True)
-class StudyFolder:
-    """The paths of one study. Everything outside `runs` and `spec` is derived and can be rebuilt."""
-
-    path: Path
-
-    @property
-    def spec(self) -> Path:
-        """What was asked, with versions."""
-        return self.path / "study.yaml"
-
-    @property
-    def lock(self) -> Path:
-        """Held while a sweep works in this folder."""
-        return self.path / ".lock"
-
-    @property
-    def runs(self) -> Path:
-        """One folder per run."""
-        return self.path / "runs"
-
-    def run(self, name: str) -> RunFolder:
-        """The folder of the run `name`."""
-        return RunFolder(self.runs / name)
-
-    @property
-    def folds(self) -> Path:
-        """The splits of a cross-validation, one data set per fold."""
-        return self.path / "folds"
-
-    @property
-    def verdict(self) -> Path:
-        """The verdict as JSON."""
-        return self.path / "verdict.json"
-
-    @property
-    def report(self) -> Path:
-        """The study as one HTML page."""
-        return self.path / "report.html"
-
-    @property
-    def readings(self) -> Path:
-        """What was read of the runs before; a cache that may be deleted at any time."""
-        return self.path / ".cache" / "readings.npz"
-
-    @property
-    def figures(self) -> Path:
-        """The pictures, PNG and SVG."""
-        return self.path / "figures"
-
-    def table(self, name: str) -> Path:
-        """`curves.csv`, `scores.csv` or `summary.csv`."""
-        return self.path / f"{name}.csv"
-
-
-def clear_leftovers(folder: StudyFolder) -> None:
-    """Remove what crashes left of atomic writes: temporary files and folders beside those that we write."""
-    for pattern in ("", "figures/", ".cache/", "runs/", "runs/*/"):
-        for path in folder.path.glob(f"{pattern}.*{_TEMPORARY}*"):
-            with contextlib.suppress(OSError):
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def files_below(folder: Path, without: str | None = None) -> dict[str, Path]:

@@ -15,7 +15,8 @@ import yaml
 from filelock import FileLock, Timeout
 
 from yolo_dropout.errors import SpecError, StudyFolderError
-from yolo_dropout.files import StudyFolder, clear_leftovers, write_text
+from yolo_dropout.files import write_text
+from yolo_dropout.layout import StudyFolder, clear_leftovers
 from yolo_dropout.spec import StudySpec
 
 # What study.yaml holds beside the spec: facts found when the study began.

@@ -7,8 +7,8 @@ from typing import Any
 
 from yolo_dropout.collect import Study
 from yolo_dropout.errors import InputError
-from yolo_dropout.files import RunFolder, StudyFolder
 from yolo_dropout.folder import read_yaml
+from yolo_dropout.layout import RunFolder, StudyFolder
 from yolo_dropout.plan import Run
 from yolo_dropout.records import RunRecord
 from yolo_dropout.spec import StudySpec

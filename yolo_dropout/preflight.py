@@ -13,7 +13,7 @@ from typing import Any
 
 from yolo_dropout.errors import StudyFolderError
 from yolo_dropout.executors.slots import CoreSlots, Gpu, GpuSlots, Slots
-from yolo_dropout.files import StudyFolder
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.plan import Run, pending, plan
 from yolo_dropout.records import RunRecord, read_records
 from yolo_dropout.resources import cores, default_jobs, free_memory

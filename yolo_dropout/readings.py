@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolo_dropout import __version__
-from yolo_dropout.files import RunFolder, StudyFolder, atomic_path
+from yolo_dropout.files import atomic_path
+from yolo_dropout.layout import RunFolder, StudyFolder
 from yolo_dropout.records import RunRecord, count_rows, parse_record, read_record
 from yolo_dropout.results import Results, read_results
 

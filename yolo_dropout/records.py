@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from yolo_dropout.errors import InputError
-from yolo_dropout.files import RunFolder, StudyFolder, read_json, write_json
+from yolo_dropout.files import read_json, write_json
+from yolo_dropout.layout import RunFolder, StudyFolder
 from yolo_dropout.plan import Run
 
 _RUN_NAME = re.compile(r"p(0\.\d+(e-\d+)?|\d(\.\d+)?e-\d+)-s\d+(-f\d+)?")

@@ -13,9 +13,9 @@ from yolo_dropout.collect import Study, load_study
 from yolo_dropout.executors import Ended, Event, Executor, Job, Trainer
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.executors.slots import CoreSlots, Gpu
-from yolo_dropout.executors.worker import ULTRALYTICS
-from yolo_dropout.files import StudyFolder
+from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
 from yolo_dropout.folder import check_same_study, hold, write_study_file
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.plan import Run, pending
 from yolo_dropout.preflight import Needs, check_disk, fitting_slots, little_disk
 from yolo_dropout.publish import publish as publish_all

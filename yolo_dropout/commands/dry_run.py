@@ -12,8 +12,8 @@ from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors import Trainer
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.executors.slots import Gpu
-from yolo_dropout.files import StudyFolder
 from yolo_dropout.folder import check_same_study
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.plan import plan
 from yolo_dropout.preflight import (
     Needs,

@@ -20,9 +20,9 @@ from yolo_dropout.embedded import default_study
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Trainer
 from yolo_dropout.executors.processes import warm_up
-from yolo_dropout.executors.worker import ULTRALYTICS
-from yolo_dropout.files import StudyFolder
+from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
 from yolo_dropout.folder import read_config
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.progress import printable, view
 from yolo_dropout.spec import StudySpec
 

@@ -19,12 +19,13 @@ import torch._inductor
 import torchvision
 from ultralytics.utils import SETTINGS
 
+import yolo_dropout.executors.ultralytics_trainer
 import yolo_dropout.executors.worker
 import yolo_dropout.training.trainer
 
 if SETTINGS["raytune"]:
-    # Where Ray Tune is installed every training imports it. What it builds on takes most of that second; Ray Tune itself
-    # draws from `random` as it is imported, and so is left to the runs, as all trackers are.
+    # Where Ray Tune is installed every training imports it. What it builds on takes most of that second; Ray Tune
+    # itself draws from `random` as it is imported, and so is left to the runs, as all trackers are.
     with contextlib.suppress(Exception):  # whatever is wrong with it, a run that needs it will tell
         import ray.train
 

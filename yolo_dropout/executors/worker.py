@@ -8,21 +8,16 @@ import shutil
 import sys
 import time
 import traceback
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from yolo_dropout.errors import InputError, StudyFolderError
 from yolo_dropout.executors import GPU_BYTES, Job, OnEpoch, Outcome, Trainer
-from yolo_dropout.executors.trackers import tracker_environment
 from yolo_dropout.files import flush_to_disk
 from yolo_dropout.records import RunRecord, write_record
 from yolo_dropout.results import VAL_LOSS, Results, read_results
-from yolo_dropout.spec import StudySpec
-from yolo_dropout.training.inputs import InputFiles, input_files
 
 # How CUDA and its libraries say that memory has run out; Ultralytics goes by the same words.
 _OUT_OF_MEMORY = (
@@ -117,79 +112,6 @@ def _way_out(error: BaseException) -> str:
 def out_of_memory(error: str | None) -> bool:
     """Whether an error says that memory has run out."""
     return error is not None and any(words in error for words in _OUT_OF_MEMORY)
-
-
-def prepare(spec: StudySpec) -> dict[str, Any]:
-    """Check a spec against the real model and data, and warm the label cache; see `training.prepare`.
-
-    Returns:
-        What `training.prepare` found, what `rehearsal.footprint` measured, and `gpus`, as `gpus_of` lists them.
-    """
-    from yolo_dropout.executors.gpus import gpus_of
-    from yolo_dropout.executors.rehearsal import footprint
-    from yolo_dropout.training import prepare as prepare_training
-
-    _check_schedule(spec)
-    found = prepare_training(spec.model, spec.data, dict(spec.train), spec.rates, spec.where, spec.kind)
-    return asdict(found) | footprint(spec) | {"gpus": gpus_of(spec)}
-
-
-def _check_schedule(spec: StudySpec) -> None:
-    from yolo_dropout.sites import DropoutPlan
-
-    plan = DropoutPlan(spec.rates[-1], spec.where, spec.kind, spec.schedule)
-    plan.check_epochs(spec.epochs)
-    if spec.train.get("compile"):
-        plan.check_compile(spec.epochs)
-
-
-def rehearse(spec: StudySpec) -> dict[str, float]:
-    """Time a training step and a validation forward pass; see `rehearsal.seconds_per_image`."""
-    from yolo_dropout.executors.rehearsal import seconds_per_image
-
-    return seconds_per_image(spec)
-
-
-def train(job: Job, on_epoch: OnEpoch) -> Outcome:
-    """Train one job with Ultralytics, and with dropout that acts."""
-    from yolo_dropout.training import train_lean
-
-    os.environ.update(tracker_environment(job))
-    spec = job.spec
-    if job.checkpoint is not None:
-        # The GPU that is free now, and not the one of before.
-        place = {name: value for name, value in spec.train.items() if name == "device"}
-        run = train_lean(str(job.checkpoint), on_epoch=on_epoch, resume=True, **place)
-    else:
-        run = train_lean(
-            spec.model,
-            dropout=job.run.rate,
-            where=spec.where,
-            kind=spec.kind,
-            schedule=spec.schedule,
-            on_epoch=on_epoch,
-            data=job.data,
-            seed=job.run.seed,
-            save_dir=str(job.path),
-            **spec.train,
-        )
-    proof = dict(run.proof)
-    return Outcome(run.sites, proof, proof.pop("versions", {}))
-
-
-def split(spec: StudySpec, out: Path) -> dict[str, Any]:
-    """Write the spec's folds as data sets below `out`; see `training.splitting.split_data`."""
-    from yolo_dropout.training.splitting import split_data
-
-    return split_data(spec.model, spec.data, dict(spec.train), spec.folds or 0, out)
-
-
-def inputs(spec: StudySpec) -> dict[str, InputFiles]:
-    """The files that a spec's trainings read; see `training.inputs`."""
-    return input_files(spec.model, spec.data, spec.train)
-
-
-ULTRALYTICS = Trainer(prepare, train, rehearse, split, inputs)
 
 
 def ready_folder(job: Job) -> None:

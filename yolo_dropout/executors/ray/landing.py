@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 from yolo_dropout.executors import Ended, Job
 from yolo_dropout.executors.archive import CHUNK_BYTES, unpack
-from yolo_dropout.files import RunFolder, atomic_folder, flush_to_disk
+from yolo_dropout.files import atomic_folder, flush_to_disk
+from yolo_dropout.layout import RunFolder
 from yolo_dropout.records import RunRecord, write_record
 
 

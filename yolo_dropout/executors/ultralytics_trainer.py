@@ -1,0 +1,86 @@
+"""The trainer of every real study: what an executor calls of `training`, in processes of its own."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors.trackers import tracker_environment
+from yolo_dropout.spec import StudySpec
+from yolo_dropout.training.inputs import InputFiles, input_files
+
+
+def prepare(spec: StudySpec) -> dict[str, Any]:
+    """Check a spec against the real model and data, and warm the label cache; see `training.prepare`.
+
+    Returns:
+        What `training.prepare` found, what `rehearsal.footprint` measured, and `gpus`, as `gpus_of` lists them.
+    """
+    from yolo_dropout.executors.gpus import gpus_of
+    from yolo_dropout.executors.rehearsal import footprint
+    from yolo_dropout.training import prepare as prepare_training
+
+    _check_schedule(spec)
+    found = prepare_training(spec.model, spec.data, dict(spec.train), spec.rates, spec.where, spec.kind)
+    return asdict(found) | footprint(spec) | {"gpus": gpus_of(spec)}
+
+
+def _check_schedule(spec: StudySpec) -> None:
+    from yolo_dropout.sites import DropoutPlan
+
+    plan = DropoutPlan(spec.rates[-1], spec.where, spec.kind, spec.schedule)
+    plan.check_epochs(spec.epochs)
+    if spec.train.get("compile"):
+        plan.check_compile(spec.epochs)
+
+
+def rehearse(spec: StudySpec) -> dict[str, float]:
+    """Time a training step and a validation forward pass; see `rehearsal.seconds_per_image`."""
+    from yolo_dropout.executors.rehearsal import seconds_per_image
+
+    return seconds_per_image(spec)
+
+
+def train(job: Job, on_epoch: OnEpoch) -> Outcome:
+    """Train one job with Ultralytics, and with dropout that acts."""
+    from yolo_dropout.training import train_lean
+
+    os.environ.update(tracker_environment(job))
+    spec = job.spec
+    if job.checkpoint is not None:
+        # The GPU that is free now, and not the one of before.
+        place = {name: value for name, value in spec.train.items() if name == "device"}
+        run = train_lean(str(job.checkpoint), on_epoch=on_epoch, resume=True, **place)
+    else:
+        run = train_lean(
+            spec.model,
+            dropout=job.run.rate,
+            where=spec.where,
+            kind=spec.kind,
+            schedule=spec.schedule,
+            on_epoch=on_epoch,
+            data=job.data,
+            seed=job.run.seed,
+            save_dir=str(job.path),
+            **spec.train,
+        )
+    proof = dict(run.proof)
+    return Outcome(run.sites, proof, proof.pop("versions", {}))
+
+
+def split(spec: StudySpec, out: Path) -> dict[str, Any]:
+    """Write the spec's folds as data sets below `out`; see `training.splitting.split_data`."""
+    from yolo_dropout.training.splitting import split_data
+
+    return split_data(spec.model, spec.data, dict(spec.train), spec.folds or 0, out)
+
+
+def inputs(spec: StudySpec) -> dict[str, InputFiles]:
+    """The files that a spec's trainings read; see `training.inputs`."""
+    return input_files(spec.model, spec.data, spec.train)
+
+
+ULTRALYTICS = Trainer(prepare, train, rehearse, split, inputs)
