@@ -71,10 +71,10 @@ def main(n_runs: int, slots: int) -> None:
                 if ended % 200 == 0:
                     rate = ended / (time.monotonic() - start)
                     print(f"{ended} runs, {rate:.1f} a second, driver {megabytes(peak_bytes())}", flush=True)
-        seconds = time.monotonic() - start
+        seconds, peak = time.monotonic() - start, peak_bytes()
         back = sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file()) / n_runs
     print(f"runs finished             {ended} of {n_runs}, {slots} at a time")
-    print(f"driver memory at its peak {megabytes(peak_bytes())}, {megabytes(before)} before the first run")
+    print(f"driver memory at its peak {megabytes(peak)}, {megabytes(before)} before the first run")
     print(f"object store at most      {megabytes(most)}, looked at every 20 runs")
     print(f"back per run              {back / 1e3:.1f} kB")
     print(f"runs a second             {ended / seconds:.1f}")
