@@ -45,7 +45,7 @@ def test_ray_trains_the_same_numbers_without_reading_anything_in_place(cluster, 
     data = make_data("detect", tmp_path / "data")
     model = tmp_path / "starter.pt"
     model.write_bytes(STARTER.read_bytes())
-    train = {"epochs": 2, "imgsz": 64, "batch": 2, "device": "cpu"}
+    train = {"epochs": 2, "imgsz": 64, "batch": 2, "nbs": 2, "device": "cpu"}
     spec = StudySpec(model=str(model), data=str(data), rates=(0, 0.5), seeds=1, train=train)
     run_study(spec, tmp_path / "local", jobs=2, publish=publish_tables)
 

@@ -23,7 +23,9 @@ from yolo_dropout.training.files import AtomicPath
 from yolo_dropout.training.trainer import trainer_class
 
 MODEL = "yolov8n-cls.yaml"
-TINY: dict[str, Any] = {"epochs": 3, "imgsz": 32, "batch": 2, "plots": False, "save_period": 1}
+IMAGE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+# With `nbs` every batch is a step of the optimizer; without it there is none, and all checkpoints are equal.
+TINY: dict[str, Any] = {"epochs": 3, "imgsz": 32, "batch": 2, "nbs": 2, "plots": False, "save_period": 1}
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,23 @@ def test_a_lean_training_leaves_the_weights_that_stock_leaves(data: str, tmp_pat
     assert ours["train_results"].keys() == stock["train_results"].keys()
     assert ours["epoch"] == stock["epoch"] == -1
     assert ours["optimizer"] is None
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(("best", "fitness_to_beat"), [("first", 10.0), ("last", None)])
+def test_after_a_lean_training_the_object_is_what_its_best_file_holds(
+    best: str, fitness_to_beat: float | None, data: str, tmp_path: Path
+) -> None:
+    yolo = YOLO(MODEL)
+    yolo.add_callback("on_train_epoch_start", lambda t: t.epoch and setattr(t, "best_fitness", fitness_to_beat))
+    run = train_lean(yolo, dropout=0.3, data=data, save_dir=str(tmp_path), **TINY)
+    model, content = load_checkpoint(run.best)
+    assert same(weights(run.best), weights(run.last)) is (best == "last")
+    assert same(dict(yolo.model.state_dict()), dict(model.state_dict()))
+    assert yolo.ckpt["train_results"] == content["train_results"]
+    assert yolo.ckpt["train_args"] == content["train_args"]
+    assert (yolo.model.training, yolo.model.task, yolo.overrides["model"]) == (False, "classify", str(run.best))
+    assert torch.equal(yolo.predict(IMAGE, verbose=False)[0].probs.data, YOLO(run.best)(IMAGE)[0].probs.data)
 
 
 @pytest.mark.train

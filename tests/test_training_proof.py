@@ -93,7 +93,15 @@ def test_stock_leaves_the_rate_of_a_yaml_at_rate_zero_and_sets_it_above(tmp_path
 @pytest.mark.parametrize("rate", [0.0, 0.4])
 def test_a_classifier_with_dropout_in_its_yaml_trains_as_in_stock(rate: float, tmp_path: Path) -> None:
     model, data = str(with_dropout_in_the_yaml(tmp_path)), str(make_data("classify", tmp_path / "data"))
-    args: dict[str, Any] = {"data": data, "epochs": 2, "imgsz": 32, "batch": 2, "plots": False, "dropout": rate}
+    args: dict[str, Any] = {
+        "data": data,
+        "epochs": 2,
+        "imgsz": 32,
+        "batch": 2,
+        "nbs": 2,
+        "plots": False,
+        "dropout": rate,
+    }
     YOLO(model).train(save_dir=str(tmp_path / "stock"), **args)
     ours = train_lean(model, save_dir=str(tmp_path / "ours"), **args)
     assert _losses(ours.results_csv) == _losses(tmp_path / "stock" / "results.csv")

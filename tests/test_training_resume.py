@@ -24,7 +24,7 @@ from yolo_dropout.training import TrainedRun, train_lean, train_with_dropout
 from yolo_dropout.training.trainer import trainer_class
 
 MODEL = "yolov8n-cls.yaml"
-TINY: dict[str, Any] = {"epochs": 5, "imgsz": 32, "batch": 2, "plots": False}
+TINY: dict[str, Any] = {"epochs": 5, "imgsz": 32, "batch": 2, "nbs": 2, "plots": False}
 DROPOUT: dict[str, Any] = {"dropout": 0.4, "where": "backbone", "kind": "dropblock", "schedule": "linear"}
 
 

@@ -11,7 +11,7 @@ from tiny_data import make_data
 
 from yolo_dropout.training import prepare, train_lean
 
-TINY: dict[str, Any] = {"epochs": 1, "imgsz": 64, "batch": 2}
+TINY: dict[str, Any] = {"epochs": 1, "imgsz": 64, "batch": 2, "nbs": 2}
 # Model, data, and the number of sites at the head.
 CASES = {
     "detect": ("yolov8n.yaml", "detect", 6),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import re
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -50,6 +52,7 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     epochs = spec.epochs
     check_executor(options)
     warm_up()  # before the imports that take a while, so that both load at the same time
+    atexit.register(gc.freeze)  # Python's last search for garbage, in all that was imported, takes half a second
     from yolo_dropout.commands.dry_run import dry_run
     from yolo_dropout.commands.tell import tell
     from yolo_dropout.study import run_study

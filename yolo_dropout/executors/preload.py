@@ -8,8 +8,11 @@ draw no random number: a run must draw what a training of stock Ultralytics draw
 import ultralytics.models.rtdetr
 import ultralytics.models.yolo
 
+import atexit
 import contextlib
 import gc
+import os
+import sys
 
 import matplotlib.font_manager
 import PIL.JpegImagePlugin
@@ -32,3 +35,7 @@ if SETTINGS["raytune"]:
 # All that is loaded stays: a run's own garbage collections, a quarter of a second each, need not look at it again.
 gc.collect()
 gc.freeze()
+
+if "multiprocessing.forkserver" in " ".join(sys.orig_argv):
+    # It has nothing to tidy up, and whoever reads a sweep's output through a pipe waits for it too: half a second.
+    atexit.register(os._exit, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,7 @@ def _train(
 ) -> TrainedRun:
     _refuse(train_args, plan)
     from yolo_dropout.sites import find_sites
+    from yolo_dropout.training.checkpoints import not_read_again
     from yolo_dropout.training.models import load_model
     from yolo_dropout.training.trainer import trainer_class
 
@@ -122,7 +124,8 @@ def _train(
     if plan.rate > 0:
         find_sites(yolo, plan.where, plan.kind)  # before anything is written
     cls = trainer_class(yolo, plan, lean=lean, on_epoch=on_epoch)
-    metrics = yolo.train(trainer=cls, **{**train_args, "dropout": plan.rate})
+    with not_read_again(yolo) if lean else nullcontext():
+        metrics = yolo.train(trainer=cls, **{**train_args, "dropout": plan.rate})
     return _finished(yolo, plan, metrics, lean=lean)
 
 

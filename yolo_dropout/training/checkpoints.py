@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy, deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,9 @@ from unittest.mock import patch
 
 import torch
 from torch import nn
+from ultralytics.engine import trainer
 from ultralytics.engine.trainer import BaseTrainer
+from ultralytics.nn import tasks
 from ultralytics.utils import RANK, torch_utils
 
 from yolo_dropout.training.amp import amp_check_without_download
@@ -58,6 +62,7 @@ class LeanCheckpoints(SafeCheckpoints):
 
     on_epoch: Any
     best_row: dict[str, float]
+    best_content: dict[str, Any] | None = None
     _row: dict[str, float]
     _held_last: Snapshot | None = None
     _held_best: Snapshot | None = None
@@ -131,25 +136,31 @@ class LeanCheckpoints(SafeCheckpoints):
         self._written_at = time.monotonic()
 
     def _write_final(self, last: Snapshot, best: Snapshot | None) -> None:
-        ema = self.ema.ema  # training has ended: it may take held weights
-        results = self._strip(last, ema, self.last, {})
+        ema = self.ema.ema  # training has ended: it may take held weights, and be stripped itself
+        content = self._strip(last, ema, self.last, {})
+        results = {"train_results": content.get("train_results")}
         if best is last:
             self.best.write_bytes(self.last.read_bytes())
         elif best is not None:
-            self._strip(best, ema, self.best, {"train_results": results})
+            content = self._strip(best, ema.float(), self.best, results)
         elif self.best.exists():
-            torch_utils.strip_optimizer(self.best, updates={"train_results": results})
+            torch_utils.strip_optimizer(self.best, updates=results)
+            return
+        self.best_content = content
 
-    def _strip(self, held: Snapshot, ema: nn.Module, name: Path, updates: dict[str, Any]) -> Any:
+    def _strip(self, held: Snapshot, ema: nn.Module, name: Path, updates: dict[str, Any]) -> dict[str, Any]:
         bare = replace(held, optimizer={"state": {}, "param_groups": []})
         kept: list[dict[str, Any]] = []
-        # The checkpoint passes from one to the other as it is: writing and reading it between takes half of the time.
-        with patch.object(torch, "save", lambda content, _: kept.append(content)):
+        # The checkpoint passes from one to the other as it is: to copy, write and read it takes most of the time.
+        with (
+            patch.object(torch, "save", lambda content, _: kept.append(content)),
+            patch.object(trainer, "deepcopy", lambda content: content),
+        ):
             self._serialized(bare, ema)
         with patch.object(torch_utils, "torch_load", lambda *_, **__: kept[0]):
-            content = torch_utils.strip_optimizer(name, f"{name}.tmp", updates)
+            content: dict[str, Any] = torch_utils.strip_optimizer(name, f"{name}.tmp", updates)
         Path(f"{name}.tmp").replace(name)
-        return content.get("train_results")
+        return content
 
     def _serialized(self, held: Snapshot, ema: nn.Module) -> bytes:
         """A held state as a checkpoint, made by Ultralytics' own `save_model` on a copy of this trainer.
@@ -164,6 +175,19 @@ class LeanCheckpoints(SafeCheckpoints):
         twin.save_period = -1
         super(LeanCheckpoints, twin).save_model()
         return memory.data
+
+
+@contextmanager
+def not_read_again(yolo: Any) -> Iterator[None]:
+    """Hand Ultralytics the best checkpoint of a lean training, which it would read as soon as it is written."""
+    read = tasks.torch_safe_load
+
+    def load(file: Any, *args: Any, **kwargs: Any) -> Any:
+        content = getattr(yolo.trainer, "best_content", None)
+        return (content, file) if content and file == yolo.trainer.best else read(file, *args, **kwargs)
+
+    with patch.object(tasks, "torch_safe_load", load):
+        yield
 
 
 def _copied_aside(file: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any
 
@@ -37,9 +37,9 @@ def measure(net: nn.Module, sites: tuple[Site, ...]) -> dict[str, bool]:
     images = _images(net)
     names = [site.name for site in sites]
     with torch.random.fork_rng(devices=_cuda(images)), torch.no_grad():
-        acting = random_modules(twin, names)
-        train = _differs(twin.train(), images, _PASSES)
-        evaluation = _differs(twin.eval(), images, 2)
+        acting, output = _random_modules(twin, names, images)
+        train = _differs(output, lambda: twin(images))
+        evaluation = not _same(_tensors(twin.eval()(images)), _tensors(twin(images)))
     silent = [name for name in names if name not in acting]
     if silent or not train:
         raise SiteError(f"where: dropout at {(silent or names)[0]} would not act in training; choose other sites")
@@ -58,6 +58,12 @@ def random_modules(net: nn.Module, names: Iterable[str]) -> set[str]:
     Returns:
         Those that a forward pass reaches, and whose output differs between calls.
     """
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        return _random_modules(net, names, _images(net))[0]
+
+
+def _random_modules(net: nn.Module, names: Iterable[str], images: torch.Tensor) -> tuple[set[str], list[torch.Tensor]]:
+    """What `random_modules` returns, and the network's output, which took a pass to look at."""
     calls: dict[str, Any] = {}
 
     def keep(name: str) -> Any:
@@ -65,20 +71,26 @@ def random_modules(net: nn.Module, names: Iterable[str]) -> set[str]:
 
     modules = {name: net.get_submodule(name) for name in names}
     hooks = [m.register_forward_pre_hook(keep(name), with_kwargs=True) for name, m in modules.items()]
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        net.train()(_images(net))
-        for hook in hooks:
-            hook.remove()
-        return {name for name, call in calls.items() if _random(modules[name], call)}
+    output = _tensors(net.train()(images))
+    for hook in hooks:
+        hook.remove()
+    return {name for name, call in calls.items() if _random(modules[name], call)}, output
 
 
 def _random(module: nn.Module, call: Any) -> bool:
-    def output() -> list[torch.Tensor]:
+    def output() -> Any:
         args, kwargs = deepcopy(call)  # some dropout works in place
-        return _tensors(module(*args, **kwargs))
+        return module(*args, **kwargs)
 
-    first = output()
-    return any(not torch.equal(a, b) for _ in range(_PASSES) for a, b in zip(first, output(), strict=True))
+    return _differs(_tensors(output()), output)
+
+
+def _differs(first: list[torch.Tensor], again: Callable[[], Any]) -> bool:
+    return any(not _same(first, _tensors(again())) for _ in range(_PASSES))
+
+
+def _same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def _images(net: nn.Module) -> torch.Tensor:
@@ -90,13 +102,6 @@ def _images(net: nn.Module) -> torch.Tensor:
 
 def _cuda(images: torch.Tensor) -> list[int]:
     return [images.device.index or 0] if images.device.type == "cuda" else []
-
-
-def _differs(net: nn.Module, images: torch.Tensor, passes: int) -> bool:
-    first = _tensors(net(images))
-    return any(
-        not torch.equal(a, b) for _ in range(passes - 1) for a, b in zip(first, _tensors(net(images)), strict=True)
-    )
 
 
 def _tensors(output: Any) -> list[torch.Tensor]:
