@@ -28,7 +28,7 @@ def trainer(value: float, steps: int = 1) -> Any:
 
 
 def pointers(snapshot: Snapshot) -> set[int]:
-    return {tensor.data_ptr() for tensor in snapshot.weights.values()}
+    return {tensor.data_ptr() for tensor in snapshot.weights}
 
 
 @pytest.mark.parametrize("spare", [None, Snapshot.of(trainer(9)), Snapshot.of(trainer(9, steps=0))])
@@ -36,9 +36,11 @@ def test_a_snapshot_equals_the_state_and_does_not_follow_it(spare: Snapshot | No
     live = trainer(3)
     held = Snapshot.of(live, spare)
     expected = {name: tensor.clone() for name, tensor in live.ema.ema.state_dict().items()}
+    other = trainer(5)
     for tensor in live.ema.ema.state_dict().values():
         tensor.zero_()
-    assert all(torch.equal(held.weights[name], tensor) for name, tensor in expected.items())
+    held.put_into(other, other.ema.ema)
+    assert all(torch.equal(other.ema.ema.state_dict()[name], tensor) for name, tensor in expected.items())
     assert held.optimizer["state"].keys() == live.optimizer.state_dict()["state"].keys()
     assert held.optimizer["param_groups"] == live.optimizer.state_dict()["param_groups"]
     assert (held.updates, held.fields["epoch"], held.scaler) == (3, 3, {"scale": 2.0})

@@ -17,14 +17,14 @@ class Snapshot:
     """What a checkpoint of one epoch is made from.
 
     Attributes:
-        weights: State dict of the EMA, copied to the CPU.
+        weights: Parameters and buffers of the EMA in their order, copied to the CPU.
         optimizer: State dict of the optimizer, copied to the CPU.
         scaler: State dict of the gradient scaler.
         updates: How often the EMA was updated.
         fields: The trainer's epoch, fitness, best_fitness, metrics and stopper.
     """
 
-    weights: dict[str, Any]
+    weights: list[torch.Tensor]
     optimizer: dict[str, Any]
     scaler: dict[str, Any]
     updates: int
@@ -39,7 +39,7 @@ class Snapshot:
             spare: A snapshot that nobody needs any more; its memory is used again.
         """
         names = ("epoch", "fitness", "best_fitness", "metrics", "stopper")
-        states = [trainer.ema.ema.state_dict(), trainer.optimizer.state_dict(), trainer.scaler.state_dict()]
+        states = [_weights(trainer.ema.ema), trainer.optimizer.state_dict(), trainer.scaler.state_dict()]
         held = [spare.weights, spare.optimizer, spare.scaler] if spare else []
         weights, optimizer, scaler = _copied(states, held)
         fields = {name: copy(getattr(trainer, name)) for name in names}
@@ -52,7 +52,8 @@ class Snapshot:
             trainer: A shallow copy of the live trainer.
             ema: A copy of the live EMA; takes the held weights.
         """
-        ema.load_state_dict(self.weights)
+        with torch.no_grad():
+            torch._foreach_copy_(_weights(ema), self.weights)
         trainer.ema = SimpleNamespace(ema=ema, updates=self.updates)
         trainer.optimizer = SimpleNamespace(state_dict=lambda: self.optimizer)
         trainer.scaler = SimpleNamespace(state_dict=lambda: self.scaler)
@@ -62,8 +63,12 @@ class Snapshot:
     @property
     def finite(self) -> bool:
         """Whether all weights are: Ultralytics repairs those that are not."""
-        weights = [tensor for tensor in self.weights.values() if tensor.dtype.is_floating_point]
+        weights = [tensor for tensor in self.weights if tensor.dtype.is_floating_point]
         return bool(torch.stack(torch._foreach_norm(weights)).isfinite().all())
+
+
+def _weights(net: nn.Module) -> list[torch.Tensor]:
+    return [*net.parameters(), *net.buffers()]  # a state dict takes twice as long
 
 
 def _copied(state: Any, spare: Any) -> Any:
