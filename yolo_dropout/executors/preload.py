@@ -4,13 +4,16 @@ Measured: a fresh training process then starts in milliseconds instead of about 
 draw no random number: a run must draw what a training of stock Ultralytics draws.
 """
 
-# ruff: noqa: F401, I001 - Ultralytics must come first: it sets OMP_NUM_THREADS, which torch reads when it is imported.
+# ruff: noqa: E402, F401, I001 - Ultralytics comes first: it sets OMP_NUM_THREADS, which torch reads as it is imported.
+import gc
+
+gc.disable()  # what an import makes stays, and to search it for garbage again and again takes a quarter of the time
+
 import ultralytics.models.rtdetr
 import ultralytics.models.yolo
 
 import atexit
 import contextlib
-import gc
 import os
 import sys
 
@@ -32,9 +35,9 @@ if SETTINGS["raytune"]:
     with contextlib.suppress(Exception):  # whatever is wrong with it, a run that needs it will tell
         import ray.train
 
-# All that is loaded stays: a run's own garbage collections, a quarter of a second each, need not look at it again.
-gc.collect()
+# Nor need a run's own searches for garbage look at it: that would be a quarter of a second each.
 gc.freeze()
+gc.enable()
 
 if "multiprocessing.forkserver" in " ".join(sys.orig_argv):
     # It has nothing to tidy up, and whoever reads a sweep's output through a pipe waits for it too: half a second.
