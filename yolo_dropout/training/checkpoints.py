@@ -136,19 +136,20 @@ class LeanCheckpoints(SafeCheckpoints):
         self._written_at = time.monotonic()
 
     def _write_final(self, last: Snapshot, best: Snapshot | None) -> None:
-        ema = self.ema.ema  # training has ended: it may take held weights, and be stripped itself
-        content = self._strip(last, ema, self.last, {})
+        ema = self.ema.ema  # training has ended: it may be stripped itself, as the last of what is written
+        content = self._strip(last, ema if best is last else deepcopy(ema), self.last, {})
         results = {"train_results": content.get("train_results")}
         if best is last:
             self.best.write_bytes(self.last.read_bytes())
         elif best is not None:
-            content = self._strip(best, ema.float(), self.best, results)
+            content = self._strip(best, ema, self.best, results)
         elif self.best.exists():
             torch_utils.strip_optimizer(self.best, updates=results)
             return
         self.best_content = content
 
     def _strip(self, held: Snapshot, ema: nn.Module, name: Path, updates: dict[str, Any]) -> dict[str, Any]:
+        """Write a held state as a final checkpoint; `ema` is used up. Returns what was written."""
         bare = replace(held, optimizer={"state": {}, "param_groups": []})
         kept: list[dict[str, Any]] = []
         # The checkpoint passes from one to the other as it is: to copy, write and read it takes most of the time.
