@@ -298,17 +298,12 @@ def test_each_run_of_a_cross_validation_gets_the_data_of_its_fold(cluster, tmp_p
         assert (job.path / "data").read_text() == f"fold {job.run.fold}"
 
 
-class Holder:
-    """Owns an object of Ray's store."""
-
-    def hold(self):
-        import ray
-
-        return [ray.put(b"archive")]
-
-
 def test_a_run_whose_inputs_are_lost_for_good_fails_after_some_tries(cluster, tmp_path):
     import ray
+
+    class Holder:  # in here it travels by value: the head, where Ray may put it, cannot import a test
+        def hold(self):
+            return [ray.put(b"archive")]
 
     holder = ray.remote(num_cpus=0)(Holder).remote()
     executor, (chunk,) = RayExecutor(slots=1), ray.get(holder.hold.remote())
