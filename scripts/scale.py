@@ -1,8 +1,8 @@
 """What planning, resuming, collecting and publishing take as a study grows, on one core.
 
 Run folders are made up, as real runs of 100 epochs leave them. Each step is measured in a process of its own: seconds
-of CPU and by the clock, and peak resident memory; `all` leaves the repeated resuming out. `--parent` measures instead
-what a sweep's own process takes while its runs train, and `--workers` what a training of the embedded default takes.
+of CPU and by the clock, and peak resident memory. `all` is the whole command, with nothing cached. `--parent` measures
+instead what a sweep's own process takes while its runs train, `--workers` what one training of the embedded set takes.
 
     python scripts/scale.py [RUNS ...]
     python scripts/scale.py --parent
@@ -124,13 +124,6 @@ def make(folder: StudyFolder, spec: StudySpec) -> None:
     write_study_file(folder, spec, prepare(spec))
 
 
-def step_plan(path: Path, spec: StudySpec) -> None:
-    """Which runs are missing, as before the first run."""
-    from yolo_dropout.preflight import missing_runs
-
-    missing_runs(StudyFolder(path), spec)
-
-
 def step_resume(path: Path, spec: StudySpec) -> None:
     """The same command again, with nothing to do and nothing published."""
     run_study(spec, path, executor=Here(), trainer=TRAINER, publish=lambda _study: None)
@@ -144,7 +137,13 @@ def step_publish(path: Path, _spec: StudySpec) -> None:
     publish(load_study(path))
 
 
-STEPS = {"plan": step_plan, "resume": step_resume, "resume again": step_resume, "publish": step_publish}
+def step_all(path: Path, spec: StudySpec) -> None:
+    """The same command again: planned, resumed, collected, and everything published anew."""
+    StudyFolder(path).readings.unlink()
+    run_study(spec, path, executor=Here(), trainer=TRAINER)
+
+
+STEPS = {"resume": step_resume, "resume again": step_resume, "publish": step_publish, "all": step_all}
 
 
 def measure(step: str, path: Path, runs: int) -> None:
@@ -164,16 +163,11 @@ def table(counts: Iterable[int]) -> None:
     for runs in counts:
         with tempfile.TemporaryDirectory() as place:
             make(StudyFolder(Path(place)), spec_of(runs))
-            total = {"cpu": 0.0, "wall": 0.0, "mb": 0.0}
             for step in STEPS:
                 words = [sys.executable, __file__, "--step", step, place, str(runs)]
-                took = json.loads(
-                    subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
-                )
-                if step != "resume again":
-                    total = {name: (max if name == "mb" else sum)((total[name], took[name])) for name in total}
-                print(_row(runs, step, took), flush=True)
-            print(_row(runs, "all", total), flush=True)
+                told = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+                took = json.loads(told)
+                print(f"| {runs} | {step} | {took['cpu']:.1f} | {took['wall']:.1f} | {took['mb']:.0f} |", flush=True)
 
 
 def watch_parent(seconds: float = 12.0) -> None:
@@ -216,10 +210,6 @@ def watch_workers() -> None:
                     for name, largest in peak.items():
                         largest[process.pid] = max(largest.get(process.pid, 0), getattr(used, name))
             print(type(event).__name__, {name: sorted(by.values())[-2:] for name, by in peak.items()}, flush=True)
-
-
-def _row(runs: int, step: str, took: dict[str, float]) -> str:
-    return f"| {runs} | {step} | {took['cpu']:.1f} | {took['wall']:.1f} | {took['mb']:.0f} |"
 
 
 def main(words: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from yolo_dropout.records import RunRecord
 from yolo_dropout.report import ReportData, render_report
 
 # More rows of `curves.csv` than this are written another way, and so many at a time.
-MANY_ROWS = 1_000_000
+MANY_ROWS = 250_000
 _ROWS_AT_A_TIME = 500_000
 
 
@@ -27,8 +28,9 @@ def publish(study: Study) -> None:
         StudyFolderError: A file cannot be written.
     """
     publish_tables(study)
-    figures = publish_figures(study)
-    write_text(study.folder.report, render_report(report_data(study), figures=figures))
+    figures = study.figures()
+    drawn = publish_figures(study, figures)
+    write_text(study.folder.report, render_report(report_data(study), figures=figures, drawn=drawn))
 
 
 def publish_tables(study: Study) -> None:
@@ -57,7 +59,7 @@ def write_curves(path: Path, curves: pd.DataFrame) -> None:
 
 
 def write_many_rows(path: Path, curves: pd.DataFrame) -> None:
-    """As `write_curves`, for millions of rows: polars is ten times as fast there, in parts that keep its copies small.
+    """As `write_curves`, with polars: ten times as fast for many rows, in parts that keep its copies small.
 
     For no fewer rows, since its threads do not survive a fork, and who calls from a script may fork afterwards.
     """
@@ -73,21 +75,22 @@ def write_many_rows(path: Path, curves: pd.DataFrame) -> None:
             frame.select(curves.columns.to_list()).write_csv(stream, include_header=start == 0)
 
 
-def publish_figures(study: Study) -> dict[str, Figure]:
+def publish_figures(study: Study, figures: Mapping[str, Figure]) -> dict[str, str]:
     """Write the pictures, PNG and SVG.
 
     Returns:
-        What was drawn, by name.
+        The SVG texts, by name.
 
     Raises:
         StudyFolderError: A file cannot be written.
     """
-    figures = study.figures()
+    drawn = dict[str, str]()
     for stem, figure in figures.items():
         with atomic_path(study.folder.figures / f"{stem}.png") as path:
             path.write_bytes(to_png(figure))
-        write_text(study.folder.figures / f"{stem}.svg", to_svg(figure, stem))
-    return figures
+        drawn[stem] = to_svg(figure, stem)
+        write_text(study.folder.figures / f"{stem}.svg", drawn[stem])
+    return drawn
 
 
 def report_data(study: Study) -> ReportData:

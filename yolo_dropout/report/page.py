@@ -29,7 +29,11 @@ ABSENT = "–"
 
 
 def render_report(
-    data: ReportData, *, live_version: str | None = None, figures: Mapping[str, Figure] | None = None
+    data: ReportData,
+    *,
+    live_version: str | None = None,
+    figures: Mapping[str, Figure] | None = None,
+    drawn: Mapping[str, str] | None = None,
 ) -> str:
     """The page as HTML text: nothing is loaded from elsewhere, and without scripts it still shows everything.
 
@@ -37,7 +41,8 @@ def render_report(
         data: The study.
         live_version: Where the page is served while the study runs: what the server calls this state. The page
             then asks for newer ones; static pictures, which take seconds to draw, are left out.
-        figures: What `study_figures` has drawn of this study; by default it is drawn here.
+        figures: What `study_figures` returns for this study; by default it is called here.
+        drawn: What `to_svg` returns for these figures; by default it is called here.
     """
     scripts = [_static(name) for name in SCRIPTS]
     return (
@@ -51,7 +56,7 @@ def render_report(
             style=Markup(_static("report.css")),
             palette=_palette(data.rates),
             payload=payload(data),
-            figures={} if live_version is not None else _pictures(data, figures),
+            figures={} if live_version is not None else _pictures(data, figures, drawn or {}),
             warnings=warnings_of(data),
             agreement=agreement(*data.all_scores),
             headline=verdict_words(data.verdict),
@@ -102,8 +107,8 @@ def _palette(rates: list[float]) -> Markup:
     return Markup(f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}")
 
 
-def _pictures(data: ReportData, drawn: Mapping[str, Figure] | None) -> dict[str, Markup]:
-    figures = drawn or study_figures(
+def _pictures(data: ReportData, figures: Mapping[str, Figure] | None, drawn: Mapping[str, str]) -> dict[str, Markup]:
+    figures = figures or study_figures(
         data.curves,
         data.scores,
         data.verdict,
@@ -112,7 +117,7 @@ def _pictures(data: ReportData, drawn: Mapping[str, Figure] | None) -> dict[str,
         higher_is_better=data.higher_is_better,
     )
     palette = colours(data.rates)
-    return {stem: Markup(inline_svg(figure, stem, palette)) for stem, figure in figures.items()}
+    return {stem: Markup(inline_svg(figure, stem, palette, drawn.get(stem))) for stem, figure in figures.items()}
 
 
 def _rate_rows(data: ReportData) -> list[dict[str, Any]]:

@@ -13,16 +13,17 @@ from yolo_dropout.figures import style, to_svg
 THEMED = {style.INK: "ink", style.MUTED: "muted", style.GRID: "grid", style.PAPER: "paper"}
 
 
-def inline_svg(figure: Figure, stem: str, rate_colours: Mapping[float, str]) -> str:
+def inline_svg(figure: Figure, stem: str, rate_colours: Mapping[float, str], drawn: str | None = None) -> str:
     """SVG element for a page that defines the variables --ink, --muted, --grid, --paper and --rate-0, --rate-1, ...
 
     Args:
         figure: A figure of this package.
         stem: Unique on the page; becomes part of every id.
         rate_colours: The colours that the figure uses by rate, ascending.
+        drawn: What `to_svg(figure, stem)` has returned before, since that takes a while.
     """
     names = {colour: f"rate-{place}" for place, colour in enumerate(rate_colours.values()) if place} | THEMED
-    text = to_svg(figure, stem)
+    text = drawn or to_svg(figure, stem)
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r"#[0-9a-f]{6}\b", lambda hit: _variable(hit[0], names), text)
     text = re.sub(r'\bid="', f'id="{stem}-', text)
