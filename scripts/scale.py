@@ -139,7 +139,7 @@ def step_publish(path: Path, _spec: StudySpec) -> None:
 
 def step_all(path: Path, spec: StudySpec) -> None:
     """The same command again: planned, resumed, collected, and everything published anew."""
-    StudyFolder(path).readings.unlink()
+    StudyFolder(path).readings.unlink(missing_ok=True)
     run_study(spec, path, executor=Here(), trainer=TRAINER)
 
 

@@ -75,6 +75,14 @@ def test_a_lean_training_leaves_the_weights_that_stock_leaves(data: str, tmp_pat
 
 
 @pytest.mark.train
+def test_a_lean_training_counts_no_operations(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    yolo, asked = YOLO(MODEL), list[Any]()
+    monkeypatch.setattr("ultralytics.nn.tasks.model_info", lambda model, **_: asked.append(model))
+    train_lean(yolo, data=data, save_dir=str(tmp_path), **{**TINY, "epochs": 1})
+    assert not asked
+
+
+@pytest.mark.train
 @pytest.mark.parametrize(("best", "fitness_to_beat"), [("first", 10.0), ("last", None)])
 def test_after_a_lean_training_the_object_is_what_its_best_file_holds(
     best: str, fitness_to_beat: float | None, data: str, tmp_path: Path
