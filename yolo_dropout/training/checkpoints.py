@@ -24,7 +24,7 @@ from ultralytics.utils import RANK, torch_utils
 
 from yolo_dropout.training.amp import amp_check_without_download
 from yolo_dropout.training.files import AtomicPath, Memory
-from yolo_dropout.training.images import BUDGET, decoded_once
+from yolo_dropout.training.images import BUDGET, made_once
 from yolo_dropout.training.snapshot import Snapshot
 
 
@@ -70,7 +70,7 @@ class LeanCheckpoints(SafeCheckpoints):
 
     def _do_train(self) -> None:
         # Each worker of a data loader has images of its own, and validation has twice as many of them as training.
-        with decoded_once(BUDGET // (3 * self.args.workers or 1)):
+        with made_once(BUDGET // (3 * self.args.workers or 1)):
             super()._do_train()
 
     def _build_train_pipeline(self) -> None:

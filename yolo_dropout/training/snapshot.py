@@ -39,11 +39,12 @@ class Snapshot:
             spare: A snapshot that nobody needs any more; its memory is used again.
         """
         names = ("epoch", "fitness", "best_fitness", "metrics", "stopper")
-        states = [_weights(trainer.ema.ema), trainer.optimizer.state_dict(), trainer.scaler.state_dict()]
-        held = [spare.weights, spare.optimizer, spare.scaler] if spare else []
-        weights, optimizer, scaler = _copied(states, held)
+        weights, states = _weights(trainer.ema.ema), [trainer.optimizer.state_dict(), trainer.scaler.state_dict()]
+        spare_tensors = spare.weights + _tensors([spare.optimizer, spare.scaler]) if spare else []
+        copies = _copies(weights + _tensors(states), spare_tensors)
+        optimizer, scaler = _with_tensors(states, iter(copies[len(weights) :]))
         fields = {name: copy(getattr(trainer, name)) for name in names}
-        return cls(weights, optimizer, scaler, trainer.ema.updates, fields)
+        return cls(copies[: len(weights)], optimizer, scaler, trainer.ema.updates, fields)
 
     def put_into(self, trainer: Any, ema: nn.Module) -> None:
         """Make a trainer look as it did, as far as Ultralytics' `save_model` looks.
@@ -68,25 +69,25 @@ class Snapshot:
 
 
 def _weights(net: nn.Module) -> list[torch.Tensor]:
-    return [*net.parameters(), *net.buffers()]  # a state dict takes twice as long
+    """Parameters and buffers, in one walk over the modules: a state dict takes three times as long."""
+    held = (tensor for m in net.modules() for tensor in (*m._parameters.values(), *m._buffers.values()))
+    return [tensor for tensor in held if tensor is not None]
 
 
-def _copied(state: Any, spare: Any) -> Any:
-    """A copy on the CPU, in the memory of `spare` where its tensors are alike."""
-    tensors, held = list(_tensors(state)), list(_tensors(spare))
-    if [(t.shape, t.dtype) for t in tensors] != [(t.shape, t.dtype) for t in held]:
-        held = [torch.empty_like(tensor, device="cpu") for tensor in tensors]
+def _copies(tensors: list[torch.Tensor], spare: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Copies on the CPU, in the memory of `spare` where its tensors are alike."""
+    if [(t.shape, t.dtype) for t in tensors] != [(t.shape, t.dtype) for t in spare]:
+        spare = [torch.empty_like(tensor, device="cpu") for tensor in tensors]
     with torch.no_grad():
-        torch._foreach_copy_(held, tensors)
-    return _with_tensors(state, iter(held))
+        torch._foreach_copy_(spare, tensors)
+    return spare
 
 
-def _tensors(state: Any) -> Iterator[torch.Tensor]:
+def _tensors(state: Any) -> list[torch.Tensor]:
     if isinstance(state, torch.Tensor):
-        yield state
-    elif isinstance(state, (dict, list)):
-        for value in state.values() if isinstance(state, dict) else state:
-            yield from _tensors(value)
+        return [state]
+    values = state.values() if isinstance(state, dict) else state if isinstance(state, list) else ()
+    return [tensor for value in values for tensor in _tensors(value)]
 
 
 def _with_tensors(state: Any, tensors: Iterator[torch.Tensor]) -> Any:
