@@ -12,7 +12,7 @@ from pathlib import Path
 
 import fakes
 
-from yolo_dropout.cli import _key_values, _parser, _without_key_values
+from yolo_dropout.cli import parsed
 from yolo_dropout.commands.sweep import sweep
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
 
@@ -28,6 +28,4 @@ if __name__ == "__main__":
     os.environ["FAKE_GATE"] = sys.argv[2]
     words = ["sweep", "model=m.yaml", "data=d.yaml", "epochs=4", "--rates", "0", "0.1", "--seeds", "3"]
     words += ["--jobs", "2", "--serve", "--out", sys.argv[1]]
-    options = _parser().parse_args(_without_key_values(words))
-    options.key_values = _key_values(words)
-    sys.exit(sweep(options, Trainer(fakes.prepare, gated_train)))
+    sys.exit(sweep(parsed(words), Trainer(fakes.prepare, gated_train)))

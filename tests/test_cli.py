@@ -12,6 +12,7 @@ from yolo_dropout.commands.train import _from_study
 from yolo_dropout.publish import publish_tables
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
+from yolo_dropout.words import command_line
 
 
 def parse(*words):
@@ -45,6 +46,15 @@ def test_a_single_word_option_may_hold_an_equals_sign():
     options = parse("sweep", "--out", "a=b", "epochs=5")
     assert options.out == "a=b"
     assert options.key_values == ["epochs=5"]
+
+
+SWEEP = next(iter(command_line()._subparsers._group_actions)).choices["sweep"]
+FLAGS = [name for action in SWEEP._actions if action.nargs == 0 for name in action.option_strings if len(name) > 2]
+
+
+@pytest.mark.parametrize("flag", sorted({*FLAGS} - {"--help"}))
+def test_a_flag_leaves_key_value_alone(flag):
+    assert parse("sweep", flag, "epochs=5").key_values == ["epochs=5"]
 
 
 def test_words_beside_a_config_win(tmp_path):

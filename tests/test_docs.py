@@ -20,12 +20,13 @@ from tiny_data import make_data
 
 import yolo_dropout
 from yolo_dropout.arguments import parse_key_values
-from yolo_dropout.cli import _key_values, _parser, _without_key_values, main
+from yolo_dropout.cli import main
 from yolo_dropout.commands.sweep import spec_from, sweep
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.publish import publish_tables
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
+from yolo_dropout.words import command_line, parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "datasets" / "README.md"]
@@ -63,12 +64,6 @@ OWN = [list(words) for words in dict.fromkeys(tuple(found) for found in map(word
 SCRIPTS = [command for command in commands() if words_of(command) is None]
 
 
-def parse(words: list[str]) -> Any:
-    options = _parser().parse_args(_without_key_values(words))
-    options.key_values = _key_values(words)
-    return options
-
-
 @pages
 def test_every_relative_link_leads_to_a_file(page: Path):
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
@@ -99,7 +94,7 @@ def test_every_script_and_its_options_exist(command: list[str]):
 def test_the_table_of_options_is_that_of_the_parser():
     table = re.findall(r"^\| (`--.*?) \| .* \| .*\|$", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
     told = set(re.findall(r"--[a-z-]+", " ".join(table)))
-    sweep = next(iter(_parser()._subparsers._group_actions)).choices["sweep"]
+    sweep = next(iter(command_line()._subparsers._group_actions)).choices["sweep"]
     assert told == {name for action in sweep._actions for name in action.option_strings} - {"-h", "--help"}
 
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from yolo_dropout.arguments import check_train_arguments, known_arguments
 from yolo_dropout.errors import SpecError
+from yolo_dropout.fields import (
+    checked_alpha,
+    checked_folds,
+    checked_rates,
+    checked_seeds,
+    checked_until_decided,
+    path_or_name,
+    word,
+)
 from yolo_dropout.score import Score
 from yolo_dropout.sites.plan import DropoutPlan
 
 DEFAULT_RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
 DEFAULT_SEEDS = (0, 1, 2)
-_FIRST_LOOK = 3
-_MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,16 @@ class StudySpec:
 
     def __post_init__(self) -> None:
         values = {
-            "model": _path_or_name("model", self.model),
-            "data": _path_or_name("data", self.data),
-            "rates": _rates(self.rates),
-            "seeds": _seeds(self.seeds),
+            "model": path_or_name("model", self.model),
+            "data": path_or_name("data", self.data),
+            "rates": checked_rates(self.rates),
+            "seeds": checked_seeds(self.seeds),
             "train": check_train_arguments(self.train),
             "score": str(Score.parse(self.score)),
-            "alpha": _alpha(self.alpha),
-            "until_decided": _until_decided(self.until_decided, self.seeds),
-            "folds": _folds(self.folds, self.train, until_decided=self.until_decided),
-            **{name: _words(name, getattr(self, name)) for name in ("where", "kind", "schedule")},
+            "alpha": checked_alpha(self.alpha),
+            "until_decided": checked_until_decided(self.until_decided, self.seeds),
+            "folds": checked_folds(self.folds, self.train, until_decided=self.until_decided),
+            **{name: word(name, getattr(self, name)) for name in ("where", "kind", "schedule")},
         }
         _check_dropout(values)
         for name, value in values.items():
@@ -124,111 +128,9 @@ class StudySpec:
         return cls(**values)
 
 
-def _path_or_name(name: str, value: object) -> str:
-    """Make a path absolute where it exists, so that a study means the same from every folder."""
-    if not isinstance(value, (str, Path)) or not str(value).strip():
-        raise SpecError(f"{name}: must be a path or a name, got {value!r}")
-    text = str(value).strip()
-    if re.match(r"[a-z]+://", text):
-        return text
-    try:
-        path = Path(text).expanduser()
-    except RuntimeError:  # `~name` of nobody
-        return text
-    return str(path.resolve()) if path.exists() else text
-
-
-def _rates(values: object) -> tuple[float, ...]:
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        values = [values]
-    rates = sorted(_rate(value) for value in values)
-    if not rates:
-        raise SpecError("rates: at least one rate above 0 is needed, got none; for instance --rates 0 0.1 0.3")
-    for rate, following in itertools.pairwise(rates):
-        if rate == following:
-            raise SpecError(f"rates: each must be given once, got {rate:g} twice")
-    if rates[-1] == 0:
-        raise SpecError("rates: at least one rate above 0 is needed beside the control, got only 0")
-    return tuple(rates) if rates[0] == 0 else (0.0, *rates)
-
-
-def _rate(value: object) -> float:
-    number = _number("rates", value)
-    if not 0 <= number < 1:
-        raise SpecError(f"rates: each must be in [0, 1), got {value}")
-    return number + 0.0  # -0.0 becomes 0.0
-
-
-def _number(name: str, value: object) -> float:
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise SpecError(f"{name}: must be a number, got {value!r}") from None
-    if not math.isfinite(number):
-        raise SpecError(f"{name}: must be a finite number, got {value!r}")
-    return number
-
-
-def _seeds(values: object) -> tuple[int, ...]:
-    if isinstance(values, int) and not isinstance(values, bool):
-        if values < 1:
-            raise SpecError(f"seeds: a count must be at least 1, got {values}")
-        if values > _MOST_SEEDS:
-            raise SpecError(f"seeds: a count must be at most {_MOST_SEEDS}, got {values}")
-        return tuple(range(values))
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        raise SpecError(f"seeds: must be a count or a list of whole numbers, got {values!r}")
-    seeds = list(values)
-    for seed in seeds:
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise SpecError(f"seeds: each must be a whole number of at least 0, got {seed!r}")
-    if not seeds:
-        raise SpecError("seeds: at least one is needed, got none; for instance --seeds 3")
-    repeated = next((seed for seed in seeds if seeds.count(seed) > 1), None)
-    if repeated is not None:
-        raise SpecError(f"seeds: each must be given once, got {repeated} repeatedly")
-    return tuple(sorted(seeds))
-
-
-def _alpha(value: object) -> float:
-    alpha = _number("alpha", value)
-    if not 0 < alpha < 0.5:
-        raise SpecError(f"alpha: must be in (0, 0.5), got {value}")
-    return alpha
-
-
 def _check_dropout(values: Mapping[str, Any]) -> None:
     """Raise what is wrong with place, kind and schedule now, and not in the first run."""
     plan = DropoutPlan(values["rates"][-1], values["where"], values["kind"], values["schedule"])
     epochs = values["train"].get("epochs")
     if isinstance(epochs, int):
         plan.check_epochs(epochs)
-
-
-def _words(name: str, value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise SpecError(f"{name}: must be a word, got {value!r}")
-    return value.strip()
-
-
-def _until_decided(value: object, seeds: object) -> bool:
-    if not isinstance(value, bool):
-        raise SpecError(f"until_decided: must be true or false, got {value!r}")
-    n = len(_seeds(seeds))
-    if value and n < _FIRST_LOOK:
-        raise SpecError(f"seeds: until_decided needs at least {_FIRST_LOOK}, got {n}; use --max-seeds 12")
-    return value
-
-
-def _folds(value: object, train: Mapping[str, Any], *, until_decided: bool) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 2:
-        raise SpecError(f"folds: must be a whole number of at least 2, got {value!r}; for instance --folds 5")
-    if until_decided:
-        raise SpecError(f"folds: cannot go with until_decided, got folds={value}; use --seeds 3, or leave --folds out")
-    if train.get("fraction") not in (None, 1):
-        raise SpecError(f"fraction: cannot go with folds, got fraction={train['fraction']}; leave it out")
-    if train.get("split", "val") != "val":
-        raise SpecError(f"split: folds make their own val, got split={train['split']}; leave it out")
-    return value

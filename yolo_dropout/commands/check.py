@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from yolo_dropout.cli import FINISHED
 from yolo_dropout.errors import SpecError
+from yolo_dropout.exit_codes import FINISHED
 from yolo_dropout.training import check_model
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from yolo_dropout.cli import FINISHED
 from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors import Trainer
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.executors.slots import Gpu
+from yolo_dropout.exit_codes import FINISHED
 from yolo_dropout.folder import check_same_study
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.plan import plan

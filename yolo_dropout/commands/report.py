@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from yolo_dropout.cli import FINISHED
 from yolo_dropout.collect import Study, load_study
 from yolo_dropout.commands.tell import tell
 from yolo_dropout.errors import InputError, SpecError
+from yolo_dropout.exit_codes import FINISHED
 from yolo_dropout.foreign import load_foreign_runs
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.publish import publish

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from yolo_dropout.arguments import parse_key_values
-from yolo_dropout.cli import FINISHED, INTERRUPTED, SOME_FAILED
 from yolo_dropout.commands.cluster import check_executor, executor_from
 from yolo_dropout.commands.interrupts import Interrupts
 from yolo_dropout.embedded import default_study
@@ -23,6 +22,7 @@ from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Trainer
 from yolo_dropout.executors.processes import warm_up
 from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
+from yolo_dropout.exit_codes import FINISHED, INTERRUPTED, SOME_FAILED
 from yolo_dropout.folder import read_config
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.progress import printable, view

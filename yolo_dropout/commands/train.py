@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from yolo_dropout.arguments import parse_key_values
-from yolo_dropout.cli import FINISHED
 from yolo_dropout.collect import load_study
 from yolo_dropout.errors import SpecError
+from yolo_dropout.exit_codes import FINISHED
 from yolo_dropout.progress import printable
 
 _DROPOUT = ("where", "kind", "schedule")

@@ -6,9 +6,9 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from yolo_dropout.cli import FINISHED
 from yolo_dropout.collect import load_study
 from yolo_dropout.errors import SpecError
+from yolo_dropout.exit_codes import FINISHED
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.publish import report_data
 from yolo_dropout.report import render_report
