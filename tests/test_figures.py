@@ -220,6 +220,11 @@ def test_svg_is_the_same_every_time_and_carries_no_date():
     assert "<dc:date>" not in first
 
 
+def test_svg_carries_the_title_of_the_picture():
+    figure = overfitting_gap(HAND)
+    assert f"<title>{figure.texts[0].get_text()}</title>" in to_svg(figure, "gap").replace("\n", " ")
+
+
 def test_figures_leave_the_global_settings_alone():
     before = dict(mpl.rcParams)
     to_svg(overfitting_gap(HAND), "gap")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from yolo_dropout.collect import Study
 from yolo_dropout.figures import to_png, to_svg
@@ -28,9 +26,8 @@ def publish(study: Study) -> None:
         StudyFolderError: A file cannot be written.
     """
     publish_tables(study)
-    figures = study.figures()
-    drawn = publish_figures(study, figures)
-    write_text(study.folder.report, render_report(report_data(study), figures=figures, drawn=drawn))
+    pictures = publish_figures(study)
+    write_text(study.folder.report, render_report(report_data(study), pictures=pictures))
 
 
 def publish_tables(study: Study) -> None:
@@ -75,17 +72,17 @@ def write_many_rows(path: Path, curves: pd.DataFrame) -> None:
             frame.select(curves.columns.to_list()).write_csv(stream, include_header=start == 0)
 
 
-def publish_figures(study: Study, figures: Mapping[str, Figure]) -> dict[str, str]:
+def publish_figures(study: Study) -> dict[str, str]:
     """Write the pictures, PNG and SVG.
 
     Returns:
-        The SVG texts, by name.
+        The pictures as SVG texts, by name.
 
     Raises:
         StudyFolderError: A file cannot be written.
     """
     drawn = dict[str, str]()
-    for stem, figure in figures.items():
+    for stem, figure in study.figures().items():
         with atomic_path(study.folder.figures / f"{stem}.png") as path:
             path.write_bytes(to_png(figure))
         drawn[stem] = to_svg(figure, stem)

@@ -13,6 +13,15 @@ from numpy.typing import NDArray
 from yolo_dropout.errors import InputError
 
 VAL_LOSS = "val/loss"
+# The metric that people quote, by task.
+HEADLINE_METRICS = (
+    "metrics/mAP50-95(M)",
+    "metrics/mAP50-95(P)",
+    "metrics/mAP50-95(B)",
+    "metrics/accuracy_top1",
+    "metrics/mIoU",
+    "metrics/delta1",
+)
 # What Ultralytics takes as fitness, by task; best.pt is the epoch where their sum is largest.
 _FITNESS = (
     ("metrics/mAP50-95(B)", "metrics/mAP50-95(M)"),

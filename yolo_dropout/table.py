@@ -14,17 +14,8 @@ from numpy.typing import NDArray
 
 from yolo_dropout.errors import InputError
 from yolo_dropout.plan import Run
-from yolo_dropout.results import Results, read_results
+from yolo_dropout.results import HEADLINE_METRICS, Results, read_results
 from yolo_dropout.score import Score
-
-HEADLINE_METRICS = (
-    "metrics/mAP50-95(M)",
-    "metrics/mAP50-95(P)",
-    "metrics/mAP50-95(B)",
-    "metrics/accuracy_top1",
-    "metrics/mIoU",
-    "metrics/delta1",
-)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from yolo_dropout.figures import series, style, words
 from yolo_dropout.figures.labels import end_labels
 from yolo_dropout.figures.runs import MOST_RUNS, draw_runs
+from yolo_dropout.results import VAL_LOSS
 
 if TYPE_CHECKING:
     from yolo_dropout.decision import Verdict
@@ -28,7 +29,7 @@ def validation_loss(curves: pd.DataFrame, verdict: Verdict | None = None, branch
     """
     return _by_epoch(
         curves,
-        series.LOSS,
+        VAL_LOSS,
         f"Verdict of the study: {words.verdict_words(verdict, inside=True)}.",
         branch_note,
     )
@@ -41,7 +42,7 @@ def metric_curves(curves: pd.DataFrame, metric: str, branch_note: str | None = N
 
 def loss_components(curves: pd.DataFrame, branch_note: str | None = None) -> Figure:
     """The components of the validation loss as small multiples, each on its own scale."""
-    parts = series.loss_parts(curves) or [series.LOSS]
+    parts = series.loss_parts(curves) or [VAL_LOSS]
     columns = 2 if len(parts) in (2, 4) else min(len(parts), 3)
     rows = ceil(len(parts) / columns)
     figure, axes = style.new_figure(1.75 + 2.25 * rows, rows, columns)

@@ -9,15 +9,16 @@ from matplotlib.figure import Figure
 
 
 def to_svg(figure: Figure, salt: str) -> str:
-    """The figure as SVG text, the same bytes every time.
+    """The figure as SVG text with its title, the same bytes every time.
 
     Args:
         figure: Any figure of this package.
         salt: A name that is unique among the figures of one page, since it enters the ids inside.
     """
+    title = figure.texts[0].get_text().replace("\n", " ")
     buffer = BytesIO()
     with mpl.rc_context({"svg.hashsalt": salt, "svg.fonttype": "none"}):
-        figure.savefig(buffer, format="svg", dpi=150, metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format="svg", dpi=150, metadata={"Date": None, "Creator": None, "Title": title})
     return buffer.getvalue().decode()
 
 

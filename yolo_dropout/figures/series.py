@@ -8,15 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-LOSS = "val/loss"
-PRIMARY = (
-    "metrics/mAP50-95(P)",
-    "metrics/mAP50-95(M)",
-    "metrics/mAP50-95(B)",
-    "metrics/accuracy_top1",
-    "metrics/mIoU",
-    "metrics/delta1",
-)
+from yolo_dropout.results import HEADLINE_METRICS, VAL_LOSS
+
 LOWER_IS_BETTER = ("loss", "abs_rel", "rmse", "silog")
 LAST_SHARE = 0.1
 ROUNDING = 1e-12
@@ -109,7 +102,7 @@ def loss_parts(curves: pd.DataFrame) -> list[str]:
 
     Empty when there is only one (classification), which would show the same curve again.
     """
-    losses = curves[curves["metric"].str.startswith("val/") & (curves["metric"] != LOSS)]
+    losses = curves[curves["metric"].str.startswith("val/") & (curves["metric"] != VAL_LOSS)]
     largest = (
         losses.assign(size=losses["value"].abs().replace(np.inf, np.nan))
         .groupby("metric", sort=False, observed=True)["size"]
@@ -121,7 +114,7 @@ def loss_parts(curves: pd.DataFrame) -> list[str]:
 def primary_metric(curves: pd.DataFrame) -> str | None:
     """The metric that people quote for this task (mAP50-95, top-1 accuracy, ...), or None."""
     names = [name for name in curves["metric"].unique() if name.startswith("metrics/")]
-    return next((name for name in PRIMARY if name in names), names[-1] if names else None)
+    return next((name for name in HEADLINE_METRICS if name in names), names[-1] if names else None)
 
 
 def run_values(curves: pd.DataFrame, metric: str, at: Literal["best", "last", "gap"]) -> pd.DataFrame:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from yolo_dropout.figures.series import LOSS, block_columns, by_run
+from yolo_dropout.figures.series import block_columns, by_run
 from yolo_dropout.figures.style import number, rate_text
 from yolo_dropout.report.data import ReportData
+from yolo_dropout.results import VAL_LOSS
 
 FEW_SEEDS, ENOUGH_SEEDS = 3, 5
 SMALL_VALIDATION = 100
@@ -90,7 +91,7 @@ def _small(data: ReportData) -> Iterator[str]:
 
 
 def _short(data: ReportData) -> Iterator[str]:
-    runs = by_run(data.curves, LOSS)
+    runs = by_run(data.curves, VAL_LOSS)
     if runs.empty or "epoch" not in data.summary or runs.index.max() < 2:
         return
     last = float(runs.index.max())

@@ -12,10 +12,9 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from yolo_dropout.agreement import agreement
-from yolo_dropout.figures import study_figures
+from yolo_dropout.figures import study_figures, to_svg
 from yolo_dropout.figures.series import block_words
 from yolo_dropout.figures.style import colours, number, rate_text
 from yolo_dropout.figures.words import capital, metric_name, score_words, verdict_words
@@ -32,8 +31,7 @@ def render_report(
     data: ReportData,
     *,
     live_version: str | None = None,
-    figures: Mapping[str, Figure] | None = None,
-    drawn: Mapping[str, str] | None = None,
+    pictures: Mapping[str, str] | None = None,
 ) -> str:
     """The page as HTML text: nothing is loaded from elsewhere, and without scripts it still shows everything.
 
@@ -41,8 +39,7 @@ def render_report(
         data: The study.
         live_version: Where the page is served while the study runs: what the server calls this state. The page
             then asks for newer ones; static pictures, which take seconds to draw, are left out.
-        figures: What `study_figures` returns for this study; by default it is called here.
-        drawn: What `to_svg` returns for these figures; by default it is called here.
+        pictures: The study's figures as `to_svg` returns them, by stem; by default they are drawn here.
     """
     scripts = [_static(name) for name in SCRIPTS]
     return (
@@ -56,7 +53,7 @@ def render_report(
             style=Markup(_static("report.css")),
             palette=_palette(data.rates),
             payload=payload(data),
-            figures={} if live_version is not None else _pictures(data, figures, drawn or {}),
+            figures={} if live_version is not None else _pictures(data, pictures or _drawn(data)),
             warnings=warnings_of(data),
             agreement=agreement(*data.all_scores),
             headline=verdict_words(data.verdict),
@@ -107,8 +104,8 @@ def _palette(rates: list[float]) -> Markup:
     return Markup(f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}")
 
 
-def _pictures(data: ReportData, figures: Mapping[str, Figure] | None, drawn: Mapping[str, str]) -> dict[str, Markup]:
-    figures = figures or study_figures(
+def _drawn(data: ReportData) -> dict[str, str]:
+    figures = study_figures(
         data.curves,
         data.scores,
         data.verdict,
@@ -116,8 +113,12 @@ def _pictures(data: ReportData, figures: Mapping[str, Figure] | None, drawn: Map
         score_name=data.score,
         higher_is_better=data.higher_is_better,
     )
+    return {stem: to_svg(figure, stem) for stem, figure in figures.items()}
+
+
+def _pictures(data: ReportData, drawn: Mapping[str, str]) -> dict[str, Markup]:
     palette = colours(data.rates)
-    return {stem: Markup(inline_svg(figure, stem, palette, drawn.get(stem))) for stem, figure in figures.items()}
+    return {stem: Markup(inline_svg(svg, stem, palette)) for stem, svg in drawn.items()}
 
 
 def _rate_rows(data: ReportData) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from yolo_dropout.figures import series, words
 from yolo_dropout.figures.runs import frame
 from yolo_dropout.figures.style import rate_text
 from yolo_dropout.report.data import ReportData
+from yolo_dropout.results import VAL_LOSS
 
 RUN_VALUES = 200_000
 MEAN_EPOCHS = 400
@@ -48,7 +49,7 @@ def shown_metrics(curves: pd.DataFrame) -> list[str]:
     present = [str(name) for name in curves["metric"].unique()]
     metrics = [name for name in present if name.startswith("metrics/")]
     primary = series.primary_metric(curves)
-    order = [series.LOSS, primary, *metrics, *series.loss_parts(curves)]
+    order = [VAL_LOSS, primary, *metrics, *series.loss_parts(curves)]
     return [name for name in dict.fromkeys(order) if name in present and name is not None]
 
 
