@@ -222,7 +222,8 @@ def test_svg_is_the_same_every_time_and_carries_no_date():
 
 def test_svg_carries_the_title_of_the_picture():
     figure = overfitting_gap(HAND)
-    assert f"<title>{figure.texts[0].get_text()}</title>" in to_svg(figure, "gap").replace("\n", " ")
+    title = figure.texts[0].get_text().replace("\n", " ")
+    assert f"<title>{title}</title>" in to_svg(figure, "gap")
 
 
 def test_figures_leave_the_global_settings_alone():
