@@ -16,6 +16,7 @@ import atexit
 import contextlib
 import os
 import sys
+from importlib import import_module
 
 import matplotlib.font_manager
 import PIL.JpegImagePlugin
@@ -29,11 +30,13 @@ import yolo_dropout.executors.ultralytics_trainer
 import yolo_dropout.executors.worker
 import yolo_dropout.training.trainer
 
-if SETTINGS["raytune"]:
-    # Where Ray Tune is installed every training imports it. What it builds on takes most of that second; Ray Tune
-    # itself draws from `random` as it is imported, and so is left to the runs, as all trackers are.
-    with contextlib.suppress(Exception):  # whatever is wrong with it, a run that needs it will tell
-        import ray.train
+# Every training imports the trackers that are installed and not switched off; MLflow takes more than a second. Ray Tune
+# draws from `random` as it is imported, through what it prints with, and so is left to the runs; what it builds on
+# draws nothing and takes most of its time.
+for setting, module in {"mlflow": "mlflow", "raytune": "ray.train"}.items():
+    if SETTINGS[setting]:
+        with contextlib.suppress(Exception):  # whatever is wrong with it, a run that needs it will tell
+            import_module(module)
 
 # Nor need a run's own searches for garbage look at it: that would be a quarter of a second each.
 gc.freeze()
