@@ -22,6 +22,7 @@ from yolo_dropout.preflight import Needs, check_disk, duration, fitting_jobs, li
 from yolo_dropout.records import RunRecord
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.training.images import BUDGET
+from yolo_dropout.training.models import load_model
 
 SPEC = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=3, train={"epochs": 10})
 GB = 10**9
@@ -199,7 +200,8 @@ def test_a_dry_run_tells_what_is_done_and_what_is_missing(tmp_path, capsys):
 
 def test_memory_grows_with_batch_and_image_size_and_parameters_are_counted():
     def of(**train):
-        return footprint(StudySpec(model="yolo26n-cls.yaml", data="d", train=train))
+        spec = StudySpec(model="yolo26n-cls.yaml", data="d", train=train)
+        return footprint(spec, load_model(spec.model))
 
     small, large = of(imgsz=64, batch=4), of(imgsz=128, batch=8)
     assert small["parameters"] == large["parameters"] == 2_812_104

@@ -27,17 +27,19 @@ _PROBE_SIDE, _PROBE_BATCH, _AUTO_BATCH = 160, 2, 16
 _PATIENCE_S = 10.0
 
 
-def footprint(spec: StudySpec) -> dict[str, int | None]:
+def footprint(spec: StudySpec, yolo: Any) -> dict[str, int | None]:
     """How large the model is, and how much memory one training takes, from one small forward pass.
+
+    Args:
+        spec: What is trained.
+        yolo: Its model, loaded; it is made ready to train.
 
     Returns:
         `parameters`, a count; `memory`, bytes in main memory, None where that cannot be told or a GPU trains.
 
     Raises:
-        InputError: The model cannot be loaded.
         SpecError: There is no such device, or `imgsz` or `batch` is out of range.
     """
-    yolo = load_model(spec.model)
     batch, side = _size(spec, yolo.task)
     net = _trainable(yolo)
     parameters = sum(parameter.numel() for parameter in net.parameters())

@@ -22,10 +22,14 @@ def prepare(spec: StudySpec) -> dict[str, Any]:
     from yolo_dropout.executors.gpus import gpus_of
     from yolo_dropout.executors.rehearsal import footprint
     from yolo_dropout.training import prepare as prepare_training
+    from yolo_dropout.training.models import load_model
+    from yolo_dropout.training.preparation import check_args
 
     _check_schedule(spec)
-    found = prepare_training(spec.model, spec.data, dict(spec.train), spec.rates, spec.where, spec.kind)
-    return asdict(found) | footprint(spec) | {"gpus": gpus_of(spec)}
+    check_args(dict(spec.train))  # before a model is downloaded for nothing
+    yolo = load_model(spec.model)
+    found = prepare_training(yolo, spec.data, dict(spec.train), spec.rates, spec.where, spec.kind)
+    return asdict(found) | footprint(spec, yolo) | {"gpus": gpus_of(spec)}
 
 
 def _check_schedule(spec: StudySpec) -> None:
