@@ -24,7 +24,7 @@ from yolo_dropout.figures import (
     validation_loss,
 )
 from yolo_dropout.figures.labels import spread
-from yolo_dropout.figures.series import by_run, loss_parts, mean_by_rate, primary_metric, run_values
+from yolo_dropout.figures.series import by_run, loss_parts, mean_by_rate, paired_means, primary_metric, run_values
 from yolo_dropout.figures.style import colours, number, rate_text
 from yolo_dropout.figures.words import score_words
 
@@ -108,8 +108,29 @@ def test_validation_loss_draws_every_mean_and_every_seed_and_marks_the_minimum()
     ]  # fmt: skip
 
 
-def test_validation_loss_says_the_finding_in_its_title():
-    assert title(validation_loss(HAND)) == "Validation loss is lowest at rate 0.2: 2.00, without dropout 3.00"
+def test_validation_loss_says_how_the_control_runs_and_not_which_rate_looks_best():
+    said = "Without dropout, validation loss is lowest at epoch 2 (3.00) and ends at 4.00"
+    assert title(validation_loss(HAND)) == said
+    falling = tidy({(0.3, 0): [3, 2, 1]})
+    assert title(validation_loss(falling)) == "At rate 0.3, validation loss is lowest at the end of training: 1.00"
+    nothing = tidy({(0.0, 0): [np.inf, np.nan]})
+    assert title(validation_loss(nothing)) == "No finite validation loss in any run"
+
+
+def test_means_are_paired_where_runs_are_missing():
+    # The rate has only the lucky seed: it is worse there, so it must not look better than the control.
+    scores = pd.DataFrame({0.0: [2.0, 4.0], 0.1: [2.5, np.nan], 0.2: [1.0, 3.0]}, index=[0, 1])
+    assert paired_means(scores) == {0.0: 3.0, 0.1: 3.5, 0.2: 2.0}
+    curves = tidy({(0.0, 0): [2, 1], (0.0, 1): [4, 3], (0.1, 0): [2.5, 2]})
+    assert mean_by_rate(by_run(curves, "val/loss"))[0.1].tolist() == [3.5, 3.0]
+    assert any("Runs are missing" in text for text in texts(validation_loss(curves)))
+    assert not any("Runs are missing" in text for text in texts(validation_loss(HAND)))
+
+
+def test_paired_means_take_the_seeds_of_a_fold_together():
+    index = pd.MultiIndex.from_tuples([(0, 0), (1, 0), (0, 1)], names=["seed", "fold"])
+    scores = pd.DataFrame({0.0: [1.0, 1.0, 4.0], 0.1: [2.0, np.nan, 4.0]}, index=index)
+    assert paired_means(scores)[0.1] == 2.0 + 0.5
 
 
 def test_every_rate_is_named_at_its_line():
@@ -118,7 +139,7 @@ def test_every_rate_is_named_at_its_line():
 
 def test_metric_curves_mark_the_highest_point():
     figure = metric_curves(tidy({(0.0, 0): [0.1, 0.4, 0.3]}, "metrics/mAP50-95(B)"), "metrics/mAP50-95(B)")
-    assert title(figure) == "mAP50-95 (boxes) is highest without dropout: 0.400"
+    assert title(figure) == "Without dropout, mAP50-95 (boxes) is highest at epoch 2 (0.400) and ends at 0.300"
 
 
 def test_components_say_which_part_overfits():
@@ -168,7 +189,7 @@ def test_one_seed_has_no_interval_rather_than_a_zero_wide_one():
 
 def test_missing_scores_are_told():
     scores = pd.DataFrame({0.0: [3.0, 3.1], 0.1: [np.nan, 2.9]}, index=[0, 1])
-    assert any("1 of 4 runs have no score." in text for text in texts(rate_response(scores)))
+    assert any("1 of 4 runs were not made or have no score" in text for text in texts(rate_response(scores)))
 
 
 def test_branch_note_is_on_every_figure():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -19,6 +19,7 @@ from yolo_dropout.results import VAL_LOSS
 from yolo_dropout.score import Score
 from yolo_dropout.table import Table, scores
 
+Levels: TypeAlias = Sequence[float] | None
 GAP = "gap"
 _LOSSES = (Score(VAL_LOSS, "min"), Score(VAL_LOSS, "last", 5), Score(VAL_LOSS, "best"))
 _SECONDARY = "Only the first score decides: nothing here corrects for looking at several."
@@ -71,7 +72,7 @@ class ScoreVerdict:
 
 
 def other_scores(
-    results: Table, curves: pd.DataFrame, primary: Score, own: pd.DataFrame, alpha: float
+    results: Table, curves: pd.DataFrame, primary: Score, own: pd.DataFrame, alpha: float, *, levels: Levels = None
 ) -> list[ScoreVerdict]:
     """The standard scores beside the primary one, the overfitting gap last.
 
@@ -81,6 +82,7 @@ def other_scores(
         primary: The score that decides, which is left out.
         own: Its values; the others take their blocks and rates.
         alpha: Error level of each verdict.
+        levels: By rate, what the primary verdict was allowed to spend, if that is less; see `decide`.
     """
     top = [Score(results.headline, "max")] if results.headline else []
     folds, seeds = series.folds_of(own), own.index.get_level_values("seed").unique()
@@ -94,19 +96,24 @@ def other_scores(
         except InputError:  # @best where no column tells which epoch that is
             continue
         name = words.score_words(str(score))
-        found.append(score_verdict(str(score), name, table, alpha, higher_is_better=score.higher_is_better))
+        found.append(
+            score_verdict(str(score), name, table, alpha, levels=levels, higher_is_better=score.higher_is_better)
+        )
     gap = series.run_values(curves, VAL_LOSS, "gap").reindex(index=own.index, columns=own.columns)
-    return [*found, score_verdict(GAP, "overfitting gap", gap, alpha, higher_is_better=False)]
+    return [*found, score_verdict(GAP, "overfitting gap", gap, alpha, levels=levels, higher_is_better=False)]
 
 
-def score_verdict(key: str, name: str, table: pd.DataFrame, alpha: float, *, higher_is_better: bool) -> ScoreVerdict:
-    """Judge one score, unless all runs have the same; see `ScoreVerdict` for the arguments."""
+def score_verdict(
+    key: str, name: str, table: pd.DataFrame, alpha: float, *, higher_is_better: bool, levels: Levels = None
+) -> ScoreVerdict:
+    """Judge one score, unless all runs have the same; see `ScoreVerdict` and `other_scores` for the arguments."""
     try:
         verdict = decide(
             table.to_numpy(dtype=float),
             table.columns.to_numpy(dtype=float),
             higher_is_better=higher_is_better,
             alpha=alpha,
+            level=levels,
             folds=series.folds_of(table),
             score_name=name,
         )

@@ -16,7 +16,7 @@ from yolo_dropout.errors import InputError, ScoresError
 from yolo_dropout.figures.words import score_words
 from yolo_dropout.folder import read_study_file
 from yolo_dropout.layout import StudyFolder
-from yolo_dropout.looks import due_runs, verdict_of, whole_seeds
+from yolo_dropout.looks import due_runs, shown_verdict, verdict_of, whole_seeds
 from yolo_dropout.plan import Run, pending, plan
 from yolo_dropout.readings import Readings
 from yolo_dropout.records import RunRecord, read_records
@@ -41,6 +41,7 @@ class Study:
         prepared: What was found before the first run: task, number of images, sites, versions.
         notes: What had to be repaired or left out, a line each.
         ours: False for runs that this project did not make.
+        shown: Another score to judge and show than the one that the study goes by.
     """
 
     folder: StudyFolder
@@ -50,11 +51,12 @@ class Study:
     prepared: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     ours: bool = True
+    shown: str | None = None
 
     @property
     def score(self) -> Score:
         """How a curve becomes a score."""
-        return Score.parse(self.spec.score)
+        return Score.parse(self.shown or self.spec.score)
 
     @property
     def failed(self) -> tuple[RunRecord, ...]:
@@ -75,16 +77,20 @@ class Study:
     def scores(self) -> pd.DataFrame:
         """One row per seed, or (seed, fold); a column per rate; nan where a run is missing, failed or diverged."""
         begun = {run.seed for run in self.due}
-        return self._all_scores.loc[[seed for seed in self.spec.seeds if seed in begun]]
+        found = self._scores_by(self.score) if self.shown else self._deciding
+        return found.loc[[seed for seed in self.spec.seeds if seed in begun]]
 
     @cached_property
-    def _all_scores(self) -> pd.DataFrame:
-        return scores(self.table, self.score, self.spec.rates, self.spec.seeds, self.spec.folds)
+    def _deciding(self) -> pd.DataFrame:
+        return self._scores_by(Score.parse(self.spec.score))
+
+    def _scores_by(self, score: Score) -> pd.DataFrame:
+        return scores(self.table, score, self.spec.rates, self.spec.seeds, self.spec.folds)
 
     @cached_property
     def due(self) -> tuple[Run, ...]:
         """The runs that the study asks for by now, seed-major."""
-        return due_runs(self.spec, {record.run for record in self.records}, self._all_scores)
+        return due_runs(self.spec, {record.run for record in self.records}, self._deciding)
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -103,12 +109,15 @@ class Study:
             reasons = sorted({record.error or "" for record in self.failed})
             why = f"; the first failure: {reasons[0]}" if reasons else ""
             raise InputError(f"{self.folder.path}: no run has finished yet, so there is nothing to compare{why}")
-        return verdict_of(self.spec, self._all_scores, whole_seeds(self.due, {record.run for record in self.records}))
+        whole = whole_seeds(self.due, {record.run for record in self.records})
+        verdict = verdict_of(self.spec, self._deciding, whole)
+        return shown_verdict(self.spec, self.score, self.scores, verdict) if self.shown else verdict
 
     @cached_property
     def other_scores(self) -> list[ScoreVerdict]:
         """What other scores of the same runs say; see `agreement.other_scores`."""
-        return other_scores(self.table, self.curves, self.score, self.scores, self.spec.alpha)
+        levels = [comparison.level for comparison in self.verdict.comparisons]
+        return other_scores(self.table, self.curves, self.score, self.scores, self.spec.alpha, levels=levels)
 
     @property
     def agreement(self) -> str:

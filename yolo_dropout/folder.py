@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from yolo_dropout.errors import SpecError, StudyFolderError
 from yolo_dropout.files import write_text
 from yolo_dropout.layout import StudyFolder, clear_leftovers
+from yolo_dropout.score import Score
 from yolo_dropout.spec import StudySpec
 
 # What study.yaml holds beside the spec: facts found when the study began.
@@ -106,6 +107,10 @@ def check_same_study(folder: StudyFolder, spec: StudySpec) -> None:
     ]
     if stored.until_decided and not spec.until_decided:
         differences.append("until_decided was True, is False")
+    if stored.until_decided and Score.parse(stored.score) != Score.parse(
+        spec.score
+    ):  # seeds were added and rates dropped by it
+        differences.append(f"score was {stored.score}, is {spec.score}; report --score shows another one")
     now = digests(spec)
     differences += [
         f"the content of {getattr(spec, name)} has changed"

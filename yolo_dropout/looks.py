@@ -59,13 +59,26 @@ def verdict_of(spec: StudySpec, scores: pd.DataFrame, whole: int | None = None) 
     begun = int(scores.notna().any(axis=1).to_numpy().nonzero()[0].max(initial=-1)) + 1
     if spec.until_decided and begun >= _looks(spec)[0]:
         return _step(spec, scores, begun).verdict
-    score = Score.parse(spec.score)
+    return _decide(spec, Score.parse(spec.score), scores, None)
+
+
+def shown_verdict(spec: StudySpec, score: Score, scores: pd.DataFrame, verdict: Verdict) -> Verdict:
+    """What another score of the same runs allows to say, at the error levels of the verdict that decides.
+
+    Raises:
+        ScoresError: No seed has both the control and another rate.
+    """
+    return _decide(spec, score, scores, [comparison.level for comparison in verdict.comparisons])
+
+
+def _decide(spec: StudySpec, score: Score, scores: pd.DataFrame, level: list[float] | None) -> Verdict:
     return decide(
         scores.to_numpy(),
         spec.rates,
         higher_is_better=score.higher_is_better,
         alpha=spec.alpha,
         folds=folds_of(scores),
+        level=level,
         score_name=score_words(str(score)),
     )
 

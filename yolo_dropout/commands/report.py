@@ -15,6 +15,7 @@ from yolo_dropout.exit_codes import FINISHED
 from yolo_dropout.foreign import load_foreign_runs
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.publish import publish
+from yolo_dropout.score import Score
 
 _ELSEWHERE = Path("runs") / "dropout" / "report"
 
@@ -52,5 +53,8 @@ def _load(options: Namespace) -> Study:
 
 def _restyled(study: Study, options: Namespace) -> Study:
     if options.score:
-        study = replace(study, spec=replace(study.spec, score=options.score))
+        study = replace(study, shown=str(Score.parse(options.score)))
+        if study.spec.until_decided:
+            note = f"seeds were added and rates dropped by {study.spec.score}: {study.shown} is judged beside it"
+            study = replace(study, notes=(*study.notes, note))
     return replace(study, folder=StudyFolder(Path(options.out).resolve())) if options.out else study

@@ -13,7 +13,7 @@ from yolo_dropout.decision.dunnett import critical_value, tail_probability
 from yolo_dropout.decision.folds import fold_rows
 from yolo_dropout.decision.outlook import POWER_Z, blocks_needed
 from yolo_dropout.decision.rule import Ruling, rule, spread
-from yolo_dropout.decision.scores import FloatArray, check_options, order_columns, read_scores
+from yolo_dropout.decision.scores import FloatArray, check_options, checked_level, order_columns, read_scores
 from yolo_dropout.decision.verdict import Comparison, Outcome, Verdict
 from yolo_dropout.decision.wording import Words, explain
 
@@ -27,6 +27,7 @@ def decide(
     relevant: float | None = None,
     overlap: float = 0.0,
     folds: npt.ArrayLike | None = None,
+    level: npt.ArrayLike | None = None,
     score_name: str = "score",
 ) -> Verdict:
     """Say which dropout rate to use, as far as the scores allow.
@@ -45,6 +46,8 @@ def decide(
             cross-validation; 0.0 when all rows share one validation set.
         folds: Fold of each row, shape (n_rows,), when rows are the (seed, fold) blocks of a cross-validation.
             The seeds of a fold count as one block, because they share its images, and `overlap` is set.
+        level: What may be spent now, where that is less than alpha; one for all rates, or one for each rate above
+            0.0 in ascending order, shape (n_rates - 1,).
         score_name: What the score is called in the reason.
 
     Returns:
@@ -62,7 +65,8 @@ def decide(
         gains, overlap, seeds, noise = fold_rows(in_order, folds)
         relevant = noise if relevant is None else relevant
         words = Words(score_name, higher_is_better, folded=True, seeds=seeds)
-    return judge(gains, columns, alpha=alpha, level=alpha, relevant=relevant, overlap=overlap, words=words)
+    now = np.full(len(columns) - 1, alpha) if level is None else checked_level(level, len(columns) - 1, alpha)
+    return judge(gains, columns, alpha=alpha, level=now, relevant=relevant, overlap=overlap, words=words)
 
 
 def judge(
@@ -70,10 +74,11 @@ def judge(
     rates: FloatArray,
     *,
     alpha: float,
-    level: float | FloatArray,
+    level: FloatArray,
     relevant: float | None,
     overlap: float,
     words: Words,
+    last_level: float | None = None,
 ) -> Verdict:
     """The verdict on checked scores, at a nominal level that may differ from alpha.
 
@@ -81,11 +86,11 @@ def judge(
         gains: Scores, higher is better, control first, shape (n_blocks, n_rates).
         rates: Ascending, 0.0 first, shape (n_rates,).
         alpha: What the claims are worth over the whole study.
-        level: What may be spent now: alpha, or less at one of several looks; one for all rates, or one for
-            each, shape (n_rates - 1,).
+        level: What may be spent on each rate now: alpha, or less at one of several looks, shape (n_rates - 1,).
         relevant: Gain that matters; None for one standard deviation of the control.
         overlap: n_val / n_train of the folds, else 0.
         words: How to speak of the scores.
+        last_level: What may be spent at the last of several looks: by it, the verdict tells what more seeds would do.
 
     Returns:
         The verdict; its p-values are scaled so that p <= alpha means a win at this level.
@@ -93,24 +98,25 @@ def judge(
     found = contrast(gains, overlap)
     matters = float(spread(gains[:, 0])) if relevant is None else relevant
     ruling = rule(found, level, matters)
-    now = float(np.max(level))
+    later = float(np.max(level)) if last_level is None else last_level
     outcome = _outcome(ruling)
     n_blocks = int(np.isfinite(gains[:, 1:] - gains[:, :1]).any(1).sum())
     verdict = Verdict(
         outcome=outcome,
         rate=float(rates[1 + ruling.chosen]) if outcome == "use" else 0.0,
         reason="",
-        comparisons=_comparisons(found, ruling, rates[1:], alpha / level),
+        comparisons=_comparisons(found, ruling, rates[1:], alpha, level),
         control=0.0,
         n_seeds=n_blocks,
         alpha=alpha,
         relevant=_or_none(matters),
-        detectable=_detectable(found, now),
+        detectable=_detectable(found, later),
         correlation=_correlation(gains),
-        seeds_needed=None if overlap else _seeds_needed(outcome, found, now, _or_none(matters)),
+        seeds_needed=None if overlap else _seeds_needed(outcome, found, later, _or_none(matters)),
         basis=words.blocks(n_blocks),
     )
-    return replace(verdict, reason=explain(verdict, words))
+    moved = bool((np.nan_to_num(gains[:, 1:] - gains[:, :1]) != 0).any())
+    return replace(verdict, reason=explain(verdict, words, moved=moved))
 
 
 def _outcome(ruling: Ruling) -> Outcome:
@@ -122,15 +128,16 @@ def _outcome(ruling: Ruling) -> Outcome:
 
 
 def _comparisons(
-    found: Contrasts, ruling: Ruling, rates: FloatArray, scale: float | FloatArray
+    found: Contrasts, ruling: Ruling, rates: FloatArray, alpha: float, level: FloatArray
 ) -> tuple[Comparison, ...]:
     p = np.full(len(rates), np.nan)
     if found.compared:
         p = tail_probability(found.difference / found.error, int(found.compared), float(found.df))
-    columns = (rates, found.n, found.difference, ruling.low, ruling.high, np.minimum(1.0, p * scale))
+    adjusted = np.minimum(1.0, p * alpha / level)
+    columns = (rates, found.n, found.difference, ruling.low, ruling.high, adjusted, level)
     return tuple(
-        Comparison(float(rate), int(n), *(_or_none(value) for value in values))
-        for rate, n, *values in zip(*columns, strict=True)
+        Comparison(float(rate), int(n), _or_none(difference), _or_none(low), _or_none(high), _or_none(p), float(spent))
+        for rate, n, difference, low, high, p, spent in zip(*columns, strict=True)
     )
 
 

@@ -65,6 +65,18 @@ def check_options(alpha: float, relevant: float | None, overlap: float) -> None:
         raise ScoresError(f"overlap: must be n_val / n_train, 0 or more, got {overlap!r}; K folds have 1 / (K - 1)")
 
 
+def checked_level(level: npt.ArrayLike, n_rates: int, alpha: float) -> FloatArray:
+    """A level for each of `n_rates` rates.
+
+    Raises:
+        ScoresError: It is outside (0, alpha], or of another shape.
+    """
+    levels = _floats(level, "level")
+    if levels.shape not in ((), (n_rates,)) or not ((levels > 0) & (levels <= alpha)).all():
+        raise ScoresError(f"level: must be in (0, {alpha:g}], one or {n_rates} of them, got {_short(level)}")
+    return np.broadcast_to(levels, n_rates)
+
+
 def _floats(values: npt.ArrayLike, field: str) -> FloatArray:
     try:
         return np.asarray(values, dtype=np.float64)

@@ -114,7 +114,16 @@ def next_step(
         seen = gains[:n]
         # A dropped rate keeps its level: the larger ones to come are for rates that got more seeds.
         level[active] = levels[look]
-        verdict = judge(seen, columns, alpha=alpha, level=level, relevant=relevant, overlap=overlap, words=words)
+        verdict = judge(
+            seen,
+            columns,
+            alpha=alpha,
+            level=level.copy(),
+            relevant=relevant,
+            overlap=overlap,
+            words=words,
+            last_level=float(levels[-1]),
+        )
         active = worth_more(contrast(seen, overlap), active, n=n, most=plan[-1], level=levels[-1], overlap=overlap)
         stop = verdict.decided or not active.any() or n == plan[-1]
         # What was run for a dropped rate in spite of that must not count later.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from yolo_dropout.decision.contrast import MIN_BLOCKS
+
 Outcome = Literal["use", "keep", "undecided", "exploratory"]
 
 
@@ -20,6 +22,7 @@ class Comparison:
         low: Simultaneous lower limit of the improvement, at confidence 1 - alpha for all rates at once.
         high: Simultaneous upper limit, at the same confidence; low and high together hold at 1 - 2 alpha.
         p: Adjusted, one-sided p-value of "this rate beats the control".
+        level: What the limits were allowed to spend: alpha, or less at one of several looks.
     """
 
     rate: float
@@ -28,16 +31,22 @@ class Comparison:
     low: float | None
     high: float | None
     p: float | None
+    level: float
+
+    @property
+    def judged(self) -> bool:
+        """Whether there are enough blocks to claim anything; with fewer, the limits are only shown."""
+        return self.n >= MIN_BLOCKS
 
     @property
     def better(self) -> bool:
         """Whether the rate beats the control, corrected for all rates."""
-        return self.low is not None and self.low > 0
+        return self.judged and self.low is not None and self.low > 0
 
     @property
     def worse(self) -> bool:
         """Whether the rate does harm, corrected for all rates."""
-        return self.high is not None and self.high < 0
+        return self.judged and self.high is not None and self.high < 0
 
 
 @dataclass(frozen=True)

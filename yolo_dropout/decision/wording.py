@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from yolo_dropout.decision.contrast import MIN_BLOCKS
 from yolo_dropout.decision.verdict import Comparison, Verdict
 
+_UNDECIDED = "Undecided, so keep 0.0 for now:"
 _OTHER_IMAGES = "More seeds narrow that as far as seed noise goes; beyond that, it takes more images."
 
 
@@ -48,29 +50,34 @@ def _count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def explain(verdict: Verdict, words: Words) -> str:
+def explain(verdict: Verdict, words: Words, *, moved: bool = True) -> str:
     """At most four sentences for a practitioner.
 
     Args:
         verdict: The verdict; its own reason is not read.
         words: How to speak of the scores.
+        moved: Whether any run's score differs from the control's.
 
     Returns:
         The reason.
     """
     sentences = {"use": _use, "keep": _keep, "undecided": _undecided, "exploratory": _exploratory}
+    if verdict.outcome == "undecided" and not moved:
+        return " ".join(_nothing_measured(verdict, words))
     return " ".join(sentences[verdict.outcome](verdict, words))
 
 
 def _use(verdict: Verdict, words: Words) -> list[str]:
     chosen = next(c for c in verdict.comparisons if c.rate == verdict.rate)
-    best = _best(verdict)
+    best, leader = _best([c for c in verdict.comparisons if c.better]), _best(verdict.comparisons)
     sentences = [
         f"Use dropout={chosen.rate:g}: it {words.change(chosen.difference or 0.0)} on average over "
         f"{words.blocks(chosen.n)}, and by at least {chosen.low:.3g} with {_sure(verdict)} confidence, "
         f"corrected for {_compared(verdict, words)}."
     ]
-    if best is not None and best.rate != chosen.rate:
+    if leader is not None and not leader.better:
+        sentences.append(f"Rate {leader.rate:g} looks better still, but is not shown to beat 0.0.")
+    elif best is not None and best.rate != chosen.rate:
         sentences.append(
             f"Rate {best.rate:g} {words.change(best.difference or 0.0)}, but that is within one standard "
             f"error, so the lower rate is enough."
@@ -82,11 +89,12 @@ def _use(verdict: Verdict, words: Words) -> list[str]:
 
 
 def _keep(verdict: Verdict, words: Words) -> list[str]:
+    ran = "" if all(c.n for c in verdict.comparisons) else " that ran"
     if all(c.worse for c in verdict.comparisons if c.n):
-        first = f"Keep dropout off (0.0): over {words.blocks(verdict.n_seeds)} every rate did harm"
+        first = f"Keep dropout off (0.0): over {words.blocks(verdict.n_seeds)} every rate{ran} did harm"
     else:
         first = (
-            f"Keep dropout off (0.0): over {words.blocks(verdict.n_seeds)} no rate beat it, and gains above "
+            f"Keep dropout off (0.0): over {words.blocks(verdict.n_seeds)} no rate{ran} beat it, and gains above "
             f"{verdict.relevant:.3g}, the size that matters here, are excluded"
         )
     found = f"Gains below about {verdict.detectable:.3g} are too small for {words.blocks(verdict.n_seeds)} to find"
@@ -99,22 +107,26 @@ def _keep(verdict: Verdict, words: Words) -> list[str]:
 
 
 def _undecided(verdict: Verdict, words: Words) -> list[str]:
-    first = f"Undecided, so keep 0.0 for now: over {words.blocks(verdict.n_seeds)}"
-    if all(c.difference in (0.0, None) for c in verdict.comparisons):
-        return [
-            f"{first} all runs of a {words.noun} have the same {words.score_name}, so nothing was measured.",
-            "Choose a score that moves, or train longer.",
-        ]
-    unjudged = [c for c in verdict.comparisons if 0 < c.n < MIN_BLOCKS]
-    admitted = [c for c in verdict.comparisons if c.n >= MIN_BLOCKS and (c.high or 0.0) > (verdict.relevant or 0.0)]
+    unjudged = [c for c in verdict.comparisons if c.n and not c.judged]
+    admitted = [c for c in verdict.comparisons if c.judged and (c.high or 0.0) > (verdict.relevant or 0.0)]
     if unjudged and not admitted:
         why = f"{_rates(unjudged).lower()} had too few finished runs to be judged"
         runs = "folds" if words.folded else "runs"
         more = f"Finish at least {MIN_BLOCKS} {runs} of each rate, or leave that rate out, to get a verdict."
     else:
-        why = f"a gain that matters ({verdict.relevant:.3g} or more) cannot be excluded either"
+        size = f" ({verdict.relevant:.3g} or more)" if verdict.relevant else ""
+        why = f"a gain that matters{size} cannot be excluded either"
         more = _more(verdict, words)
-    return [f"{first} no rate is shown to beat it, but {why}.", *_leader(verdict, words), *_harm(verdict), more]
+    first = f"{_UNDECIDED} over {words.blocks(verdict.n_seeds)} no rate is shown to beat it, but {why}."
+    return [first, *_leader(verdict, words), *_harm(verdict), more]
+
+
+def _nothing_measured(verdict: Verdict, words: Words) -> list[str]:
+    same = f"all runs of a {words.noun} have the same {words.score_name}, so nothing was measured"
+    return [
+        f"{_UNDECIDED} over {words.blocks(verdict.n_seeds)} {same}.",
+        "Choose a score that moves, or train longer.",
+    ]
 
 
 def _exploratory(verdict: Verdict, words: Words) -> list[str]:
@@ -132,12 +144,15 @@ def _more(verdict: Verdict, words: Words) -> str:
         return _OTHER_IMAGES
     if verdict.seeds_needed is None:
         return "The best-looking rate is too close to call: no practical number of runs would settle it."
-    return f"About {words.blocks(verdict.seeds_needed)} in all would settle it, if its mean and noise stay as they are."
+    return (
+        f"About {words.blocks(verdict.seeds_needed)} in all would settle it, if its mean and noise stay as they are; "
+        "plan them as a new study, since seeds that are added after a look about double the false finds."
+    )
 
 
 def _leader(verdict: Verdict, words: Words) -> list[str]:
     """The best-looking rate with its interval."""
-    best = _best(verdict)
+    best = _best(verdict.comparisons)
     if best is None or best.difference is None:
         return []
     standing = "looks best" if best.difference > 0 else "came closest"
@@ -154,10 +169,9 @@ def _harm(verdict: Verdict) -> list[str]:
     return [f"{_rates(harmful)} did harm."] if harmful else []
 
 
-def _best(verdict: Verdict) -> Comparison | None:
+def _best(comparisons: Sequence[Comparison]) -> Comparison | None:
     """The best-looking rate, among those with enough runs to be judged if there are any."""
-    judged = [c for c in verdict.comparisons if c.n >= MIN_BLOCKS]
-    seen = judged or [c for c in verdict.comparisons if c.difference is not None]
+    seen = [c for c in comparisons if c.judged] or [c for c in comparisons if c.difference is not None]
     return max(seen, key=lambda c: c.difference or 0.0) if seen else None
 
 

@@ -15,6 +15,8 @@ from yolo_dropout.figures.labels import end_labels
 from yolo_dropout.figures.runs import MOST_RUNS, draw_runs
 from yolo_dropout.results import VAL_LOSS
 
+PAIRED = " Runs are missing: a thick line is 0.0's mean plus the rate's mean difference to it."
+
 if TYPE_CHECKING:
     from yolo_dropout.decision import Verdict
 
@@ -66,7 +68,7 @@ def loss_components(curves: pd.DataFrame, branch_note: str | None = None) -> Fig
         figure,
         _parts_words(curves, parts),
         "Parts of the validation loss by epoch, lower is better",
-        [_how(curves, series.by_run(curves, parts[0]).shape[1]), branch_note],
+        [_how(curves, series.by_run(curves, parts[0])), branch_note],
     )
     figure.subplots_adjust(wspace=0.28, hspace=0.75, top=figure.subplotpars.top - 0.45 / figure.get_figheight())
     _legend(figure, palette)
@@ -82,28 +84,26 @@ def _by_epoch(curves: pd.DataFrame, metric: str, ending: str | None, branch_note
     style.epoch_axis(ax)
     name = words.metric_name(metric)
     subtitle = f"{words.capital(name)} by epoch, {'lower' if lower else 'higher'} is better"
-    notes = [" ".join(filter(None, [_how(curves, runs.shape[1]), ending])), branch_note]
-    style.finish(figure, _best_words(runs, name, lower=lower), subtitle, notes, right_in=1.5)
+    notes = [" ".join(filter(None, [_how(curves, runs), ending])), branch_note]
+    style.finish(figure, _course_words(runs, name, lower=lower), subtitle, notes, right_in=1.5)
     end_labels(ax, ends, palette)
     return figure
 
 
-def _best_words(runs: pd.DataFrame, name: str, *, lower: bool) -> str:
-    best = {
-        rate: point
-        for rate, line in series.mean_by_rate(runs).items()
-        if (point := series.best_epoch(line, lower=lower))
-    }
-    if not best:
+def _course_words(runs: pd.DataFrame, name: str, *, lower: bool) -> str:
+    """How the control's mean runs. Which rate looks best is not said: that is the verdict's to say."""
+    means = {rate: line for rate, line in series.mean_by_rate(runs).items() if line.notna().any()}
+    if not means:
         return f"No finite {name} in any run"
-    rate = (min if lower else max)(best, key=lambda key: best[key][1])
-    among = [value for _, value in best.values()]
-    value = style.number(best[rate][1], among)
-    start = f"{words.capital(name)} is {'lowest' if lower else 'highest'}"
-    if rate == 0:
-        return f"{start} without dropout: {value}"
-    ending = f", without dropout {style.number(best[0.0][1], among)}" if 0.0 in best else ""
-    return f"{start} at rate {style.rate_text(rate)}: {value}{ending}"
+    rate = min(means)
+    where = "Without dropout" if rate == 0 else f"At rate {style.rate_text(rate)}"
+    epoch, best = series.best_epoch(means[rate], lower=lower) or (0.0, 0.0)
+    line = means[rate].dropna()
+    last = float(line.iloc[-1])
+    start = f"{where}, {name} is {'lowest' if lower else 'highest'}"
+    if epoch == float(line.index.to_numpy()[-1]):
+        return f"{start} at the end of training: {style.number(best)}"
+    return f"{start} at epoch {epoch:g} ({style.number(best)}) and ends at {style.number(last)}"
 
 
 def _parts_words(curves: pd.DataFrame, parts: list[str]) -> str:
@@ -123,13 +123,15 @@ def _parts_words(curves: pd.DataFrame, parts: list[str]) -> str:
     return f"Without dropout, {name} rises most after its minimum: by {rises[worst]:.0%}"
 
 
-def _how(curves: pd.DataFrame, n_runs: int) -> str:
-    seeds = int(curves["seed"].nunique())
+def _how(curves: pd.DataFrame, runs: pd.DataFrame) -> str:
+    seeds, n_runs = int(curves["seed"].nunique()), runs.shape[1]
     if len(curves[series.block_columns(curves)].drop_duplicates()) < 2:
         return "One seed per rate. Dot: best epoch."
     folds = f"{curves['fold'].nunique()} folds x " if "fold" in curves else ""
     single = "single runs" if n_runs <= MOST_RUNS else f"{MOST_RUNS} of {n_runs} runs"
-    return f"Thick: mean over {folds}{words.seeds(seeds)}. Faint: {single}. Dot: the mean's best epoch."
+    rates, blocks = (len(set(keys)) for keys in zip(*series.run_keys(runs), strict=True))
+    paired = "" if n_runs == rates * blocks else PAIRED
+    return f"Thick: mean over {folds}{words.seeds(seeds)}. Faint: {single}. Dot: the mean's best epoch.{paired}"
 
 
 def _legend(figure: Figure, palette: Mapping[float, str]) -> None:

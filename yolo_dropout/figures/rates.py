@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MANY_SEEDS = 40
 ASIDE = 0.14
 BARS = "all rates at once: clear of the dashed line means a real difference."
+TOO_FEW = "too few to claim anything."
+PAIRED = "a diamond is 0.0's mean plus the rate's mean difference to it."
 
 
 def rate_response(
@@ -32,7 +34,7 @@ def rate_response(
     """Rate against score: every seed's points joined, mean and interval per rate, chosen rate marked.
 
     The interval of a rate is the verdict's simultaneous interval of its paired difference to the control, put
-    at the control's mean: a bar clear of the dashed line is a real difference. Too few seeds: no bar.
+    at the control's mean: a bar clear of the dashed line is a real difference. One seed: no bar.
 
     Args:
         scores: Index seed, one column per rate, NaN where a run is missing.
@@ -108,7 +110,7 @@ def _pairs(ax: Axes, values: pd.DataFrame) -> None:
 def _means(ax: Axes, values: pd.DataFrame, verdict: Verdict | None) -> None:
     palette = style.colours([float(rate) for rate in values.columns])
     chosen = verdict.rate if verdict is not None and verdict.decided else None
-    means = _column_means(values)
+    means = series.paired_means(values)
     for place, (rate, mean) in enumerate(means.items()):
         if not np.isfinite(mean):
             continue
@@ -156,8 +158,8 @@ def _intervals(values: pd.DataFrame, verdict: Verdict | None, sign: float) -> li
     if verdict is None or 0.0 not in values.columns:
         return []
     palette = style.colours([float(rate) for rate in values.columns])
-    control = float(values[0.0].mean())
-    places = {rate: place for place, rate in enumerate(_column_means(values))}
+    means = series.paired_means(values)
+    control, places = means[0.0], {rate: place for place, rate in enumerate(means)}
     return [
         (places[c.rate], control + sign * c.low, control + sign * c.high, palette[c.rate])
         for c in verdict.comparisons
@@ -171,14 +173,14 @@ def _reading(values: pd.DataFrame, intervals: bool, verdict: Verdict | None) -> 
     text = f"Diamonds: means; dots joined by a line: one {block}; dashed: no dropout."
     if intervals and verdict is not None:
         limits = f"lower and upper {100 * (1 - verdict.alpha):g} % limits of the difference to rate 0.0"
-        text += f" Bars: {limits}, paired by {block}, {BARS}"
+        text += f" Bars: {limits}, paired by {block}, {BARS if verdict.outcome != 'exploratory' else TOO_FEW}"
     elif len(values) < 2:
         text += " One seed has no interval."
-    return text + (f" {missing} of {values.size} runs have no score." if missing else "")
+    return text + (f" {missing} of {values.size} runs were not made or have no score: {PAIRED}" if missing else "")
 
 
 def _gap_title(values: pd.DataFrame) -> str:
-    means = {rate: mean for rate, mean in _column_means(values).items() if np.isfinite(mean)}
+    means = {rate: mean for rate, mean in series.paired_means(values).items() if np.isfinite(mean)}
     if not means:
         return "Overfitting gap: no finite validation loss"
     smallest = min(means, key=lambda rate: means[rate])
@@ -186,11 +188,6 @@ def _gap_title(values: pd.DataFrame) -> str:
     places = {rate: "without dropout" if rate == 0 else f"at rate {style.rate_text(rate)}" for rate in shown}
     parts = [f"{style.number(means[rate], means.values())} {places[rate]}" for rate in shown]
     return f"Overfitting by the end of training: {', '.join(parts)}"
-
-
-def _column_means(values: pd.DataFrame) -> dict[float, float]:
-    columns: list[Any] = values.columns.to_list()
-    return {float(rate): float(values[rate].mean()) for rate in columns}
 
 
 def _tick(rate: float) -> str:

@@ -75,7 +75,8 @@ def run_keys(runs: pd.DataFrame) -> list[tuple[float, str]]:
 def mean_by_rate(runs: pd.DataFrame) -> dict[float, Curve]:
     """Mean over blocks, only at epochs that every block of the rate has.
 
-    A mean over fewer of them late in training would jump for no reason but that a run had stopped.
+    A mean over fewer of them late in training would jump for no reason but that a run had stopped. A rate with other
+    blocks than the control gets the control's mean plus their mean difference, as in `paired_means`.
 
     Args:
         runs: As `by_run` returns it.
@@ -84,8 +85,39 @@ def mean_by_rate(runs: pd.DataFrame) -> dict[float, Curve]:
         Rate to its curve over all epochs; NaN where a block is missing.
     """
     rates = dict.fromkeys(float(rate) for rate in runs.columns.get_level_values(0))
-    seeds_of = {rate: pd.DataFrame(runs[rate]) for rate in rates}
-    return {rate: table.mean(axis=1, skipna=False) for rate, table in seeds_of.items()}
+    tables = {rate: pd.DataFrame(runs[rate]) for rate in rates}
+    means = {rate: table.mean(axis=1, skipna=False) for rate, table in tables.items()}
+    control = tables.get(0.0, pd.DataFrame())
+    for rate, table in tables.items():
+        both = table.columns.intersection(control.columns)
+        if len(both) and not table.columns.equals(control.columns):
+            means[rate] = means[0.0] + (table[both] - control[both]).mean(axis=1, skipna=False)
+    return means
+
+
+def paired_means(scores: pd.DataFrame) -> dict[float, float]:
+    """Mean score by rate, such that what is better within blocks is better on average too.
+
+    Where a rate lacks runs, its plain mean is over other blocks than the control's, and their luck would count as its
+    own: it gets the control's mean plus the mean difference within the blocks that hold both.
+
+    Args:
+        scores: Index seed, or seed and fold; one column per rate; NaN where a run is missing.
+    """
+    table = scores.replace([np.inf, -np.inf], np.nan).astype(float)
+    means = {float(rate): float(table[rate].mean()) for rate in table.columns.to_list()}
+    if 0.0 not in means:
+        return means
+    for rate in means:
+        difference = float(_over_blocks(table[rate] - table[0.0]).mean())
+        if np.isfinite(difference) and not table[rate].notna().equals(table[0.0].notna()):
+            means[rate] = means[0.0] + difference
+    return means
+
+
+def _over_blocks(values: Curve) -> Curve:
+    """One value per block of a verdict: the seeds of a fold count as one."""
+    return values.groupby(level="fold").mean() if "fold" in values.index.names else values
 
 
 def best_epoch(curve: Curve, *, lower: bool = True) -> tuple[float, float] | None:

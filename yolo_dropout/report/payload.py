@@ -85,14 +85,15 @@ def _scores(data: ReportData) -> Iterator[dict[str, Any]]:
 
 def _score(score: ScoreVerdict, table: pd.DataFrame) -> dict[str, Any]:
     sign = 1.0 if score.higher_is_better else -1.0
-    limits = _limits(float(table[0.0].mean()), sign, score.verdict.comparisons if score.verdict else ())
+    means = series.paired_means(table)
+    limits = _limits(means[0.0], sign, score.verdict.comparisons if score.verdict else ())
     return {
         "key": score.key,
         "name": score.name,
         "higher": score.higher_is_better,
         "blocks": series.block_words(table),
         "values": [_numbers(row) for row in table.to_numpy()],
-        "means": _numbers(table.mean().to_numpy()),
+        "means": _numbers(means.values()),
         "limits": [limits.get(float(rate)) for rate in table.columns],
     }
 
