@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from ultralytics.utils import WEIGHTS_DIR, downloads
+from ultralytics.engine import trainer
+from ultralytics.utils import downloads
 
+from yolo_dropout.training import amp
 from yolo_dropout.training.amp import amp_check_without_download
 
-MODEL = "yolo26n.pt"
+
+def download(_model: object = None) -> None:
+    downloads.attempt_download_asset("yolo26n.pt")
 
 
-@pytest.mark.skipif((WEIGHTS_DIR / MODEL).is_file(), reason="the check's model is there, so nothing is downloaded")
-def test_during_the_check_its_model_is_told_to_be_out_of_reach_at_once(tmp_path, monkeypatch):
+@pytest.fixture
+def online(tmp_path, monkeypatch):
+    """A network where every file is found, the folder of weights being empty."""
     monkeypatch.chdir(tmp_path)
-    before = downloads.safe_download
-    start = time.monotonic()
+    monkeypatch.setattr("ultralytics.utils.WEIGHTS_DIR", tmp_path / "weights")
+    monkeypatch.setattr(downloads, "safe_download", lambda **_: (tmp_path / "downloaded").touch())
+    return tmp_path / "downloaded"
+
+
+def test_the_check_is_told_at_once_that_its_model_is_out_of_reach(online, monkeypatch):
+    monkeypatch.setattr(trainer, "check_amp", download)
     with amp_check_without_download(), pytest.raises(ConnectionError, match="no download during the AMP check"):
-        downloads.attempt_download_asset(MODEL)
-    assert time.monotonic() - start < 5
-    assert downloads.safe_download is before
-    assert list(tmp_path.iterdir()) == []
+        trainer.check_amp(None)
+    assert not online.exists()
+    assert trainer.check_amp is download
 
 
-def test_downloads_work_again_after_a_check_that_failed():
-    before = downloads.safe_download
-    with pytest.raises(ZeroDivisionError), amp_check_without_download():
-        raise ZeroDivisionError
-    assert downloads.safe_download is before
+def test_the_check_runs_as_it_is_where_its_model_is_there(online, monkeypatch):
+    (online.parent / "weights").mkdir()
+    (online.parent / "weights" / "yolo26n.pt").touch()
+    monkeypatch.setattr(trainer, "check_amp", lambda model: (model, downloads.safe_download is amp._offline))
+    with amp_check_without_download():
+        assert trainer.check_amp("model") == ("model", False)
+
+
+def test_other_downloads_of_a_training_go_on(online):
+    with amp_check_without_download():
+        download()
+    assert online.exists()

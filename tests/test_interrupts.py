@@ -127,6 +127,25 @@ def test_sigterm_to_every_process_stops_now_and_fails_no_run(sweep, record_prope
     record_property("fault", ("SIGTERM to every process", 1, "stopped now, no run failed by it, exit 130"))
 
 
+def test_the_fork_server_and_the_start_of_a_run_are_deaf_to_interrupts():
+    code = """
+import signal
+from multiprocessing import forkserver
+from yolo_dropout.executors.processes import interrupts_held_back
+
+def blocked():
+    return sorted(int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+with interrupts_held_back():
+    forkserver.ensure_running()
+    print(blocked(), next(line for line in open(f"/proc/{forkserver._forkserver._forkserver_pid}/status")
+                          if line.startswith("SigBlk"))[-5:-1])
+print(blocked())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[2, 15] 4002", "[]"]
+
+
 def test_ctrl_c_twice_while_preparing_stops_now(tmp_path, record_property):
     sweep = Sweep(tmp_path, GATE_AT_PREPARE="1")
     sweep.wait_for("prepare")

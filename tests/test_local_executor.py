@@ -197,7 +197,7 @@ def break_off_then_go_on(job, on_epoch):
         last.parent.mkdir(parents=True)
         last.write_text("checkpoint")
         os._exit(1)
-    return fakes.train(job, on_epoch)
+    return replace(fakes.train(job, on_epoch), continued=True)
 
 
 def test_a_run_that_broke_off_goes_on_from_its_checkpoint_on_request_and_the_record_says_so(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,8 +19,13 @@ from ultralytics import YOLO
 from ultralytics.nn.modules import Conv
 
 from yolo_dropout.errors import InputError, SpecError
+from yolo_dropout.executors import Job
+from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
+from yolo_dropout.executors.worker import run_job
+from yolo_dropout.plan import Run
 from yolo_dropout.sites import DropoutPlan
 from yolo_dropout.sites.dropblock import DropBlock
+from yolo_dropout.spec import StudySpec
 from yolo_dropout.training import TrainedRun, train_lean, train_with_dropout
 from yolo_dropout.training.trainer import trainer_class
 
@@ -76,6 +82,46 @@ def test_a_control_is_resumed_as_a_control(data: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"^dropout: a resumed training keeps its own \(0.0\), got 0.2"):
         train_with_dropout(last, resume=True, dropout=0.2)
     assert train_with_dropout(last, resume=True).sites == ()
+
+
+@pytest.mark.train
+def test_a_control_in_the_folder_of_an_earlier_training_is_resumed_as_a_control(data: str, tmp_path: Path) -> None:
+    train_with_dropout(MODEL, data=data, save_dir=str(tmp_path), exist_ok=True, **DROPOUT, **(TINY | {"epochs": 3}))
+    assert (tmp_path / "dropout.json").exists()
+    last = interrupted(data, tmp_path)
+    assert not (tmp_path / "dropout.json").exists()
+    resumed = train_with_dropout(last, resume=True)
+    assert (resumed.sites, resumed.proof["rate"]) == ((), 0.0)
+
+
+def job(data: str, path: Path) -> Job:
+    spec = StudySpec(model=MODEL, data=data, rates=(0, 0.4), train=TINY)
+    return Job(Run(0, 0.4), spec, path, continue_broken=True)
+
+
+@pytest.mark.train
+def test_a_run_in_a_study_that_was_moved_goes_on_where_it_is_now(data: str, tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    interrupted(data, old, dropout=0.4)
+    shutil.copytree(old, new)
+    before = {path: path.read_bytes() for path in old.rglob("*") if path.is_file()}
+    record = run_job(job(data, new), ULTRALYTICS, lambda _row: None)
+    assert (record.error, record.epochs) == (None, 5)
+    assert (record.note or "").startswith("continued from last.pt")
+    assert {path: path.read_bytes() for path in old.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("left", ["finished", "unreadable"])
+def test_a_run_without_anything_to_go_on_from_starts_over(left: str, data: str, tmp_path: Path) -> None:
+    last = tmp_path / "weights" / "last.pt"
+    if left == "finished":  # killed after its checkpoint was written and before its record was
+        train_lean(MODEL, data=data, save_dir=str(tmp_path), dropout=0.4, **TINY)
+    else:
+        last.parent.mkdir()
+        last.write_bytes(b"half a checkpoint")
+    record = run_job(job(data, tmp_path), ULTRALYTICS, lambda _row: None)
+    assert (record.error, record.epochs, record.note) == (None, 5, None)
 
 
 @pytest.mark.train

@@ -39,7 +39,7 @@ def train(options: Namespace) -> int:
         places = {name: arguments[name] for name in ("where", "kind") if name in arguments}
         prepare(model, str(arguments["data"]), rest, (arguments.get("dropout") or 0.0,), **places)
     run = train_with_dropout(model, **arguments)
-    rate = float(arguments.get("dropout") or 0)
+    rate = run.proof["rate"]  # a resumed training keeps its own
     where = f"{len(run.sites)} sites: {', '.join(run.sites)}" if run.sites else "no site, as rate 0 asks"
     print(printable(f"dropout {rate:g} acted at {where}"))
     print(printable(f"best weights: {run.best}"))

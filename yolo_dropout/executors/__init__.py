@@ -64,11 +64,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trainer says of a finished training; see `RunRecord` for the fields."""
+    """What a trainer says of a finished training; see `RunRecord` for the first three.
+
+    Attributes:
+        continued: Whether it went on from the job's checkpoint; a finished one cannot be gone on from.
+    """
 
     sites: tuple[str, ...]
     proof: Mapping[str, Any]
     versions: Mapping[str, str]
+    continued: bool = False
 
 
 @dataclass(frozen=True)

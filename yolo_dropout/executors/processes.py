@@ -9,11 +9,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors.worker import redirect_output
 
 _INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
@@ -42,9 +44,16 @@ def _context() -> Any:
 
 
 def start(target: Callable[..., None], sender: Connection[Any, Any], *arguments: Any) -> BaseProcess:
-    """Start a process from a preloaded fork server, or a plain one where there is none."""
+    """Start a process from a preloaded fork server, or a plain one where there is none.
+
+    Raises:
+        WorkerError: The fork server is no more.
+    """
     process: BaseProcess = _context().Process(target=target, args=(sender, *arguments))
-    process.start()
+    try:
+        process.start()
+    except (EOFError, ConnectionError) as error:
+        raise WorkerError("the process that starts the trainings has died; run the same command again") from error
     sender.close()
     return process
 
@@ -80,6 +89,8 @@ def interrupts_held_back() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    # Python starts its resource tracker with the first process, and lets the signals through again as it does.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     try:
         yield
@@ -90,7 +101,7 @@ def interrupts_held_back() -> Iterator[None]:
 def cause_of_death(process: BaseProcess) -> str:
     """How a process ended that left no result, one line."""
     code = process.exitcode or 0
-    if code == -signal.SIGKILL:
+    if code == -getattr(signal, "SIGKILL", 9):  # Windows has none
         return "the process was killed (SIGKILL), perhaps for want of memory; try fewer --jobs"
     if code < 0:
         return f"the process was killed ({signal.Signals(-code).name})"

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from yolo_dropout.errors import InputError
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
 from yolo_dropout.executors.trackers import tracker_environment
 from yolo_dropout.spec import StudySpec
@@ -54,10 +55,11 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
 
     os.environ.update(tracker_environment(job))
     spec = job.spec
-    if job.checkpoint is not None:
-        # The GPU that is free now, and not the one of before.
-        place = {name: value for name, value in spec.train.items() if name == "device"}
-        run = train_lean(str(job.checkpoint), on_epoch=on_epoch, resume=True, **place)
+    continued = job.checkpoint is not None and _broke_off(job.checkpoint)
+    if continued:
+        # The GPU that is free now and the folder as it is called now, not those of before.
+        now = {name: value for name, value in spec.train.items() if name in ("device", "plots")}
+        run = train_lean(str(job.checkpoint), on_epoch=on_epoch, resume=True, save_dir=str(job.path), **now)
     else:
         run = train_lean(
             spec.model,
@@ -72,7 +74,17 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
             **spec.train,
         )
     proof = dict(run.proof)
-    return Outcome(run.sites, proof, proof.pop("versions", {}))
+    return Outcome(run.sites, proof, proof.pop("versions", {}), continued)
+
+
+def _broke_off(checkpoint: Path) -> bool:
+    """Whether there is something to go on from; otherwise the run starts over."""
+    from yolo_dropout.training.models import can_go_on, load_model
+
+    try:
+        return can_go_on(load_model(checkpoint))
+    except InputError:  # it cannot be read
+        return False
 
 
 def split(spec: StudySpec, out: Path) -> dict[str, Any]:

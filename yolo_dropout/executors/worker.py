@@ -41,7 +41,7 @@ def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
         StudyFolderError: The record itself cannot be written.
     """
     started, clock = datetime.now().astimezone().isoformat(timespec="seconds"), time.perf_counter()
-    continued, epochs = job.checkpoint is not None, set[int]()
+    epochs = set[int]()
 
     def count_epoch(values: dict[str, float]) -> None:
         epochs.add(int(values["epoch"]))
@@ -55,7 +55,7 @@ def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
         with contextlib.suppress(OSError):  # the log may be on the disk that is full
             traceback.print_exc()
         outcome, error, n_epochs, notes = Outcome((), {}, {}), one_line(raised) + _way_out(raised), None, []
-    if continued:
+    if outcome.continued:
         notes.append("continued from last.pt after it broke off, so it differs from an undisturbed run")
     record = RunRecord(
         rate=job.run.rate,
@@ -126,6 +126,7 @@ def ready_folder(job: Job) -> None:
         elif job.checkpoint is None and job.path.exists():
             shutil.rmtree(job.path)
         job.path.mkdir(parents=True, exist_ok=True)
+        job.folder.record.unlink(missing_ok=True)  # an earlier attempt's, if the run goes on
     except OSError as error:
         raise StudyFolderError(
             f"{job.path}: cannot be made anew ({error.strerror or error}); free the folder"

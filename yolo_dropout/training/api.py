@@ -10,6 +10,7 @@ from typing import Any
 
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.sites.plan import DropoutPlan
+from yolo_dropout.training.models import can_go_on
 from yolo_dropout.training.preparation import versions
 from yolo_dropout.training.record import plan_to_resume, read_record
 
@@ -148,7 +149,7 @@ def _resumable(yolo: Any, resume: Any) -> Path:
     last = Path(str(yolo.ckpt_path if resume is True else resume))
     if not last.is_file():
         raise InputError(f"resume: needs a last.pt, got {last}; pass it as the model, or as resume=<path>")
-    if resume is True and (yolo.ckpt.get("epoch", -1) < 0 or yolo.ckpt.get("optimizer") is None):
+    if resume is True and not can_go_on(yolo):
         raise InputError(f"resume: {last} is of a finished training; leave resume out to start a new one from it")
     return last
 

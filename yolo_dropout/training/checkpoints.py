@@ -25,6 +25,7 @@ from ultralytics.utils import RANK, torch_utils
 from yolo_dropout.training.amp import amp_check_without_download
 from yolo_dropout.training.files import AtomicPath, Memory
 from yolo_dropout.training.images import BUDGET, made_once
+from yolo_dropout.training.record import forget_record
 from yolo_dropout.training.snapshot import Snapshot
 
 
@@ -33,6 +34,8 @@ class SafeCheckpoints(BaseTrainer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not self.resume and RANK in {-1, 0}:
+            forget_record(self.save_dir)
         self.wdir: Any = AtomicPath(self.save_dir / "weights")
         self.last, self.best = self.wdir / "last.pt", self.wdir / "best.pt"
 
@@ -158,7 +161,7 @@ class LeanCheckpoints(SafeCheckpoints):
             patch.object(torch, "save", lambda content, _: kept.append(content)),
             patch.object(trainer, "deepcopy", lambda content: content),
         ):
-            self._serialized(bare, ema)
+            self._serialized(bare, ema.cpu())  # where Ultralytics would have read it to
         with patch.object(torch_utils, "torch_load", lambda *_, **__: kept[0]):
             content: dict[str, Any] = torch_utils.strip_optimizer(name, f"{name}.tmp", updates)
         Path(f"{name}.tmp").replace(name)

@@ -53,6 +53,11 @@ def reachable(url: str) -> bool:
         return False
 
 
+def can_go_on(yolo: Any) -> bool:
+    """Whether a model loaded from a `last.pt` can be trained on: a finished training leaves no optimizer there."""
+    return yolo.ckpt.get("epoch", -1) >= 0 and yolo.ckpt.get("optimizer") is not None
+
+
 def _check_there(name: str) -> None:
     from ultralytics.utils import SETTINGS
     from ultralytics.utils.checks import check_yolov5u_filename

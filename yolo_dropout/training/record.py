@@ -41,6 +41,11 @@ def read_record(save_dir: Path) -> dict[str, Any] | None:
     return dict(record)
 
 
+def forget_record(save_dir: Path) -> None:
+    """Remove what an earlier training in the same folder has left: the new one may be the control."""
+    (save_dir / NAME).unlink(missing_ok=True)
+
+
 def plan_to_resume(last: Path, asked: DropoutPlan) -> DropoutPlan:
     """The dropout that an interrupted training had.
 
