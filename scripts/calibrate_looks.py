@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from lab import Lab, share, table
 from noises import MORE_NOISES, NOISES, null_pools
-from simulated_studies import Cell
+from simulated_studies import BY_HAND, Cell, by_hand
 
 MOST_SEEDS = (12, 17)
 SCENARIOS = {
@@ -54,3 +54,14 @@ def false_use_until_clear(lab: Lab) -> str:
     rows = [[name, *(share(c.use) for c in courses[4 * i : 4 * i + 4])] for i, name in enumerate(cells)]
     head = ["noise", *(f"up to {m} seeds, {r} rates" for m, r in kinds)]
     return table('Until it is clear: false "use r" over all looks', head, rows)
+
+
+def false_use_by_hand(lab: Lab) -> str:
+    base = {name: Cell(noise=name, seeds=BY_HAND[-1][-1]) for name in NOISES}
+    base |= {f"normal, seeds correlate at {rho:g}": replace(base["normal"], between=rho) for rho in (0.5, 0.9)}
+    found = lab.every(by_hand, [replace(cell, rates=r) for cell in base.values() for r in (4, 6)])
+    shares = [values for values in found if isinstance(values, tuple)]
+    rows = [[name, *map(share, (*shares[2 * i], *shares[2 * i + 1]))] for i, name in enumerate(base)]
+    courses = ("3 seeds", "3, 5, 8, 12 seeds", "3, 4, 5 ... 12 seeds")
+    head = ["noise", *(f"{course}, {r} rates" for r in (4, 6) for course in courses)]
+    return table('Seeds added by hand while undecided: false "use r" in the end', head, rows)

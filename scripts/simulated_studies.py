@@ -19,6 +19,8 @@ from yolo_dropout.decision.spending import nominal_levels
 
 FloatArray = npt.NDArray[np.float64]
 ALPHA = 0.05
+# Numbers of seeds at which a person looks.
+BY_HAND = ((3,), (3, 5, 8, 12), tuple(range(3, 13)))
 _POOLS = 200
 
 
@@ -118,6 +120,24 @@ def over_pools(cell: Cell, studies: int, rng: np.random.Generator) -> tuple[floa
         shares.append(float(rule(contrast(gains), ALPHA, spread(gains[..., 0])).use.mean()))
     simulated = float(np.mean([p * (1 - p) for p in shares])) / (each - 1)
     return float(np.mean(shares)), max(0.0, float(np.var(shares, ddof=1)) - simulated) ** 0.5
+
+
+def by_hand(cell: Cell, studies: int, rng: np.random.Generator) -> tuple[float, ...]:
+    """Studies with a fixed number of seeds, to which somebody adds seeds as long as they are undecided.
+
+    Returns:
+        The share of "use" in the end, for each of `BY_HAND`.
+    """
+    gains = cell.draw(rng, studies)
+    rulings = {n: rule(contrast(gains[:, :n]), ALPHA, spread(gains[:, :n, 0])) for n in BY_HAND[-1]}
+    shares = []
+    for course in BY_HAND:
+        use, undecided = 0, np.ones(studies, dtype=bool)
+        for ruling in (rulings[n] for n in course):
+            use += int((undecided & ruling.use).sum())
+            undecided &= ~(ruling.use | ruling.keep)
+        shares.append(use / studies)
+    return tuple(shares)
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,6 @@ def test_tables_are_printed_and_do_not_depend_on_the_number_of_processes(capsys)
         calibrate.main(["--studies", "20", "--seed", "3", "--processes", processes])
         texts.append(capsys.readouterr().out)
     assert texts[0] == texts[1]
-    assert texts[0].count("### ") == 7
+    assert texts[0].count("### ") == 8
     assert "| control 2x noisier |" in texts[0]
     assert "| real: digits-classify, top-1 accuracy | 2" in texts[0]

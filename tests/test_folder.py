@@ -7,9 +7,16 @@ import re
 
 import pytest
 
+from yolo_dropout.collect import load_study
 from yolo_dropout.errors import SpecError, StudyFolderError
-from yolo_dropout.folder import check_same_study, hold, read_config, read_study_file, write_study_file
+from yolo_dropout.folder import (
+    hold,
+    read_config,
+    read_study_file,
+    write_study_file,
+)
 from yolo_dropout.layout import StudyFolder
+from yolo_dropout.same_study import check_same_data, check_same_study
 from yolo_dropout.spec import StudySpec
 
 
@@ -71,6 +78,50 @@ def test_an_input_whose_content_has_changed_is_refused(tmp_path):
     data.write_text("names: [b]")
     with pytest.raises(SpecError, match=r"the content of .+d\.yaml has changed"):
         check_same_study(folder, asked)
+
+
+def with_run(folder: StudyFolder) -> StudyFolder:
+    folder.run("p0.00-s0").path.mkdir(parents=True)
+    folder.run("p0.00-s0").record.write_text("{}")
+    return folder
+
+
+def test_data_that_has_changed_since_a_run_is_refused(tmp_path):
+    folder = StudyFolder(tmp_path / "study")
+    was, now = ({"data_digest": digest, "n_train": n, "n_val": 4} for digest, n in (("a", 3), ("b", 12)))
+    write_study_file(folder, spec(), was)
+    check_same_data(folder, spec(), now)  # nothing has been trained on the other images
+    with pytest.raises(
+        SpecError, match=r"of d\.yaml have changed \(3 \+ 4 images then, 12 \+ 4 images now\); use anot"
+    ):
+        check_same_data(with_run(folder), spec(), now)
+    check_same_data(folder, spec(), was)
+    check_same_data(folder, spec(), {})  # a trainer that cannot tell
+
+
+def test_a_study_that_adds_seeds_by_itself_goes_by_one_score(tmp_path):
+    folder, asked = StudyFolder(tmp_path / "study"), spec(until_decided=True, seeds=5, score="val/loss")
+    write_study_file(folder, asked, {})
+    check_same_study(folder, spec(until_decided=True, seeds=5, score="val/loss@min"))
+    with pytest.raises(SpecError, match=r"score was val/loss@min, is val/loss@last; report --score shows another one"):
+        check_same_study(folder, spec(until_decided=True, seeds=5, score="val/loss@last"))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told", "looked"),
+    [((3, 3), True, []), ((3, 5), True, [3]), ((3, 5, 5, 8), True, [3, 5]), ((2, 5), True, []), ((3, 5), False, [])],
+)
+def test_seeds_that_are_added_after_a_verdict_are_remembered(tmp_path, seeds, told, looked):
+    folder = StudyFolder(tmp_path / "study")
+    for count in seeds:
+        write_study_file(folder, spec(seeds=count), {})
+        if told:
+            folder.verdict.write_text("{}")
+    assert read_study_file(folder)[1]["looked"] == looked
+    notes = [
+        note for note in load_study(folder.path).notes if note.startswith("seeds were added after the verdict on 3")
+    ]
+    assert len(notes) == bool(looked)
 
 
 def test_paths_in_a_config_are_taken_from_beside_it(tmp_path):

@@ -31,6 +31,7 @@ LAYERS = (
     ("agreement",),
     ("report",),
     ("folder", "looks", "preflight"),
+    ("same_study",),
     ("collect",),
     ("foreign", "publish"),
     ("study",),

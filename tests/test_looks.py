@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import fakes
 import numpy as np
 import pandas as pd
 
 from yolo_dropout.executors import Ended, Trainer
-from yolo_dropout.looks import due_runs, verdict_of, whole_seeds
+from yolo_dropout.looks import due_runs, shown_verdict, verdict_of, whole_seeds
 from yolo_dropout.plan import Run, plan
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
@@ -85,6 +86,35 @@ def test_a_study_stops_as_soon_as_it_is_decided_and_stays_so(tmp_path):
     again, names = trained_by(Trainer(fakes.prepare, helpful))
     assert names == []
     assert again.verdict == study.verdict
+
+
+def test_a_study_that_stops_undecided_says_why(tmp_path):
+    hopeless = [[3.0, 3.2, 3.4], [3.2, 3.5, 3.3], [2.9, 3.0, 3.3]]
+    verdict = verdict_of(SPEC, frame(hopeless))
+    assert verdict.outcome == "undecided"
+    assert verdict.reason.endswith("Stop (look 1 of 6, 3 seeds): no rate can be expected to win within 8 seeds.")
+
+
+def test_other_scores_are_judged_at_the_levels_of_the_look(tmp_path):
+    """The very same scores must get the very same limits, whichever name they go by."""
+    study = run_study(SPEC, tmp_path, jobs=2, trainer=Trainer(fakes.prepare, helpful))
+    assert {comparison.level < SPEC.alpha for comparison in study.verdict.comparisons} == {True}
+    others = [other.verdict for other in study.other_scores if other.verdict]
+    levels = [comparison.level for comparison in study.verdict.comparisons]
+    assert len(others) >= 2
+    assert all([comparison.level for comparison in verdict.comparisons] == levels for verdict in others)
+    same = shown_verdict(SPEC, study.score, study.scores, study.verdict)
+    assert same.comparisons == study.verdict.comparisons
+
+
+def test_another_score_can_be_shown_and_leaves_the_runs_that_are_due(tmp_path):
+    study = run_study(SPEC, tmp_path, jobs=2, trainer=Trainer(fakes.prepare, helpful))
+    shown = replace(study, shown="val/loss@last2")
+    assert (shown.due, shown.missing) == (study.due, ())
+    assert str(shown.score) == "val/loss@last2"
+    assert shown.scores.shape == study.scores.shape
+    assert not shown.scores.equals(study.scores)
+    assert shown.verdict.basis == study.verdict.basis
 
 
 def test_a_seed_that_is_not_complete_is_not_looked_at():

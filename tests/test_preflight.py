@@ -10,12 +10,13 @@ from tempfile import TemporaryDirectory
 
 import fakes
 import pytest
+import torch
 from tiny_data import make_data
 
 from yolo_dropout.cli import main, parsed, run
 from yolo_dropout.commands.sweep import sweep
-from yolo_dropout.errors import StudyFolderError
-from yolo_dropout.executors import Trainer
+from yolo_dropout.errors import SpecError, StudyFolderError
+from yolo_dropout.executors import Trainer, rehearsal
 from yolo_dropout.executors.rehearsal import footprint, seconds_per_image
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.preflight import Needs, check_disk, duration, fitting_jobs, little_disk, seconds_of_a_run, size
@@ -208,6 +209,14 @@ def test_memory_grows_with_batch_and_image_size_and_parameters_are_counted():
     assert 800_000_000 < small["memory"] < large["memory"]
     base = small["memory"] - (large["memory"] - small["memory"]) / 7  # eight times the pixels
     assert base == pytest.approx(800_000_000 + BUDGET + 44 * 2_812_104, rel=1e-6)
+
+
+@pytest.mark.parametrize("batch", [-1, 0.7])
+def test_a_batch_that_each_run_would_choose_for_itself_is_refused_on_a_gpu(monkeypatch, batch):
+    monkeypatch.setattr(rehearsal, "_device", lambda _spec: torch.device("cuda"))
+    spec = StudySpec(model="yolo26n-cls.yaml", data="d", train={"batch": batch})
+    with pytest.raises(SpecError, match=rf"^batch: must be a number of images in a study on a GPU, got {batch}: "):
+        footprint(spec, load_model(spec.model))
 
 
 def test_seconds_per_image_are_measured():

@@ -17,6 +17,7 @@ from synthetic_study import make_curves, make_scores
 
 from yolo_dropout.decision import decide
 from yolo_dropout.report import ReportData, render_report, warnings_of
+from yolo_dropout.report.page import _duration
 from yolo_dropout.report.payload import RUN_VALUES, payload
 
 VOID = {"meta", "link", "br", "input", "img"}
@@ -234,6 +235,24 @@ def test_quiet_study_gives_no_warning_but_the_branches():
 )
 def test_few_seeds_are_told(n_seeds: int, words: str):
     assert warned(make_report(make_curves((0.0, 0.1), n_seeds)), words)
+
+
+def test_runs_of_several_versions_are_told():
+    data = make_report()
+    records = [
+        {**record, "versions": {"torch": "2.9", "ultralytics": "8.4.1" if i else "8.3.0"}}
+        for i, record in enumerate(data.records)
+    ]
+    assert warned(make_report(records=tuple(records)), "Runs were made with ultralytics 8.3.0 and 8.4.1: that alone")
+    assert not warned(make_report(records=tuple(records[1:])), "Runs were made with")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(48, "48 s"), (720, "12 min"), (3599, "1 h 00 min"), (7199, "2 h 00 min"), (11100, "3 h 05 min")],
+)
+def test_durations_carry_their_minutes(seconds: float, words: str):
+    assert _duration(seconds) == words
 
 
 def test_small_validation_set_is_told():

@@ -170,6 +170,16 @@ def test_plain_ultralytics_runs_make_a_study(tmp_path):
     assert study.scores.notna().all(axis=None)
 
 
+def test_runs_that_differ_in_more_than_dropout_and_seed_are_not_compared(tmp_path):
+    first, second = (make_foreign(tmp_path, rate, 0, f"train{rate}") for rate in (0.0, 0.2))
+    for folder, epochs, workers in ((first, 3, 8), (second, 30, 2)):
+        (folder / "args.yaml").write_text(f"{(folder / 'args.yaml').read_text()}epochs: {epochs}\nworkers: {workers}\n")
+    with pytest.raises(InputError, match=r"0\.2: was trained with epochs=30, .*0\.0 with 3; give runs that differ in"):
+        load_foreign_runs([first, second], tmp_path / "out")
+    (second / "args.yaml").write_text((second / "args.yaml").read_text().replace("30", "3"))
+    assert load_foreign_runs([first, second], tmp_path / "out").spec.rates == (0.0, 0.2)
+
+
 def test_runs_that_are_the_same_or_no_runs_at_all_are_told(tmp_path):
     first, second = (make_foreign(tmp_path, 0.1, 0, name) for name in ("a", "b"))
     with pytest.raises(InputError, match=r"b: has dropout=0.1 and seed=0, as .*a has; leave one out"):

@@ -15,8 +15,9 @@ import pytest
 from tiny_data import make_data
 
 from yolo_dropout.errors import InputError, SiteError, SpecError, YoloDropoutError
+from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
+from yolo_dropout.spec import StudySpec
 from yolo_dropout.training import prepare, train_with_dropout
-from yolo_dropout.training.amp import amp_check_without_download
 from yolo_dropout.training.models import load_model
 
 MODEL = "yolo26n.yaml"
@@ -199,15 +200,46 @@ def test_training_for_int8_is_refused_with_dropout_only() -> None:
         train_with_dropout(MODEL, dropout=0.1, quantize=8)
 
 
-def test_the_amp_check_finds_itself_offline_and_downloads_work_after_it(tmp_path: Path) -> None:
-    from ultralytics.utils import WEIGHTS_DIR, downloads
+def test_a_rate_in_a_cfg_file_is_refused_unless_it_is_given_too(tmp_path: Path) -> None:
+    cfg = tmp_path / "my.yaml"
+    cfg.write_text("dropout: 0.3\n")
+    with pytest.raises(
+        SpecError, match=r"^dropout: .*my.yaml says 0.3, which is not taken from there; pass dropout=0.3"
+    ):
+        train_with_dropout(MODEL, data="d.yaml", cfg=str(cfg))
+    with pytest.raises(InputError, match="model: "):  # past that check
+        train_with_dropout("nosuch.pt", data="d.yaml", cfg=str(cfg), dropout=0.3)
 
-    if (WEIGHTS_DIR / "yolo26n.pt").is_file():
-        pytest.skip("the AMP check's model is here, so nothing would be downloaded")
-    original = downloads.safe_download
-    with amp_check_without_download(), pytest.raises(ConnectionError):
-        downloads.attempt_download_asset(tmp_path / "yolo26n.pt")
-    assert downloads.safe_download is original
+
+def test_the_digest_of_the_data_changes_with_its_files_and_not_with_its_place(data: Path, tmp_path: Path) -> None:
+    def digest(where: Path) -> str:
+        return prepare(MODEL, str(where), ARGS, [0.0]).data_digest
+
+    first = digest(data)
+    assert digest(data) == first
+    moved = shutil.copytree(data.parent, tmp_path / "moved") / data.name
+    moved.write_text(moved.read_text().replace(str(data.parent), str(moved.parent)))
+    assert digest(moved) == first
+    label = next((moved.parent / "labels" / "train").glob("*.txt"))
+    label.write_text(label.read_text() * 2)
+    relabelled = digest(moved)
+    assert relabelled != first
+    next((moved.parent / "images" / "train").iterdir()).unlink()
+    assert digest(moved) not in (first, relabelled)
+
+
+@pytest.mark.parametrize("task", ["detect", "segment", "pose", "obb", "classify", "semantic", "depth"])
+def test_a_score_that_the_task_has_not_is_refused_before_the_first_run(task: str, tmp_path: Path) -> None:
+    suffix = {"detect": "", "classify": "-cls", "segment": "-seg", "semantic": "-sem"}.get(task, f"-{task}")
+    data = str(make_data(task, tmp_path / task))
+
+    def spec(score: str) -> StudySpec:
+        return StudySpec(model=f"yolo26n{suffix}.yaml", data=data, rates=(0, 0.1), score=score, train=ARGS)
+
+    with pytest.raises(SpecError, match=rf"^score: a {task} training has no metric 'mAP'; there are val/loss"):
+        ULTRALYTICS.prepare(spec("mAP"))
+    headline = {"classify": "accuracy_top1", "semantic": "mIoU", "depth": "abs_rel"}.get(task, "mAP50-95(B)")
+    assert ULTRALYTICS.prepare(spec(f"metrics/{headline}"))["task"] == task
 
 
 def test_importing_the_training_does_not_import_torch() -> None:

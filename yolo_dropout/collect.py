@@ -16,7 +16,7 @@ from yolo_dropout.errors import InputError, ScoresError
 from yolo_dropout.figures.words import score_words
 from yolo_dropout.folder import read_study_file
 from yolo_dropout.layout import StudyFolder
-from yolo_dropout.looks import due_runs, shown_verdict, verdict_of, whole_seeds
+from yolo_dropout.looks import due_runs, looks_note, shown_verdict, verdict_of, whole_seeds
 from yolo_dropout.plan import Run, pending, plan
 from yolo_dropout.readings import Readings
 from yolo_dropout.records import RunRecord, read_records
@@ -187,4 +187,4 @@ def load_study(path: str | Path, *, remember: bool = False) -> Study:
     )
     if remember:
         readings.save()
-    return Study(folder, spec, records, table, facts["prepared"], (*notes, *table.notes))
+    return Study(folder, spec, records, table, facts["prepared"], (*looks_note(facts["looked"]), *notes, *table.notes))

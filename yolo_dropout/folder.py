@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from filelock import FileLock, Timeout
 from yolo_dropout.errors import SpecError, StudyFolderError
 from yolo_dropout.files import write_text
 from yolo_dropout.layout import StudyFolder, clear_leftovers
-from yolo_dropout.score import Score
 from yolo_dropout.spec import StudySpec
 
 # What study.yaml holds beside the spec: facts found when the study began.
-_FACTS = ("inputs", "prepared")
+_FACTS: dict[str, Callable[[], Any]] = {"inputs": dict, "prepared": dict, "looked": list}
+# With fewer seeds no rate can be said to win, so that a look at them gives nothing away.
+_LEAST_SEEDS = 3
 
 
 def read_yaml(path: Path) -> Any:
@@ -64,65 +65,33 @@ def read_study_file(folder: StudyFolder) -> tuple[StudySpec, dict[str, Any]]:
     """Read `study.yaml`.
 
     Returns:
-        The spec, and what was found when the study began (`inputs`, `prepared`).
+        The spec, and the facts: `inputs` and `prepared`, found when the study began, and `looked`, the numbers of
+        seeds whose verdict was there when more were asked for.
 
     Raises:
         SpecError: The file is missing or broken.
     """
     spec = StudySpec.from_dict(read_config(folder.spec), str(folder.spec))
     facts = read_yaml(folder.spec)
-    return spec, {name: facts.get(name) or {} for name in _FACTS}
+    return spec, {name: facts.get(name) or none() for name, none in _FACTS.items()}
 
 
 def write_study_file(folder: StudyFolder, spec: StudySpec, prepared: Mapping[str, Any]) -> None:
-    """Write `study.yaml`: the spec in full, the inputs' digests, and what preparing found.
+    """Write `study.yaml`: the spec in full, the inputs' digests, what preparing found, and earlier looks.
 
     Raises:
         StudyFolderError: The file cannot be written.
     """
-    facts = {"inputs": digests(spec), "prepared": dict(prepared)}
+    facts = {"inputs": digests(spec), "prepared": dict(prepared), "looked": _looked(folder, spec)}
     write_text(folder.spec, yaml.safe_dump(spec.as_dict() | facts, sort_keys=False, allow_unicode=True))
 
 
-def check_same_study(folder: StudyFolder, spec: StudySpec) -> None:
-    """Refuse to mix two studies in one folder. More rates or seeds, and another score, are no difference.
-
-    Raises:
-        SpecError: The folder holds another study; the message names each difference.
-    """
+def _looked(folder: StudyFolder, spec: StudySpec) -> list[int]:
     if not folder.spec.exists():
-        return
+        return []
     stored, facts = read_study_file(folder)
-    fields = ("model", "data", "where", "kind", "schedule", "folds")
-    differences = [
-        f"{name} was {getattr(stored, name)!r}, is {getattr(spec, name)!r}"
-        for name in fields
-        if getattr(stored, name) != getattr(spec, name)
-    ]
-    names = sorted({*stored.train, *spec.train})
-    differences += [
-        f"{name} was {stored.train.get(name, 'not given')!r}, is {spec.train.get(name, 'not given')!r}"
-        for name in names
-        if stored.train.get(name) != spec.train.get(name) or (name in stored.train) != (name in spec.train)
-    ]
-    if stored.until_decided and not spec.until_decided:
-        differences.append("until_decided was True, is False")
-    if stored.until_decided and Score.parse(stored.score) != Score.parse(
-        spec.score
-    ):  # seeds were added and rates dropped by it
-        differences.append(f"score was {stored.score}, is {spec.score}; report --score shows another one")
-    now = digests(spec)
-    differences += [
-        f"the content of {getattr(spec, name)} has changed"
-        for name, digest in facts["inputs"].items()
-        if name in now and now[name] != digest and getattr(stored, name) == getattr(spec, name)
-    ]
-    for name in ("rates", "seeds"):
-        gone = [value for value in getattr(stored, name) if value not in getattr(spec, name)]
-        if gone:
-            differences.append(f"{name} lack {', '.join(f'{value:g}' for value in gone)}, which the study has")
-    if differences:
-        raise SpecError(f"{folder.path}: holds another study: {'; '.join(differences)}; use another --out")
+    more = folder.verdict.exists() and len(spec.seeds) > len(stored.seeds) >= _LEAST_SEEDS
+    return [*facts["looked"], *([len(stored.seeds)] if more else [])]
 
 
 def digests(spec: StudySpec) -> dict[str, str]:

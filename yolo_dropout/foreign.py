@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ from yolo_dropout.records import RunRecord
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.table import read_table
 
+# Arguments of a training that leave its numbers as they are, beside the two that a study varies.
+_NO_MATTER = {
+    *("dropout", "seed", "name", "project", "save_dir", "exist_ok", "device", "workers", "verbose", "plots", "save"),
+    *("save_period", "save_json", "save_txt", "save_conf", "show", "resume", "mode"),
+}
+
 
 def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> Study:
     """Read run folders that plain Ultralytics has made; rate and seed come from their `args.yaml`.
@@ -24,13 +31,13 @@ def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> 
         score: What to compare.
 
     Raises:
-        InputError: A folder is no run, or two folders are the same run.
+        InputError: A folder is no run, two folders are the same run, or runs differ in more than dropout and seed.
         SpecError: The runs cannot form a study, for instance because all have one rate.
     """
     runs: dict[Run, Path] = {}
-    arguments: dict[str, Any] = {}
-    for path in paths:
-        arguments = _read_arguments(path)
+    found = [(path, _read_arguments(path)) for path in paths]
+    for path, arguments in found:
+        _check_alike(path, arguments, *found[0])
         run = Run(seed=arguments["seed"], rate=float(arguments["dropout"] or 0.0))
         if run in runs:
             raise InputError(
@@ -40,6 +47,7 @@ def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> 
     table = read_table(runs)
     if not table.results:
         raise InputError(f"{table.notes[0] if table.notes else 'DIR: no run folders given'}")
+    arguments = found[0][1]
     spec = StudySpec(
         model=str(arguments.get("model") or "unknown"),
         data=str(arguments.get("data") or "unknown"),
@@ -66,6 +74,16 @@ def _read_arguments(path: Path) -> dict[str, Any]:
     ):
         raise InputError(f"{file}: lacks seed or dropout; is it the args.yaml of a training?")
     return values
+
+
+def _check_alike(path: Path, arguments: Mapping[str, Any], other: Path, others: Mapping[str, Any]) -> None:
+    """Runs that differ in more than dropout and seed would be compared for the wrong reason."""
+    for name in arguments.keys() & others.keys() - _NO_MATTER:
+        if arguments[name] != others[name]:
+            raise InputError(
+                f"{path}: was trained with {name}={arguments[name]}, {other} with {others[name]}; "
+                "give runs that differ in dropout and seed only"
+            )
 
 
 def _is_rate(value: object) -> bool:

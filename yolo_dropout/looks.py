@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -58,8 +59,16 @@ def verdict_of(spec: StudySpec, scores: pd.DataFrame, whole: int | None = None) 
         scores = scores.iloc[:whole]
     begun = int(scores.notna().any(axis=1).to_numpy().nonzero()[0].max(initial=-1)) + 1
     if spec.until_decided and begun >= _looks(spec)[0]:
-        return _step(spec, scores, begun).verdict
+        return _with_reason(_step(spec, scores, begun))
     return _decide(spec, Score.parse(spec.score), scores, None)
+
+
+def _with_reason(decision: SequentialDecision) -> Verdict:
+    """The verdict; where it leaves things open, it also says why no more seeds were added."""
+    verdict = decision.verdict
+    if verdict.decided or not decision.stop:
+        return verdict
+    return replace(verdict, reason=f"{verdict.reason} {decision.reason}")
 
 
 def shown_verdict(spec: StudySpec, score: Score, scores: pd.DataFrame, verdict: Verdict) -> Verdict:
@@ -69,6 +78,16 @@ def shown_verdict(spec: StudySpec, score: Score, scores: pd.DataFrame, verdict: 
         ScoresError: No seed has both the control and another rate.
     """
     return _decide(spec, score, scores, [comparison.level for comparison in verdict.comparisons])
+
+
+def looks_note(looked: Sequence[int]) -> Iterator[str]:
+    """What it means that seeds were added after a verdict on `looked` of them; nothing where none were."""
+    if looked:
+        seen = " and ".join(map(str, looked))
+        yield (
+            f"seeds were added after the verdict on {seen} had been seen: a false 'use' is then two to three times as "
+            "likely as the error level says; a new study, or --until-decided from the start, keeps to it"
+        )
 
 
 def _decide(spec: StudySpec, score: Score, scores: pd.DataFrame, level: list[float] | None) -> Verdict:

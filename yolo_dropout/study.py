@@ -14,12 +14,13 @@ from yolo_dropout.executors import Ended, Event, Executor, Job, Trainer
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.executors.slots import CoreSlots, Gpu
 from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
-from yolo_dropout.folder import check_same_study, hold, write_study_file
+from yolo_dropout.folder import hold, write_study_file
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.plan import Run, pending
 from yolo_dropout.preflight import Needs, check_disk, fitting_slots, little_disk
 from yolo_dropout.publish import publish as publish_all
 from yolo_dropout.records import RunRecord
+from yolo_dropout.same_study import check_same_data, check_same_study
 from yolo_dropout.spec import StudySpec
 
 # So many runs that fail alike, before any has finished, end a study: the other runs would fail as well.
@@ -78,6 +79,7 @@ def run_study(
     with hold(folder):
         check_same_study(folder, spec)
         prepared = prepare(spec, folder.folds, executor or LocalExecutor(), trainer, folder.path / "prepare.log")
+        check_same_data(folder, spec, prepared)
         needs = Needs.of(spec, prepared)
         gpus = [Gpu(**values) for values in prepared.pop("gpus", ())]
         # What another executor's machines hold is for itself to know.

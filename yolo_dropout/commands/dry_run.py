@@ -12,7 +12,6 @@ from yolo_dropout.executors import Trainer
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.executors.slots import Gpu
 from yolo_dropout.exit_codes import FINISHED
-from yolo_dropout.folder import check_same_study
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.plan import plan
 from yolo_dropout.preflight import (
@@ -27,6 +26,7 @@ from yolo_dropout.preflight import (
 )
 from yolo_dropout.progress import printable
 from yolo_dropout.records import RunRecord, read_records
+from yolo_dropout.same_study import check_same_data, check_same_study
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import prepare
 
@@ -47,6 +47,7 @@ def dry_run(spec: StudySpec, out: Path, jobs: int | None, per_gpu: int | None, t
         executor, log = LocalExecutor(), Path(logs) / "log"
         prepared = prepare(spec, Path(logs) / "folds", executor, trainer, log)
         per_image = None if any(record.finished for record in records) else _rehearsed(executor, trainer, spec, log)
+    check_same_data(folder, spec, prepared)
     needs = Needs.of(spec, prepared)
     gpus = [Gpu(**values) for values in prepared.pop("gpus", ())]
     places, little_memory = fitting_slots(jobs, per_gpu, needs, gpus)

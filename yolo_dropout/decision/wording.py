@@ -146,7 +146,7 @@ def _more(verdict: Verdict, words: Words) -> str:
         return "The best-looking rate is too close to call: no practical number of runs would settle it."
     return (
         f"About {words.blocks(verdict.seeds_needed)} in all would settle it, if its mean and noise stay as they are; "
-        "plan them as a new study, since seeds that are added after a look about double the false finds."
+        "plan them as a new study, since adding seeds after a look makes false finds two to three times as likely."
     )
 
 

@@ -44,6 +44,7 @@ def footprint(spec: StudySpec, yolo: Any) -> dict[str, int | None]:
     net = _trainable(yolo)
     parameters = sum(parameter.numel() for parameter in net.parameters())
     if _device(spec).type != "cpu":
+        _check_batch(spec)
         return {"parameters": parameters, "memory": None}
     try:
         activations = _activation_bytes(net, _images(net, _PROBE_BATCH, _PROBE_SIDE))
@@ -112,6 +113,15 @@ def _size(spec: StudySpec, task: str) -> tuple[int, int]:
     if (batch < 0 and batch != -1) or batch == 0:
         raise SpecError(f"batch: must be a number of images, or -1 to choose one, got {batch}")
     return (int(batch) if batch >= 1 else _AUTO_BATCH), 32 * math.ceil(int(side) / 32)
+
+
+def _check_batch(spec: StudySpec) -> None:
+    batch = spec.train.get("batch", 1)
+    if batch < 1:
+        raise SpecError(
+            f"batch: must be a number of images in a study on a GPU, got {batch}: Ultralytics would choose another "
+            "one for each run, by the memory that is free then"
+        )
 
 
 def _images(net: nn.Module, batch: int, side: int) -> torch.Tensor:

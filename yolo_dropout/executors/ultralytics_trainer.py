@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from yolo_dropout.errors import InputError
+from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
 from yolo_dropout.executors.trackers import tracker_environment
+from yolo_dropout.results import VAL_LOSS
+from yolo_dropout.score import Score
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.training.inputs import InputFiles, input_files
 
@@ -29,6 +32,7 @@ def prepare(spec: StudySpec) -> dict[str, Any]:
     _check_schedule(spec)
     check_args(dict(spec.train))  # before a model is downloaded for nothing
     yolo = load_model(spec.model)
+    _check_score(spec, yolo)
     found = prepare_training(yolo, spec.data, dict(spec.train), spec.rates, spec.where, spec.kind)
     return asdict(found) | footprint(spec, yolo) | {"gpus": gpus_of(spec)}
 
@@ -40,6 +44,17 @@ def _check_schedule(spec: StudySpec) -> None:
     plan.check_epochs(spec.epochs)
     if spec.train.get("compile"):
         plan.check_compile(spec.epochs)
+
+
+def _check_score(spec: StudySpec, yolo: Any) -> None:
+    """A score that no training of the task will have is told before the first, and not after the last."""
+    metric = Score.parse(spec.score).metric
+    with TemporaryDirectory() as folder:  # a validator makes one
+        metrics = yolo.task_map[yolo.task]["validator"](save_dir=Path(folder)).metrics
+    keys = [] if yolo.task == "depth" else metrics.keys  # there they are those of detection until it runs
+    known, others = [VAL_LOSS, *keys], ("val/", "train/", "lr/", *(() if keys else ("metrics/",)))
+    if metric not in known and not metric.startswith(others):
+        raise SpecError(f"score: a {yolo.task} training has no metric {metric!r}; there are {', '.join(known)}")
 
 
 def rehearse(spec: StudySpec) -> dict[str, float]:

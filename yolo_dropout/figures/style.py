@@ -44,7 +44,7 @@ def number(value: float, among: Iterable[float] = ()) -> str:
     finite = [x for x in among if isfinite(x)]
     span = max(finite) - min(finite) if len(finite) > 1 else abs(value)
     decimals = 2 - floor(log10(span)) if span > 0 else 3
-    return f"{value:.{min(max(decimals, 0), 4)}f}"
+    return f"{value:.{min(max(decimals, 0), 6)}f}"
 
 
 def colours(rates: Sequence[float], *, dark: bool = False) -> dict[float, str]:

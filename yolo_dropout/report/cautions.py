@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from yolo_dropout.figures.series import block_columns, by_run
-from yolo_dropout.figures.style import number, rate_text
+from yolo_dropout.figures.style import rate_text
 from yolo_dropout.report.data import ReportData
 from yolo_dropout.results import VAL_LOSS
 
@@ -18,7 +18,7 @@ STILL_FALLING = 0.97
 
 def warnings_of(data: ReportData) -> tuple[str, ...]:
     """All warnings for this study, the gravest first, without repetition."""
-    sources = (_unknown, _inert, _missing, _seeds, _small, _short)
+    sources = (_unknown, _inert, _missing, _versions, _seeds, _small, _short)
     own = [line for source in sources for line in source(data)]
     told = [*data.prepared.get("notes", ()), *([data.branch_note] if data.branch_note else []), *data.notes]
     return tuple(dict.fromkeys(own + told))
@@ -67,6 +67,15 @@ def _missing(data: ReportData) -> Iterator[str]:
         yield f"{finished - scored} finished runs have no finite score: their training diverged."
 
 
+def _versions(data: ReportData) -> Iterator[str]:
+    """Runs made before and after an upgrade differ for another reason than their rates."""
+    found = [record.get("versions") or {} for record in data.records if record["status"] == "finished"]
+    for package in dict.fromkeys(name for versions in found for name in versions):
+        several = sorted({versions[package] for versions in found if package in versions})
+        if len(several) > 1:
+            yield f"Runs were made with {package} {' and '.join(several)}: that alone can make a difference."
+
+
 def _seeds(data: ReportData) -> Iterator[str]:
     count = data.verdict.n_seeds if data.verdict else len(data.scores)
     basis = data.verdict.basis if data.verdict else data.blocks
@@ -77,7 +86,7 @@ def _seeds(data: ReportData) -> Iterator[str]:
         yield f"{basis} cannot carry a verdict: {noise}. Use {ENOUGH_SEEDS}{folds} or more."
     elif count < ENOUGH_SEEDS:
         detectable = data.verdict.detectable if data.verdict else None
-        size = f" (about {number(detectable, data.scores.mean())} and more)" if detectable else ""
+        size = f" (about {detectable:.2g} and more)" if detectable else ""
         yield f"{basis} find only large effects{size}. {ENOUGH_SEEDS}{folds} or more find smaller ones."
 
 

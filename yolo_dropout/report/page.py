@@ -153,7 +153,7 @@ def _duration(seconds: Any) -> str:
     """Seconds as people say them: 48 s, 12 min, 3 h 05 min."""
     if not _is_number(seconds):
         return ABSENT
-    minutes, hours = round(seconds / 60), int(seconds // 3600)
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{minutes} min" if hours == 0 else f"{hours} h {minutes - 60 * hours:02d} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{minutes} min" if hours == 0 else f"{hours} h {minutes:02d} min"

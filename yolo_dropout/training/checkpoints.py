@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import copy, deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -180,19 +178,6 @@ class LeanCheckpoints(SafeCheckpoints):
         twin.save_period = -1
         super(LeanCheckpoints, twin).save_model()
         return memory.data
-
-
-@contextmanager
-def not_read_again(yolo: Any) -> Iterator[None]:
-    """Hand Ultralytics the best checkpoint of a lean training, which it would read as soon as it is written."""
-    read = tasks.torch_safe_load
-
-    def load(file: Any, *args: Any, **kwargs: Any) -> Any:
-        content = getattr(yolo.trainer, "best_content", None)
-        return (content, file) if content and file == yolo.trainer.best else read(file, *args, **kwargs)
-
-    with patch.object(tasks, "torch_safe_load", load):
-        yield
 
 
 def _copied_aside(file: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ class DataFound:
         n_train: Training images.
         n_val: Validation images.
         n_classes: Classes.
+        digest: Of the names and sizes of all images and labels; another one tells that they have changed.
         notes: Plain-word warnings.
     """
 
     n_train: int
     n_val: int
     n_classes: int
+    digest: str
     notes: tuple[str, ...]
 
 
@@ -48,7 +51,7 @@ def look_at_data(yolo: Any, data: str, args: Any) -> DataFound:
     for name, dataset in (("train", train), ("val", val)):
         if len(dataset) == 0:
             raise InputError(f"data: {data} has no images for {name}; check its folders")
-    return DataFound(len(train), len(val), int(spec["nc"]), tuple(_notes(args, train, val)))
+    return DataFound(len(train), len(val), int(spec["nc"]), _digest(train, val), tuple(_notes(args, train, val)))
 
 
 def read_data(task: str, data: str, args: Any) -> dict[str, Any]:
@@ -139,6 +142,17 @@ def build_dataset(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> Any:
         raise InputError(
             f"data: {mode} of {spec.get('yaml_file', source)} cannot be used: {one_line(error)}"
         ) from error
+
+
+def _digest(*datasets: Any) -> str:
+    """Names and sizes, and not paths or contents: data may move, and reading all of it would take too long."""
+    found = hashlib.sha256()
+    for dataset in datasets:
+        images = getattr(dataset, "im_files", None) or [sample[0] for sample in dataset.samples]
+        for file in map(Path, (*images, *getattr(dataset, "label_files", ()))):
+            size = file.stat().st_size if file.exists() else None
+            found.update(f"{file.parent.name}/{file.name} {size}\n".encode())
+    return found.hexdigest()[:16]
 
 
 def _notes(args: Any, train: Any, val: Any) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from yolo_dropout.errors import InputError
 
@@ -33,6 +36,21 @@ def load_model(model: Any) -> Any:
         raise
     except Exception as error:  # Ultralytics raises many kinds here, from OSError to AttributeError
         raise InputError(f"model: {name} cannot be loaded: {one_line(error)}") from error
+
+
+@contextmanager
+def not_read_again(yolo: Any) -> Iterator[None]:
+    """Hand Ultralytics the best checkpoint of a lean training, which it would read as soon as it is written."""
+    from ultralytics.nn import tasks
+
+    read = tasks.torch_safe_load
+
+    def load(file: Any, *args: Any, **kwargs: Any) -> Any:
+        content = getattr(yolo.trainer, "best_content", None)
+        return (content, file) if content and file == yolo.trainer.best else read(file, *args, **kwargs)
+
+    with patch.object(tasks, "torch_safe_load", load):
+        yield
 
 
 def one_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ const finite = (value) => value !== null && value !== undefined;
 
 function format(values) {
   const known = values.filter(finite), span = known.length > 1 ? d3.max(known) - d3.min(known) : Math.abs(known[0] ?? 1);
-  const decimals = span > 0 ? Math.min(4, Math.max(0, 2 - Math.floor(Math.log10(span)))) : 3;
+  const decimals = span > 0 ? Math.min(6, Math.max(0, 2 - Math.floor(Math.log10(span)))) : 3;
   return (value) => (finite(value) ? value.toFixed(decimals) : "–");
 }
 

@@ -1,0 +1,71 @@
+"""Whether a folder's study is the one that is asked for: what may be added to it, and what may not differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from yolo_dropout.errors import SpecError
+from yolo_dropout.folder import digests, read_study_file
+from yolo_dropout.layout import StudyFolder
+from yolo_dropout.score import Score
+from yolo_dropout.spec import StudySpec
+
+
+def check_same_study(folder: StudyFolder, spec: StudySpec) -> None:
+    """Refuse to mix two studies in one folder. More rates or seeds, and another score, are no difference.
+
+    Raises:
+        SpecError: The folder holds another study; the message names each difference.
+    """
+    if not folder.spec.exists():
+        return
+    stored, facts = read_study_file(folder)
+    fields = ("model", "data", "where", "kind", "schedule", "folds")
+    differences = [
+        f"{name} was {getattr(stored, name)!r}, is {getattr(spec, name)!r}"
+        for name in fields
+        if getattr(stored, name) != getattr(spec, name)
+    ]
+    names = sorted({*stored.train, *spec.train})
+    differences += [
+        f"{name} was {stored.train.get(name, 'not given')!r}, is {spec.train.get(name, 'not given')!r}"
+        for name in names
+        if stored.train.get(name) != spec.train.get(name) or (name in stored.train) != (name in spec.train)
+    ]
+    if stored.until_decided and not spec.until_decided:
+        differences.append("until_decided was True, is False")
+    if stored.until_decided and Score.parse(stored.score) != Score.parse(
+        spec.score
+    ):  # seeds were added and rates dropped by it
+        differences.append(f"score was {stored.score}, is {spec.score}; report --score shows another one")
+    now = digests(spec)
+    differences += [
+        f"the content of {getattr(spec, name)} has changed"
+        for name, digest in facts["inputs"].items()
+        if name in now and now[name] != digest and getattr(stored, name) == getattr(spec, name)
+    ]
+    for name in ("rates", "seeds"):
+        gone = [value for value in getattr(stored, name) if value not in getattr(spec, name)]
+        if gone:
+            differences.append(f"{name} lack {', '.join(f'{value:g}' for value in gone)}, which the study has")
+    if differences:
+        raise SpecError(f"{folder.path}: holds another study: {'; '.join(differences)}; use another --out")
+
+
+def check_same_data(folder: StudyFolder, spec: StudySpec, prepared: Mapping[str, Any]) -> None:
+    """Refuse to go on with a study whose images or labels are not those that its runs were trained on.
+
+    Raises:
+        SpecError: They have changed.
+    """
+    if not any(folder.runs.glob("*/run.json")):
+        return
+    before = read_study_file(folder)[1]["prepared"]
+    was, now = (found.get("data_digest") for found in (before, prepared))
+    if was and now and was != now:
+        counts = [f"{found.get('n_train')} + {found.get('n_val')} images" for found in (before, prepared)]
+        raise SpecError(
+            f"{folder.path}: holds another study: the images or labels of {spec.data} have changed "
+            f"({counts[0]} then, {counts[1]} now); use another --out"
+        )
