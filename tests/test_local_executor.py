@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -189,6 +191,20 @@ def test_a_folder_that_is_changed_underneath_fails_the_run(tmp_path, train, erro
     records = ends(LocalExecutor().run(jobs(tmp_path)[:1], Trainer(fakes.prepare, train)))
     assert records["p0.00-s0"].status == "failed"
     assert error in records["p0.00-s0"].error
+
+
+def test_a_script_without_a_main_guard_is_told_to_have_one(tmp_path):
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "import fakes\nfrom yolo_dropout import StudySpec, run_study\n"
+        "run_study(StudySpec(model='m', data='d', rates=(0, 0.1), seeds=1), 'study', trainer=fakes.FAKE)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith('start from a script under `if __name__ == "__main__":`')
 
 
 def break_off_then_go_on(job, on_epoch):

@@ -62,7 +62,9 @@ class LocalExecutor:
             return value  # type: ignore[no-any-return]
         error_class = getattr(yolo_dropout.errors, kind, None)
         if error_class is None:
-            raise WorkerError(f"{value or f'{function.__name__}: {cause_of_death(process)}'}; see {log}")
+            # Without a log it died while it imported the script that had started it.
+            way_out = f"see {log}" if log.exists() else 'start from a script under `if __name__ == "__main__":`'
+            raise WorkerError(f"{value or f'{function.__name__}: {cause_of_death(process)}'}; {way_out}")
         raise error_class(value)
 
     def run(self, jobs: Iterable[Job], trainer: Trainer) -> Generator[Event, None, None]:
