@@ -80,6 +80,11 @@ def test_an_input_whose_content_has_changed_is_refused(tmp_path):
         check_same_study(folder, asked)
 
 
+def test_facts_that_somebody_has_spoilt_count_as_none(folder):
+    folder.spec.write_text(folder.spec.read_text().replace("looked: []", "looked: 3").replace("task: detect", "- x"))
+    assert read_study_file(folder)[1] == {"inputs": {}, "prepared": {}, "looked": []}
+
+
 def with_run(folder: StudyFolder) -> StudyFolder:
     folder.run("p0.00-s0").path.mkdir(parents=True)
     folder.run("p0.00-s0").record.write_text("{}")

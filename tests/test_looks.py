@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -9,6 +10,8 @@ import fakes
 import numpy as np
 import pandas as pd
 
+from yolo_dropout.cli import main
+from yolo_dropout.collect import load_study
 from yolo_dropout.executors import Ended, Trainer
 from yolo_dropout.looks import due_runs, shown_verdict, verdict_of, whole_seeds
 from yolo_dropout.plan import Run, plan
@@ -115,6 +118,24 @@ def test_another_score_can_be_shown_and_leaves_the_runs_that_are_due(tmp_path):
     assert shown.scores.shape == study.scores.shape
     assert not shown.scores.equals(study.scores)
     assert shown.verdict.basis == study.verdict.basis
+
+
+def test_report_shows_another_score_and_says_which_one_led(tmp_path, capsys):
+    run_study(SPEC, tmp_path, jobs=2, trainer=Trainer(fakes.prepare, helpful))
+    assert main(["report", str(tmp_path), "--score", "val/loss@last2"]) == 0
+    assert "seeds were added and rates dropped by val/loss" in " ".join(capsys.readouterr().out.split())
+    assert json.loads((tmp_path / "verdict.json").read_text())["score"] == "val/loss@last2"
+    assert "have not ended yet" not in (tmp_path / "report.html").read_text()
+    assert str(load_study(tmp_path).score) == "val/loss@min"
+
+
+def test_report_shows_a_study_whose_own_score_is_not_there(tmp_path):
+    fixed = replace(SPEC, until_decided=False, seeds=(0, 1, 2))
+    run_study(fixed, tmp_path, jobs=2, trainer=fakes.FAKE)
+    study = tmp_path / "study.yaml"
+    study.write_text(study.read_text().replace("score: val/loss@min", "score: val/nothing@min"))
+    assert main(["report", str(tmp_path)]) == 2
+    assert main(["report", str(tmp_path), "--score", "val/loss"]) == 0
 
 
 def test_a_seed_that_is_not_complete_is_not_looked_at():

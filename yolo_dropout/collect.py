@@ -41,7 +41,7 @@ class Study:
         prepared: What was found before the first run: task, number of images, sites, versions.
         notes: What had to be repaired or left out, a line each.
         ours: False for runs that this project did not make.
-        shown: Another score to judge and show than the one that the study goes by.
+        shown: Another score to judge and show than the one by which the study adds seeds; None shows that one.
     """
 
     folder: StudyFolder

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from yolo_dropout.layout import StudyFolder, clear_leftovers
 from yolo_dropout.spec import StudySpec
 
 # What study.yaml holds beside the spec: facts found when the study began.
-_FACTS: dict[str, Callable[[], Any]] = {"inputs": dict, "prepared": dict, "looked": list}
+_FACTS: dict[str, type] = {"inputs": dict, "prepared": dict, "looked": list}
 # With fewer seeds no rate can be said to win, so that a look at them gives nothing away.
 _LEAST_SEEDS = 3
 
@@ -73,7 +73,7 @@ def read_study_file(folder: StudyFolder) -> tuple[StudySpec, dict[str, Any]]:
     """
     spec = StudySpec.from_dict(read_config(folder.spec), str(folder.spec))
     facts = read_yaml(folder.spec)
-    return spec, {name: facts.get(name) or none() for name, none in _FACTS.items()}
+    return spec, {name: facts[name] if isinstance(facts.get(name), kind) else kind() for name, kind in _FACTS.items()}
 
 
 def write_study_file(folder: StudyFolder, spec: StudySpec, prepared: Mapping[str, Any]) -> None:

@@ -52,9 +52,10 @@ def _load(options: Namespace) -> Study:
 
 
 def _restyled(study: Study, options: Namespace) -> Study:
-    if options.score:
-        study = replace(study, shown=str(Score.parse(options.score)))
-        if study.spec.until_decided:
-            note = f"seeds were added and rates dropped by {study.spec.score}: {study.shown} is judged beside it"
-            study = replace(study, notes=(*study.notes, note))
+    if options.score and study.spec.until_decided:  # which runs there are went by another score
+        shown = str(Score.parse(options.score))
+        note = f"seeds were added and rates dropped by {study.spec.score}: {shown} is judged beside it"
+        study = replace(study, shown=shown, notes=(*study.notes, note))
+    elif options.score:
+        study = replace(study, spec=replace(study.spec, score=options.score))
     return replace(study, folder=StudyFolder(Path(options.out).resolve())) if options.out else study
