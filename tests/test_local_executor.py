@@ -193,6 +193,19 @@ def test_a_folder_that_is_changed_underneath_fails_the_run(tmp_path, train, erro
     assert error in records["p0.00-s0"].error
 
 
+def surroundings(name):
+    return os.environ.get(name), str(Path.cwd())
+
+
+def test_a_process_has_the_environment_and_folder_of_the_moment(tmp_path, monkeypatch):
+    for value, folder in (("first", tmp_path), ("second", tmp_path / "below")):
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("OF_A_NOTEBOOK", value)
+        found = LocalExecutor().call(surroundings, "OF_A_NOTEBOOK", log=tmp_path / "log")
+        assert found == (value, str(folder))
+
+
 def test_a_script_without_a_main_guard_is_told_to_have_one(tmp_path):
     script = tmp_path / "unguarded.py"
     script.write_text(

@@ -49,13 +49,21 @@ def start(target: Callable[..., None], sender: Connection[Any, Any], *arguments:
     Raises:
         WorkerError: The fork server is no more.
     """
-    process: BaseProcess = _context().Process(target=target, args=(sender, *arguments))
+    surroundings = dict(os.environ), Path.cwd()
+    process: BaseProcess = _context().Process(target=_begin, args=(*surroundings, target, sender, *arguments))
     try:
         process.start()
     except (EOFError, ConnectionError) as error:
         raise WorkerError("the process that starts the trainings has died; run the same command again") from error
     sender.close()
     return process
+
+
+def _begin(environment: dict[str, str], folder: Path, target: Callable[..., None], *arguments: Any) -> None:
+    """Take over what has changed since the fork server started: in a notebook, it serves one study after the other."""
+    os.environ.update(environment)
+    os.chdir(folder)
+    target(*arguments)
 
 
 def kill(process: BaseProcess) -> None:
