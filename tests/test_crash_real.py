@@ -19,6 +19,14 @@ SWEEP = Path(__file__).parents[1] / "scripts" / "sweep.py"
 KILLS = 10
 
 
+@pytest.fixture
+def untracked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings without trackers: every sweep would import them anew, and there are many."""
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "config"))
+    program = "from ultralytics import settings; settings.update(mlflow=False, raytune=False)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def start_sweep(folder: Path) -> subprocess.Popen[str]:
     data = embedded_path("digits-classify")
     words = ["model=yolo26n-cls.yaml", f"data={data}", "imgsz=32", "epochs=2", "batch=64", "fraction=0.2"]
@@ -64,6 +72,7 @@ def parent_of(pid: int) -> int | None:
 
 
 @pytest.mark.train
+@pytest.mark.usefixtures("untracked")
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to find the training processes")
 def test_real_trainings_killed_ten_times_end_as_if_undisturbed(tmp_path, record_property):
     """Each disturbed sweep loses a worker first, and then its parent or the whole group."""
