@@ -78,7 +78,7 @@ def _read_arguments(path: Path) -> dict[str, Any]:
 
 def _check_alike(path: Path, arguments: Mapping[str, Any], other: Path, others: Mapping[str, Any]) -> None:
     """Runs that differ in more than dropout and seed would be compared for the wrong reason."""
-    for name in arguments.keys() & others.keys() - _NO_MATTER:
+    for name in sorted(arguments.keys() & others.keys() - _NO_MATTER):
         if arguments[name] != others[name]:
             raise InputError(
                 f"{path}: was trained with {name}={arguments[name]}, {other} with {others[name]}; "

@@ -13,7 +13,7 @@ from yolo_dropout.spec import StudySpec
 
 
 def check_same_study(folder: StudyFolder, spec: StudySpec) -> None:
-    """Refuse to mix two studies in one folder. More rates or seeds, and another score, are no difference.
+    """Refuse to mix two studies in one folder. More rates or seeds are no difference, nor is another score.
 
     Raises:
         SpecError: The folder holds another study; the message names each difference.
@@ -35,9 +35,8 @@ def check_same_study(folder: StudyFolder, spec: StudySpec) -> None:
     ]
     if stored.until_decided and not spec.until_decided:
         differences.append("until_decided was True, is False")
-    if stored.until_decided and Score.parse(stored.score) != Score.parse(
-        spec.score
-    ):  # seeds were added and rates dropped by it
+    # Such a study has added seeds and dropped rates by its score.
+    if stored.until_decided and Score.parse(stored.score) != Score.parse(spec.score):
         differences.append(f"score was {stored.score}, is {spec.score}; report --score shows another one")
     now = digests(spec)
     differences += [
