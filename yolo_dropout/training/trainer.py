@@ -12,6 +12,7 @@ from ultralytics.utils.torch_utils import unwrap_model
 
 from yolo_dropout.sites import DropoutPlan, Site, apply_dropout, live_rates, set_rate, strip_dropout
 from yolo_dropout.training.checkpoints import LeanCheckpoints, SafeCheckpoints
+from yolo_dropout.training.mask_stream import MaskStream
 from yolo_dropout.training.proof import measure
 from yolo_dropout.training.record import read_record, write_record
 
@@ -89,7 +90,9 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
         return checkpoint
 
     def run_callbacks(self, event: str) -> None:
-        """Set the epoch's rate before the callbacks of its start."""
+        """Give masks their stream once the EMA was copied, and set each epoch's rate before its callbacks."""
+        if event == "on_train_start" and self.device.type == "cpu" and not self.args.compile:
+            MaskStream(self.args.seed).feed(self._network(), self.dropout_sites)
         if event == "on_train_epoch_start":
             self._set_rate()
         super().run_callbacks(event)
@@ -100,10 +103,13 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
         return super().save_model()
 
     def _set_rate(self) -> None:
-        net = unwrap_model(self.model)
-        net = getattr(net, "student_model", net)
+        net = self._network()
         set_rate(net, self.dropout_sites, self.dropout_plan.rate_at(self.epoch, self.epochs))
         rates = sorted(set(live_rates(net, self.dropout_sites).values()))
         self.dropout_record["rates"] = [*self.dropout_record["rates"][: self.epoch], rates[-1]]
         if RANK in {-1, 0}:
             write_record(self.save_dir, self.dropout_record)
+
+    def _network(self) -> Any:
+        net = unwrap_model(self.model)
+        return getattr(net, "student_model", net)
