@@ -5,7 +5,14 @@ draw no random number: a run must draw what a training of stock Ultralytics draw
 """
 
 # ruff: noqa: E402, F401, I001 - Ultralytics comes first: it sets OMP_NUM_THREADS, which torch reads as it is imported.
+import contextlib
 import gc
+import sys
+
+_IN_SERVER = "multiprocessing.forkserver" in " ".join(sys.orig_argv)
+if _IN_SERVER:
+    with contextlib.suppress(ValueError):
+        sys.path.remove("")  # the working directory, which Python 3.10 puts first whatever it is told
 
 gc.disable()  # what an import makes stays, and to search it for garbage again and again takes a quarter of the time
 
@@ -13,9 +20,7 @@ import ultralytics.models.rtdetr
 import ultralytics.models.yolo
 
 import atexit
-import contextlib
 import os
-import sys
 from importlib import import_module
 
 import matplotlib.font_manager
@@ -29,6 +34,7 @@ from ultralytics.utils import SETTINGS
 import yolo_dropout.executors.ultralytics_trainer
 import yolo_dropout.executors.worker
 import yolo_dropout.training.trainer
+from yolo_dropout.executors.processes import SEARCH_PATH
 
 # Every training imports the trackers that are installed and not switched off; MLflow takes more than a second. Ray Tune
 # draws from `random` as it is imported, through what it prints with, and so is left to the runs; what it builds on
@@ -42,6 +48,8 @@ for setting, module in {"mlflow": "mlflow", "raytune": "ray.train"}.items():
 gc.freeze()
 gc.enable()
 
-if "multiprocessing.forkserver" in " ".join(sys.orig_argv):
+if _IN_SERVER:
+    for name in SEARCH_PATH:
+        os.environ.pop(name, None)  # runs have those of their study
     # It has nothing to tidy up, and whoever reads a sweep's output through a pipe waits for it too: half a second.
     atexit.register(os._exit, 0)

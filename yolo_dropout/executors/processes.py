@@ -18,6 +18,9 @@ from typing import Any
 from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors.worker import redirect_output
 
+# What tells a new Python where to look for modules, and not to look into the working directory first.
+SEARCH_PATH = ("PYTHONPATH", "PYTHONSAFEPATH")
+
 _INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
 
@@ -30,7 +33,7 @@ def warm_up() -> None:
     if _context().get_start_method() == "forkserver":
         from multiprocessing import forkserver
 
-        with interrupts_held_back():
+        with interrupts_held_back(), _search_path_handed_on():
             forkserver.ensure_running()
 
 
@@ -52,11 +55,31 @@ def start(target: Callable[..., None], sender: Connection[Any, Any], *arguments:
     surroundings = dict(os.environ), Path.cwd()
     process: BaseProcess = _context().Process(target=_begin, args=(*surroundings, target, sender, *arguments))
     try:
-        process.start()
+        with _search_path_handed_on():
+            process.start()
     except (EOFError, ConnectionError) as error:
         raise WorkerError("the process that starts the trainings has died; run the same command again") from error
     sender.close()
     return process
+
+
+@contextlib.contextmanager
+def _search_path_handed_on() -> Iterator[None]:
+    """Have a fork server that starts now import the modules that this process would.
+
+    By itself it looks into the working directory first, where a clone of Ultralytics may lie that this process does not
+    see. The server takes these variables out again, see `preload`.
+    """
+    before = {name: os.environ.get(name) for name in SEARCH_PATH}
+    os.environ |= dict.fromkeys(SEARCH_PATH, "1")
+    os.environ["PYTHONPATH"] = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _begin(environment: dict[str, str], folder: Path, target: Callable[..., None], *arguments: Any) -> None:
