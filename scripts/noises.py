@@ -39,6 +39,16 @@ def neighbours(rng: np.random.Generator, shape: tuple[int, int, int]) -> FloatAr
     return noise
 
 
+def shared_but_for_dropout(rng: np.random.Generator, shape: tuple[int, int, int]) -> FloatArray:
+    """Noise of runs that differ by their masks alone: none at the control, and x2 from the lowest to the highest rate.
+
+    The masks of a seed are nested, so that its rates correlate, at 0.8.
+    """
+    of_seed, own = rng.standard_normal((*shape[:2], 1)), rng.standard_normal(shape)
+    factors = np.asarray([0, *np.linspace(1, 2, shape[-1] - 1)])
+    return np.asarray((np.sqrt(0.8) * of_seed + np.sqrt(0.2) * own) * factors)
+
+
 def drawn_from(pool: FloatArray) -> Noise:
     """Runs taken from a pool, none twice in the same study.
 
@@ -90,6 +100,8 @@ MORE_NOISES: dict[str, Noise] = {
     "skewed the other way": log_normal(-1),
     "ties: each score is one of two": lambda rng, shape: rng.choice([-1.0, 1.0], shape),
     "neighbouring rates correlate at .6": neighbours,
+    "none at the control, growing x3": scaled(lambda n: [0, *np.linspace(1, 3, n - 1)]),
+    "none at the control, growing x2, rates correlate at .8": shared_but_for_dropout,
 }
 
 

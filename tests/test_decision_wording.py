@@ -34,6 +34,12 @@ CASES = {
         r"^Use dropout=0.1: it lowered val/loss by 1 on average over 5 seeds, and by at least 0\.9\d+ with 95 % "
         r"confidence, corrected for all 3 rates\. About 20 seeds in all would halve that uncertainty\.$",
     ),
+    "use, though less than what matters": (
+        moved(-0.1, 0, 0),
+        {},
+        r"^Use dropout=0.1: it lowered val/loss by 0\.1 .*\. Sure, but small: a gain that matters here is "
+        r"0\.2\d+ or more\.$",
+    ),
     "use a lower rate, with harm": (
         moved(-1, -1.005, 2),
         {},

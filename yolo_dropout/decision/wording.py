@@ -83,8 +83,12 @@ def _use(verdict: Verdict, words: Words) -> list[str]:
             f"error, so the lower rate is enough."
         )
     sentences += _harm(verdict)
-    narrower = f"About {words.blocks(4 * verdict.n_seeds)} in all would halve that uncertainty."
-    sentences.append(_OTHER_IMAGES if words.folded else narrower)
+    if (chosen.difference or 0.0) < (verdict.relevant or 0.0):
+        sentences.append(f"Sure, but small: a gain that matters here is {verdict.relevant:.3g} or more.")
+    elif words.folded:
+        sentences.append(_OTHER_IMAGES)
+    else:
+        sentences.append(f"About {words.blocks(4 * verdict.n_seeds)} in all would halve that uncertainty.")
     return sentences
 
 
