@@ -197,3 +197,22 @@ def test_compile_with_a_rate_that_changes_every_epoch_is_refused(schedule: str) 
 @pytest.mark.parametrize("schedule", ["constant", "late:5", "early:1"])
 def test_compile_with_two_rates_is_taken(schedule: str) -> None:
     DropoutPlan(0.1, schedule=schedule).check_compile(20)
+
+
+@pytest.mark.train
+def test_a_distilled_training_goes_on_with_dropout_in_its_student(tmp_path: Path) -> None:
+    def stop(trainer: Any) -> None:
+        if trainer.epoch == 1:
+            raise Interrupted
+
+    student, teacher = YOLO("yolo26n.yaml"), tmp_path / "teacher.pt"
+    YOLO("yolo26n.yaml").save(str(teacher))
+    student.add_callback("on_train_batch_start", stop)
+    given = {**TINY, "epochs": 2, "data": str(make_data("detect", tmp_path / "data"))}
+    with pytest.raises(Interrupted):
+        train_with_dropout(student, dropout=0.3, distill_model=str(teacher), save_dir=str(tmp_path / "run"), **given)
+    run = train_with_dropout(tmp_path / "run" / "weights" / "last.pt", resume=True)
+    assert len(run.sites) == 12
+    assert run.proof["rates"] == [0.3, 0.3]
+    assert float(run.results_csv.read_text().splitlines()[-1].split(",")[5]) > 0  # the loss that the teacher gives
+    assert {type(m) for m in YOLO(run.best).model.modules()} == {type(m) for m in YOLO("yolo26n.yaml").model.modules()}

@@ -8,7 +8,7 @@ Every look is the fixed verdict at a smaller nominal level, chosen so that all l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -114,6 +114,8 @@ def next_step(
         seen = gains[:n]
         # A dropped rate keeps its level: the larger ones to come are for rates that got more seeds.
         level[active] = levels[look]
+        active = worth_more(contrast(seen, overlap), active, n=n, most=plan[-1], level=levels[-1], overlap=overlap)
+        last = not active.any() or n == plan[-1]
         verdict = judge(
             seen,
             columns,
@@ -121,11 +123,10 @@ def next_step(
             level=level.copy(),
             relevant=relevant,
             overlap=overlap,
-            words=words,
+            words=replace(words, going_on=not last),
             last_level=float(levels[-1]),
         )
-        active = worth_more(contrast(seen, overlap), active, n=n, most=plan[-1], level=levels[-1], overlap=overlap)
-        stop = verdict.decided or not active.any() or n == plan[-1]
+        stop = verdict.decided or last
         # What was run for a dropped rate in spite of that must not count later.
         gains = _without(gains, n, active)
         if stop or n == reached[-1]:

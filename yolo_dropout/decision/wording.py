@@ -21,12 +21,14 @@ class Words:
         higher_is_better: Whether an improvement raises it.
         folded: Whether blocks are the folds of a cross-validation rather than seeds.
         seeds: Seeds that each fold was trained with; None where nobody said.
+        going_on: Whether the study adds seeds by itself unless this verdict is clear.
     """
 
     score_name: str = "score"
     higher_is_better: bool = False
     folded: bool = False
     seeds: int | None = None
+    going_on: bool = False
 
     def blocks(self, n: int) -> str:
         """`n` with its noun: `3 seeds`, or `5 folds x 3 seeds`."""
@@ -144,6 +146,8 @@ def _exploratory(verdict: Verdict, words: Words) -> list[str]:
 
 
 def _more(verdict: Verdict, words: Words) -> str:
+    if words.going_on:
+        return "The study goes on with more seeds."
     if words.folded:
         return _OTHER_IMAGES
     if verdict.seeds_needed is None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from yolo_dropout.arguments import known_arguments
 from yolo_dropout.errors import SpecError
-from yolo_dropout.sites.site import network
+from yolo_dropout.sites import network
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.training.images import BUDGET
 from yolo_dropout.training.models import load_model

@@ -30,7 +30,10 @@ def _unknown(data: ReportData) -> Iterator[str]:
     task = data.prepared.get("task")
     start = "These runs were not made by this project, and their files do not say whether dropout acted."
     if task == "classify":
-        yield f"{start} In classification Ultralytics itself applies dropout= at the model's own Dropout layer."
+        yield (
+            f"{start} In classification Ultralytics itself applies dropout= at the model's own Dropout layer; on a CPU "
+            "that shifts the augmentation too, so that each rate saw other crops than the control."
+        )
     else:
         yield f"{start} Outside classification Ultralytics ignores dropout=, so it most likely did not."
 

@@ -13,7 +13,7 @@ from yolo_dropout.sites.plan import KINDS, PLACES, DropoutPlan
 if TYPE_CHECKING:
     from yolo_dropout.sites.acting import acting_module, apply_dropout, live_rates, set_rate, strip_dropout
     from yolo_dropout.sites.finding import find_sites
-    from yolo_dropout.sites.site import Site
+    from yolo_dropout.sites.site import Site, network
 
 __all__ = [
     "KINDS",
@@ -24,6 +24,7 @@ __all__ = [
     "apply_dropout",
     "find_sites",
     "live_rates",
+    "network",
     "set_rate",
     "strip_dropout",
 ]
@@ -34,6 +35,7 @@ _HOMES = {
     "apply_dropout": "acting",
     "find_sites": "finding",
     "live_rates": "acting",
+    "network": "site",
     "set_rate": "acting",
     "strip_dropout": "acting",
 }

@@ -32,7 +32,7 @@ class Site:
 
 
 def network(model: Any) -> nn.Module:
-    """The network of a `YOLO` object, or the module itself.
+    """The network of a `YOLO` object, or the module itself; the student where it is distilled.
 
     Raises:
         SiteError: There are no weights in memory, as in an exported model.
@@ -40,7 +40,7 @@ def network(model: Any) -> nn.Module:
     net = model if isinstance(model, nn.Module) and not hasattr(model, "task_map") else getattr(model, "model", None)
     if not isinstance(net, nn.Module):
         raise SiteError(f"model: needs a network in memory (a .pt or .yaml model), got {type(net).__name__}")
-    return net
+    return getattr(net, "student_model", net)
 
 
 @dataclass(frozen=True)

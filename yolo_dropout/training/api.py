@@ -166,7 +166,7 @@ def _resumable(yolo: Any, resume: Any) -> Path:
 
 
 def _finished(yolo: Any, plan: DropoutPlan, metrics: Any, *, lean: bool) -> TrainedRun:
-    from yolo_dropout.sites.site import network
+    from yolo_dropout.sites import network
     from yolo_dropout.training.branches import branch_note
 
     trainer = yolo.trainer

@@ -45,8 +45,7 @@ def check_model(model: Any, where: str = "head", kind: str = "auto") -> list[Che
         SpecError: `where` or `kind` is not known.
         SiteError: The model has no such site.
     """
-    from yolo_dropout.sites import apply_dropout, find_sites
-    from yolo_dropout.sites.site import network
+    from yolo_dropout.sites import apply_dropout, find_sites, network
     from yolo_dropout.training.cautions import warnings_for
     from yolo_dropout.training.models import load_model
     from yolo_dropout.training.proof import random_modules
@@ -82,7 +81,7 @@ def stock_network(yolo: Any, rate: float) -> Any:
     """
     from ultralytics.cfg import get_cfg
 
-    from yolo_dropout.sites.site import network
+    from yolo_dropout.sites import network
 
     config = network(yolo).yaml
     classes = int(config["nc"])

@@ -67,8 +67,7 @@ def prepare(  # noqa: PLR0917 - a spec's fields in their order
         InputError: Model or data set are missing, cannot be downloaded, do not fit each other, or are empty.
         SiteError: A rate above 0 finds no site.
     """
-    from yolo_dropout.sites import Site, find_sites
-    from yolo_dropout.sites.site import network
+    from yolo_dropout.sites import Site, find_sites, network
     from yolo_dropout.training.branches import branch_note
     from yolo_dropout.training.data import look_at_data
 

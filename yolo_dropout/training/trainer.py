@@ -10,7 +10,7 @@ from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.utils import RANK
 from ultralytics.utils.torch_utils import unwrap_model
 
-from yolo_dropout.sites import DropoutPlan, Site, apply_dropout, live_rates, set_rate, strip_dropout
+from yolo_dropout.sites import DropoutPlan, Site, apply_dropout, live_rates, network, set_rate, strip_dropout
 from yolo_dropout.training.checkpoints import LeanCheckpoints, SafeCheckpoints
 from yolo_dropout.training.mask_stream import MaskStream
 from yolo_dropout.training.proof import measure
@@ -74,7 +74,7 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
     def setup_model(self) -> Any:
         """Load the model in every way that Ultralytics knows, then put dropout in, before compile, DDP and EMA."""
         checkpoint = super().setup_model()
-        net, plan = unwrap_model(self.model), self.dropout_plan
+        net, plan = network(unwrap_model(self.model)), self.dropout_plan
         plan.check_epochs(self.epochs)
         if self.args.compile:
             plan.check_compile(self.epochs)
@@ -92,7 +92,7 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
     def run_callbacks(self, event: str) -> None:
         """Give masks their stream once the EMA was copied, and set each epoch's rate before its callbacks."""
         if event == "on_train_start" and self.device.type == "cpu" and not self.args.compile:
-            MaskStream(self.args.seed).feed(self._network(), self.dropout_sites)
+            MaskStream(self.args.seed).feed(network(unwrap_model(self.model)), self.dropout_sites)
         if event == "on_train_epoch_start":
             self._set_rate()
         super().run_callbacks(event)
@@ -103,13 +103,9 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
         return super().save_model()
 
     def _set_rate(self) -> None:
-        net = self._network()
+        net = network(unwrap_model(self.model))
         set_rate(net, self.dropout_sites, self.dropout_plan.rate_at(self.epoch, self.epochs))
         rates = sorted(set(live_rates(net, self.dropout_sites).values()))
         self.dropout_record["rates"] = [*self.dropout_record["rates"][: self.epoch], rates[-1]]
         if RANK in {-1, 0}:
             write_record(self.save_dir, self.dropout_record)
-
-    def _network(self) -> Any:
-        net = unwrap_model(self.model)
-        return getattr(net, "student_model", net)
