@@ -270,7 +270,7 @@ def test_failed_and_diverged_runs_are_told():
     assert "<code>out of memory</code>" in render_report(data, live_version="1")
 
 
-@pytest.mark.parametrize(("task", "words"), [("detect", "ignores dropout="), ("classify", "applies dropout=")])
+@pytest.mark.parametrize(("task", "words"), [("detect", "ignores dropout="), ("classify", "each rate saw other crops")])
 def test_foreign_runs_say_what_cannot_be_known(task: str, words: str):
     assert warned(make_report(ours=False, prepared={"task": task}), words)
 
