@@ -86,7 +86,7 @@ def _use(verdict: Verdict, words: Words) -> list[str]:
         )
     sentences += _harm(verdict)
     if (chosen.difference or 0.0) < (verdict.relevant or 0.0):
-        sentences.append(f"Sure, but small: a gain that matters here is {verdict.relevant:.3g} or more.")
+        sentences.append(f"That is sure, but less than {verdict.relevant:.3g}, the size that matters here.")
     elif words.folded:
         sentences.append(_OTHER_IMAGES)
     else:
