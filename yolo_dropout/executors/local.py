@@ -7,25 +7,17 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import yolo_dropout.errors
-from yolo_dropout.errors import InputError, WorkerError, YoloDropoutError
-from yolo_dropout.executors import GPU_BYTES, Ended, EpochDone, Event, Job, Started, T, Trainer
+from yolo_dropout.errors import WorkerError, YoloDropoutError
+from yolo_dropout.executors import Ended, Event, Job, Started, T, Trainer
 from yolo_dropout.executors.gpus import utilisation
-from yolo_dropout.executors.processes import (
-    cause_of_death,
-    interrupts_held_back,
-    kill,
-    killed_if_interrupted,
-    settle,
-    start,
-)
-from yolo_dropout.executors.slots import ANYWHERE, CoreSlots, Gpu, GpuSlots, Seen, Slots, look
-from yolo_dropout.executors.worker import one_line, out_of_memory, ready_folder, run_job
-from yolo_dropout.records import RunRecord, read_record, write_record
+from yolo_dropout.executors.processes import cause_of_death, interrupts_held_back, killed_if_interrupted, settle, start
+from yolo_dropout.executors.slots import ANYWHERE, CoreSlots, Gpu, GpuSlots, Slots, look
+from yolo_dropout.executors.worker import one_line, out_of_memory
+from yolo_dropout.executors.worker_process import WorkerProcess
 
 # While a first run is measured, its GPU's utilisation is read so often, s.
 _SAMPLE_S = 0.5
@@ -71,7 +63,7 @@ class LocalExecutor:
         """Train the jobs; see `Executor`. Closing the iterator kills the trainings that still run."""
         asked = CoreSlots(self.slots) if isinstance(self.slots, int) else self.slots
         slots = self._learnt[-1] if self._learnt else asked  # what earlier runs have shown holds on
-        waiting, again, running = iter(jobs), list[Job](), dict[Any, _Worker]()
+        waiting, again, running = iter(jobs), list[Job](), dict[Any, WorkerProcess]()
         try:
             while True:
                 while (place := slots.place([worker.place for worker in running.values()])) is not None:
@@ -79,7 +71,7 @@ class LocalExecutor:
                     if job is None:
                         break
                     with interrupts_held_back():  # none may come between starting a worker and knowing it
-                        worker = _Worker.start(job, trainer, place)
+                        worker = WorkerProcess.start(job, trainer, place)
                         _mark_shared(worker, running.values())
                         running[worker.connection] = worker
                     yield Started(job.run)
@@ -107,87 +99,25 @@ class LocalExecutor:
             for worker in running.values():
                 worker.kill()
 
-    def _patience(self, running: dict[Any, _Worker], measuring: bool) -> float | None:
+    def _patience(self, running: dict[Any, WorkerProcess], measuring: bool) -> float | None:
         if self.run_timeout_s is None:
             return _SAMPLE_S if measuring else None
         if measuring:
             return min(_SAMPLE_S, self._patience(running, False) or 0.0)
         return max(0.0, min(worker.started for worker in running.values()) + self.run_timeout_s - time.monotonic())
 
-    def _overdue(self, running: dict[Any, _Worker]) -> list[_Worker]:
+    def _overdue(self, running: dict[Any, WorkerProcess]) -> list[WorkerProcess]:
         if self.run_timeout_s is None:
             return []
         oldest = time.monotonic() - self.run_timeout_s
         return [worker for worker in running.values() if worker.started <= oldest]
 
 
-def _mark_shared(worker: _Worker, others: Collection[_Worker]) -> None:
+def _mark_shared(worker: WorkerProcess, others: Collection[WorkerProcess]) -> None:
     """Note of all runs on the new one's GPU that they have not had it to themselves."""
     beside = [other for other in others if other.place == worker.place != ANYWHERE]
     for sharing in (worker, *beside) if beside else ():
         sharing.seen.shared = True
-
-
-@dataclass(frozen=True)
-class _Worker:
-    """A process that trains one job, as its parent sees it."""
-
-    job: Job
-    process: BaseProcess
-    connection: Connection[Any, Any]
-    started: float
-    place: int = ANYWHERE
-    seen: Seen = field(default_factory=Seen)
-
-    @classmethod
-    def start(cls, job: Job, trainer: Trainer, place: int) -> _Worker:
-        ready_folder(job)
-        receiver, sender = multiprocessing.Pipe(duplex=False)
-        process = start(_work, sender, job if place == ANYWHERE else job.on_gpu(place), trainer)
-        return cls(job, process, receiver, time.monotonic(), place)
-
-    def receive(self) -> Event:
-        last_words = None
-        try:
-            message = self.connection.recv()
-            if not isinstance(message, str):
-                self.seen.epochs += 1
-                self.seen.gpu_bytes = max(self.seen.gpu_bytes, message.get(GPU_BYTES, 0.0))
-                return EpochDone(self.job.run, message)
-            last_words = message
-        except (EOFError, OSError):
-            pass
-        self.process.join()
-        self.connection.close()
-        return self._ended(last_words or cause_of_death(self.process))
-
-    def stop(self, error: str) -> Ended:
-        self.kill()
-        return self._ended(error)
-
-    def kill(self) -> None:
-        kill(self.process)
-        self.connection.close()
-
-    def _ended(self, error: str) -> Ended:
-        """The record that the worker has written; without one, a record of `error`."""
-        try:
-            record = read_record(self.job.folder)
-        except InputError:
-            seconds = round(time.monotonic() - self.started, 2)
-            run = self.job.run
-            record = RunRecord(run.rate, run.seed, "failed", error, seconds=seconds, fold=run.fold)
-            write_record(self.job.folder, record)
-        return Ended(self.job.run, record)
-
-
-def _work(sender: Connection[Any, Any], job: Job, trainer: Trainer) -> None:
-    try:
-        settle(job.folder.log)
-        run_job(job, trainer, sender.send)
-    except Exception as error:  # not even a record could be written: the parent is told, and tries
-        sender.send(one_line(error))
-        raise
 
 
 def _answer(sender: Connection[Any, Any], log: Path, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
