@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import re
 
@@ -78,6 +79,32 @@ def test_an_input_whose_content_has_changed_is_refused(tmp_path):
     data.write_text("names: [b]")
     with pytest.raises(SpecError, match=r"the content of .+d\.yaml has changed"):
         check_same_study(folder, asked)
+
+
+def test_a_model_and_data_that_have_moved_are_the_same_study(tmp_path):
+    folder, places = StudyFolder(tmp_path / "study"), [tmp_path / name for name in ("old", "new")]
+    for place in places:
+        place.mkdir()
+        (place / "m.pt").write_text("weights")
+        (place / "d.yaml").write_text("names: [a]")
+    old, new = (spec(model=str(place / "m.pt"), data=str(place / "d.yaml")) for place in places)
+    write_study_file(folder, old, {"data_digest": "a"})
+    check_same_study(folder, new)
+    check_same_data(with_run(folder), new, {"data_digest": "a"})
+    with pytest.raises(SpecError, match="images or labels"):
+        check_same_data(folder, new, {"data_digest": "b"})
+    (places[1] / "m.pt").write_text("others")
+    (places[1] / "d.yaml").write_text("names: [b]")
+    with pytest.raises(SpecError, match=r"model was '.+old/m\.pt', is '.+new/m\.pt'; data was .+old/d"):
+        check_same_study(folder, new)
+
+
+def test_a_folder_of_images_may_have_moved_where_they_can_be_compared(tmp_path):
+    folder = StudyFolder(tmp_path / "study")
+    for found, refused in ({}, True), ({"data_digest": "a"}, False):
+        write_study_file(folder, spec(data="old/digits"), found)
+        with pytest.raises(SpecError, match="data was") if refused else contextlib.nullcontext():
+            check_same_study(folder, spec(data="new/digits"))
 
 
 def test_facts_that_somebody_has_spoilt_count_as_none(folder):

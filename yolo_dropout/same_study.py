@@ -13,7 +13,9 @@ from yolo_dropout.spec import StudySpec
 
 
 def check_same_study(folder: StudyFolder, spec: StudySpec) -> None:
-    """Refuse to mix two studies in one folder. More rates or seeds are no difference, nor is another score.
+    """Refuse to mix two studies in one folder.
+
+    More rates or seeds are no difference, nor is another score, nor another place of the same model and data.
 
     Raises:
         SpecError: The folder holds another study; the message names each difference.
@@ -21,11 +23,13 @@ def check_same_study(folder: StudyFolder, spec: StudySpec) -> None:
     if not folder.spec.exists():
         return
     stored, facts = read_study_file(folder)
+    now = digests(spec)
+    moved = _moved(facts, now)
     fields = ("model", "data", "where", "kind", "schedule", "folds")
     differences = [
         f"{name} was {getattr(stored, name)!r}, is {getattr(spec, name)!r}"
         for name in fields
-        if getattr(stored, name) != getattr(spec, name)
+        if getattr(stored, name) != getattr(spec, name) and name not in moved
     ]
     names = sorted({*stored.train, *spec.train})
     differences += [
@@ -38,7 +42,6 @@ def check_same_study(folder: StudyFolder, spec: StudySpec) -> None:
     # Such a study has added seeds and dropped rates by its score.
     if stored.until_decided and Score.parse(stored.score) != Score.parse(spec.score):
         differences.append(f"score was {stored.score}, is {spec.score}; report --score shows another one")
-    now = digests(spec)
     differences += [
         f"the content of {getattr(spec, name)} has changed"
         for name, digest in facts["inputs"].items()
@@ -50,6 +53,17 @@ def check_same_study(folder: StudyFolder, spec: StudySpec) -> None:
             differences.append(f"{name} lack {', '.join(f'{value:g}' for value in gone)}, which the study has")
     if differences:
         raise SpecError(f"{folder.path}: holds another study: {'; '.join(differences)}; use another --out")
+
+
+def _moved(facts: Mapping[str, Any], now: Mapping[str, str]) -> set[str]:
+    """Which of model and data may have moved: the files are the same, and `check_same_data` looks at the images."""
+    before = facts["inputs"]
+    same = {name for name in ("model", "data") if before.get(name) == now.get(name)}
+    if "model" not in now:
+        same.discard("model")
+    if "data_digest" not in facts["prepared"]:
+        same.discard("data")
+    return same
 
 
 def check_same_data(folder: StudyFolder, spec: StudySpec, prepared: Mapping[str, Any]) -> None:
