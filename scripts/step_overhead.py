@@ -18,7 +18,6 @@ from ultralytics import YOLO
 from ultralytics.cfg import get_cfg
 
 from yolo_dropout.sites import apply_dropout
-from yolo_dropout.training.mask_stream import MaskStream
 
 SIDE_PX, BATCH, BOXES, RATE = 320, 4, 16, 0.1
 
@@ -37,7 +36,7 @@ def network(rate: float) -> tuple[Any, torch.optim.Optimizer]:
     torch.manual_seed(0)
     net = YOLO("yolo26n.yaml").model.train()
     net.args = get_cfg()
-    MaskStream(seed=0).feed(net, apply_dropout(net, rate))
+    apply_dropout(net, rate)
     return net, torch.optim.AdamW(net.parameters(), lr=1e-4)
 
 

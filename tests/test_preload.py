@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,37 +27,64 @@ def test_preloading_draws_no_random_number():
     assert done.stdout.split() == ["True", "True", "True"]
 
 
-# What a run's process has loaded, and where it would look next.
+# A module beside the study's script, or in the working directory; tells what a run's process has loaded.
 ASKS = """
 import os, sys
 from multiprocessing import Pipe
 from yolo_dropout.executors.processes import start
 
-def tell(sender):
-    import ultralytics
-    sender.send((ultralytics.__file__, sys.path, {n: os.environ.get(n) for n in ("PYTHONPATH", "PYTHONSAFEPATH")}))
+def loaded(sender):
+    import ultralytics, polars
+    variables = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")}
+    sender.send((ultralytics.__file__, polars.__file__, variables))
+
+def main():
+    receiver, sender = Pipe(duplex=False)
+    start(loaded, sender)
+    print(*receiver.recv(), sep="\\n")
+    print({name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")})
 
 if __name__ == "__main__":
-    receiver, sender = Pipe(duplex=False)
-    start(tell, sender)
-    print(*receiver.recv(), sep="\\n")
-    print(os.environ.get("PYTHONPATH"), os.environ.get("PYTHONSAFEPATH"))
+    main()
 """
+NOT_THIS = "raise RuntimeError('this is not the installed one')"
+
+
+def ask(where: Path, *words: str) -> list[str]:
+    done = subprocess.run([sys.executable, *words], cwd=where, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.splitlines()
 
 
 @pytest.mark.parametrize("own", [None, "{}/more"])
-def test_a_clone_of_ultralytics_in_the_working_directory_is_not_taken(own, tmp_path, monkeypatch):
-    (tmp_path / "ultralytics").mkdir()
-    (tmp_path / "ultralytics" / "__init__.py").write_text("raise RuntimeError('this is not the installed one')")
+def test_a_clone_in_the_working_directory_is_not_taken(own, tmp_path, monkeypatch):
+    # Python 3.10 looks there for the package that takes the working directory out.
+    for name in ("ultralytics", "polars", *(["yolo_dropout"] if sys.version_info >= (3, 11) else [])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(NOT_THIS)
     (tmp_path / "scripts").mkdir()
-    script = tmp_path / "scripts" / "ask.py"
-    script.write_text(ASKS)
+    (tmp_path / "scripts" / "ask.py").write_text(ASKS)
     monkeypatch.delenv("PYTHONPATH", raising=False)
     if own:
         monkeypatch.setenv("PYTHONPATH", own.format(tmp_path))
-    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=True)
-    loaded, path, of_run, of_parent = done.stdout.splitlines()
-    assert "site-packages" in loaded
-    assert repr(str(script.parent)) in path and "''" not in path
-    assert of_run == str({"PYTHONPATH": own and own.format(tmp_path), "PYTHONSAFEPATH": None})
-    assert of_parent == f"{own and own.format(tmp_path)} None"
+    ultralytics, polars, of_run, of_parent = ask(tmp_path, "scripts/ask.py")
+    assert str(tmp_path) not in ultralytics + polars
+    assert of_run == of_parent == str({"PYTHONPATH": own and own.format(tmp_path), "PYTHONSAFEPATH": None})
+
+
+@pytest.mark.parametrize("words", [["scripts/ask.py"], ["-c", "import ask; ask.main()"]])
+def test_what_only_the_parent_s_search_path_has_is_taken(words, tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    place = tmp_path / "scripts" if "-c" not in words else tmp_path
+    place.mkdir(exist_ok=True)
+    (place / "ask.py").write_text(ASKS)
+    (place / "polars.py").write_text("")  # a module that the server imports
+    assert ask(tmp_path, *words)[1] == str(place / "polars.py")
+
+
+def test_a_spawned_process_has_the_environment_of_its_study(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    spawn_only = "import multiprocessing as m; m.get_all_start_methods = lambda: ['spawn']\n"
+    (tmp_path / "ask.py").write_text(spawn_only + ASKS)
+    *_, of_run, of_parent = ask(tmp_path, "ask.py")
+    assert of_run == of_parent == str({"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": None})

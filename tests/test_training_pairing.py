@@ -11,80 +11,106 @@ from tiny_data import make_data
 from torch import nn
 from ultralytics.models.yolo.classify import ClassificationTrainer
 
-from yolo_dropout.sites import apply_dropout, find_sites
 from yolo_dropout.training import train_lean
 from yolo_dropout.training.mask_stream import MaskStream
+from yolo_dropout.training.trainer import ActingDropout
 
-TINY: dict[str, Any] = {"epochs": 2, "imgsz": 32, "batch": 2, "nbs": 2, "seed": 3}
-
-
-def network() -> nn.Module:
-    from ultralytics import YOLO
-
-    return YOLO("yolo26n-cls.yaml").model.train()
+MODEL = "yolo26n-cls.yaml"
+TINY: dict[str, Any] = {"epochs": 2, "imgsz": 32, "batch": 2, "nbs": 2}
 
 
-def masks(seed: int, rate: float = 0.5, passes: int = 2) -> list[torch.Tensor]:
-    """What a classifier's dropout lets through of ones, pass after pass."""
-    net = network()
-    sites = apply_dropout(net, rate)
-    MaskStream(seed).feed(net, sites)
-    drop = net.get_submodule(sites[0].name)
-    return [drop(torch.ones(2, 1280)) for _ in range(passes)]
+def masks(stream: MaskStream, rate: float = 0.5) -> torch.Tensor:
+    """What dropout lets through of ones in the next training step."""
+    stream.enter()
+    passed = nn.Dropout(rate)(torch.ones(2, 1280))
+    stream.leave()
+    return passed
 
 
-@pytest.mark.train
-@pytest.mark.parametrize("rate", [0.1, 0.5])
-def test_a_classifier_trains_on_the_same_crops_at_every_rate(
-    rate: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: dict[float, list[torch.Tensor]] = {0.0: [], rate: []}
-    data = str(make_data("classify", tmp_path / "data"))
+def crops(rate: float, data: str, save_dir: Path, monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
+    """The augmented images of every training step."""
+    seen: list[torch.Tensor] = []
     stock = ClassificationTrainer.preprocess_batch
-    for at, batches in seen.items():
 
-        def keep(trainer: Any, batch: dict[str, Any], batches: list[torch.Tensor] = batches) -> Any:
-            batches.append(batch["img"].clone())
-            return stock(trainer, batch)
+    def keep(trainer: Any, batch: dict[str, Any]) -> Any:
+        seen.append(batch["img"].clone())
+        return stock(trainer, batch)
 
-        monkeypatch.setattr(ClassificationTrainer, "preprocess_batch", keep)
-        run = train_lean("yolo26n-cls.yaml", dropout=at, data=data, save_dir=str(tmp_path / str(at)), **TINY)
-        assert bool(run.sites) is (at > 0)
-    assert len(seen[0.0]) == 4
-    assert not torch.equal(seen[0.0][0], seen[0.0][2]), "augmentation is off, so that this test could not fail"
-    assert all(torch.equal(a, b) for a, b in zip(*seen.values(), strict=True))
+    with monkeypatch.context() as patched:
+        patched.setattr(ClassificationTrainer, "preprocess_batch", keep)
+        run = train_lean(MODEL, dropout=rate, data=data, save_dir=str(save_dir), seed=3, **TINY)
+    assert bool(run.sites) is (rate > 0)
+    return seen
 
 
 @pytest.mark.train
-@pytest.mark.parametrize(("model", "task"), [("yolov8n-rtdetr.yaml", "detect"), ("yolo26n.yaml", "detect")])
+def test_a_classifier_trains_on_the_same_crops_at_every_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = str(make_data("classify", tmp_path / "data"))
+    control, *others = [crops(rate, data, tmp_path / str(rate), monkeypatch) for rate in (0.0, 0.1, 0.5)]
+    assert len(control) == 4
+    assert not torch.equal(control[0], control[2]), "augmentation is off, so that this test could not fail"
+    for images in others:
+        assert all(torch.equal(a, b) for a, b in zip(control, images, strict=True))
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(("model", "task"), [(MODEL, "classify"), ("yolo26n.yaml", "detect")])
 def test_torch_s_own_stream_ends_where_the_control_s_does(model: str, task: str, tmp_path: Path) -> None:
-    data = str(make_data(task, tmp_path / "data"))
-    ends = []
+    data, ends = str(make_data(task, tmp_path / "data")), []
     for rate in (0.0, 0.3):
         train_lean(model, dropout=rate, data=data, save_dir=str(tmp_path / str(rate)), **{**TINY, "epochs": 1})
         ends.append(torch.get_rng_state())
     assert torch.equal(*ends)
 
 
+@pytest.mark.train
+def test_the_masks_are_those_of_the_training_s_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, made = str(make_data("classify", tmp_path / "data")), list[int]()
+    monkeypatch.setattr(
+        "yolo_dropout.training.trainer.MaskStream", lambda seed: (made.append(seed), MaskStream(seed))[1]
+    )
+    for seed in (0, 7):
+        train_lean(MODEL, dropout=0.3, data=data, save_dir=str(tmp_path / str(seed)), seed=seed, **TINY)
+    assert made == [0, 7]
+
+
 def test_masks_of_a_seed_are_the_same_and_others_differ() -> None:
-    first, second = masks(0)
+    stream = MaskStream(0)
+    first, second = masks(stream), masks(stream)
     assert not torch.equal(first, second)
-    assert torch.equal(first, masks(0)[0])
-    assert not torch.equal(first, masks(1)[0])
+    assert torch.equal(first, masks(MaskStream(0)))
+    assert not torch.equal(first, masks(MaskStream(1)))
 
 
 def test_what_a_low_rate_drops_a_high_rate_drops_too() -> None:
-    low, high = masks(0, 0.1)[0], masks(0, 0.5)[0]
+    low, high = masks(MaskStream(0), 0.1), masks(MaskStream(0), 0.5)
     assert (low == 0).any()
     assert ((low == 0) <= (high == 0)).all()
 
 
-def test_the_stream_is_left_alone_in_evaluation_and_after_an_error() -> None:
-    net = network()
-    sites = apply_dropout(net, 0.5)
-    MaskStream(0).feed(net, sites)
-    drop, before = net.get_submodule(find_sites(net)[0].name), torch.get_rng_state()
-    with pytest.raises(TypeError):
-        drop(None)
-    drop.eval()(torch.ones(2, 3))
+def test_a_step_that_breaks_off_costs_the_rest_nothing() -> None:
+    before, stream = torch.get_rng_state(), MaskStream(0)
+    stream.enter()
+    torch.rand(1)
+    stream.enter()
+    stream.leave()
+    stream.leave()
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("event", ["on_train_epoch_start", "on_train_epoch_end"])
+def test_an_epoch_begins_and_ends_outside_of_steps(event: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stock = ActingDropout.run_callbacks
+    inside = []
+
+    def without_ends(trainer: Any, name: str) -> None:
+        if name != "on_train_batch_end":
+            stock(trainer, name)
+        if name == event:
+            inside.append(trainer.mask_stream._rest is not None)
+
+    monkeypatch.setattr(ActingDropout, "run_callbacks", without_ends)
+    data = str(make_data("classify", tmp_path / "data"))
+    train_lean(MODEL, dropout=0.3, data=data, save_dir=str(tmp_path / "run"), **TINY)
+    assert inside == [False, False]

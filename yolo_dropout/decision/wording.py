@@ -77,6 +77,9 @@ def _use(verdict: Verdict, words: Words) -> list[str]:
         f"{words.blocks(chosen.n)}, and by at least {chosen.low:.3g} with {_sure(verdict)} confidence, "
         f"corrected for {_compared(verdict, words)}."
     ]
+    small = (chosen.difference or 0.0) < (verdict.relevant or 0.0)
+    if small:
+        sentences.append(f"On average that is less than {verdict.relevant:.3g}, the size that matters here.")
     if leader is not None and not leader.better:
         sentences.append(f"Rate {leader.rate:g} looks better still, but is not shown to beat 0.0.")
     elif best is not None and best.rate != chosen.rate:
@@ -85,13 +88,8 @@ def _use(verdict: Verdict, words: Words) -> list[str]:
             f"error, so the lower rate is enough."
         )
     sentences += _harm(verdict)
-    if (chosen.difference or 0.0) < (verdict.relevant or 0.0):
-        sentences.append(f"That is sure, but less than {verdict.relevant:.3g}, the size that matters here.")
-    elif words.folded:
-        sentences.append(_OTHER_IMAGES)
-    else:
-        sentences.append(f"About {words.blocks(4 * verdict.n_seeds)} in all would halve that uncertainty.")
-    return sentences
+    narrower = f"About {words.blocks(4 * verdict.n_seeds)} in all would halve that uncertainty."
+    return sentences if small else [*sentences, _OTHER_IMAGES if words.folded else narrower]
 
 
 def _keep(verdict: Verdict, words: Words) -> list[str]:

@@ -34,7 +34,6 @@ from ultralytics.utils import SETTINGS
 import yolo_dropout.executors.ultralytics_trainer
 import yolo_dropout.executors.worker
 import yolo_dropout.training.trainer
-from yolo_dropout.executors.processes import SEARCH_PATH
 
 # Every training imports the trackers that are installed and not switched off; MLflow takes more than a second. Ray Tune
 # draws from `random` as it is imported, through what it prints with, and so is left to the runs; what it builds on
@@ -49,7 +48,5 @@ gc.freeze()
 gc.enable()
 
 if _IN_SERVER:
-    for name in SEARCH_PATH:
-        os.environ.pop(name, None)  # runs have those of their study
     # It has nothing to tidy up, and whoever reads a sweep's output through a pipe waits for it too: half a second.
     atexit.register(os._exit, 0)

@@ -19,7 +19,7 @@ from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors.worker import redirect_output
 
 # What tells a new Python where to look for modules, and not to look into the working directory first.
-SEARCH_PATH = ("PYTHONPATH", "PYTHONSAFEPATH")
+_SEARCH_PATH = ("PYTHONPATH", "PYTHONSAFEPATH")
 
 _INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 
@@ -68,11 +68,11 @@ def _search_path_handed_on() -> Iterator[None]:
     """Have a fork server that starts now import the modules that this process would.
 
     By itself it looks into the working directory first, where a clone of Ultralytics may lie that this process does not
-    see. The server takes these variables out again, see `preload`.
+    see.
     """
-    before = {name: os.environ.get(name) for name in SEARCH_PATH}
-    os.environ |= dict.fromkeys(SEARCH_PATH, "1")
-    os.environ["PYTHONPATH"] = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+    before = {name: os.environ.get(name) for name in _SEARCH_PATH}
+    os.environ |= dict.fromkeys(_SEARCH_PATH, "1")
+    os.environ["PYTHONPATH"] = os.pathsep.join(str(entry or Path.cwd()) for entry in sys.path)
     try:
         yield
     finally:
@@ -84,6 +84,8 @@ def _search_path_handed_on() -> Iterator[None]:
 
 def _begin(environment: dict[str, str], folder: Path, target: Callable[..., None], *arguments: Any) -> None:
     """Take over what has changed since the fork server started: in a notebook, it serves one study after the other."""
+    for name in _SEARCH_PATH:
+        os.environ.pop(name, None)
     os.environ.update(environment)
     os.chdir(folder)
     target(*arguments)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from yolo_dropout.sites.plan import KINDS, PLACES, DropoutPlan
 
 if TYPE_CHECKING:
-    from yolo_dropout.sites.acting import acting_module, apply_dropout, live_rates, set_rate, strip_dropout
+    from yolo_dropout.sites.acting import apply_dropout, live_rates, set_rate, strip_dropout
     from yolo_dropout.sites.finding import find_sites
     from yolo_dropout.sites.site import Site, network
 
@@ -20,7 +20,6 @@ __all__ = [
     "PLACES",
     "DropoutPlan",
     "Site",
-    "acting_module",
     "apply_dropout",
     "find_sites",
     "live_rates",
@@ -31,7 +30,6 @@ __all__ = [
 
 _HOMES = {
     "Site": "site",
-    "acting_module": "acting",
     "apply_dropout": "acting",
     "find_sites": "finding",
     "live_rates": "acting",

@@ -77,18 +77,12 @@ def set_rate(net: nn.Module, sites: Iterable[Site], rate: float) -> None:
         rate: Drop probability in [0, 1); 0.0 lets everything through and keeps the sites.
     """
     for site in sites:
-        _set(acting_module(net, site), rate)
+        _set(_holder(net, site.name), rate)
 
 
 def live_rates(net: nn.Module, sites: Iterable[Site]) -> dict[str, float]:
     """The rates that the modules of a network really hold, by site name."""
-    return {site.name: _get(acting_module(net, site)) for site in sites}
-
-
-def acting_module(net: nn.Module, site: Site) -> nn.Module:
-    """The module that drops at a site where dropout was applied."""
-    module = net.get_submodule(site.name)
-    return module.act[1] if _wrapped(module) else module
+    return {site.name: _get(_holder(net, site.name)) for site in sites}
 
 
 def _dropout(kind: str, rate: float) -> nn.Module:
@@ -102,6 +96,11 @@ def _dropout(kind: str, rate: float) -> nn.Module:
 def _wrapped(module: nn.Module) -> bool:
     act = getattr(module, "act", None) if isinstance(module, Conv) else None
     return isinstance(act, nn.Sequential) and len(act) == 2 and isinstance(act[1], _OURS)
+
+
+def _holder(net: nn.Module, name: str) -> nn.Module:
+    module = net.get_submodule(name)
+    return module.act[1] if _wrapped(module) else module
 
 
 def _get(module: nn.Module) -> float:

@@ -79,6 +79,7 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
         if self.args.compile:
             plan.check_compile(self.epochs)
         self.dropout_sites = apply_dropout(net, plan.rate, plan.where, plan.kind)
+        self.mask_stream = MaskStream(self.args.seed)
         measured = measure(net, self.dropout_sites)
         earlier = (read_record(self.save_dir) or {}) if self.resume else {}
         self.dropout_record = {
@@ -90,12 +91,14 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
         return checkpoint
 
     def run_callbacks(self, event: str) -> None:
-        """Give masks their stream once the EMA was copied, and set each epoch's rate before its callbacks."""
-        if event == "on_train_start" and self.device.type == "cpu" and not self.args.compile:
-            MaskStream(self.args.seed).feed(network(unwrap_model(self.model)), self.dropout_sites)
+        """Set an epoch's rate before the callbacks of its start, and on a CPU draw masks from their own stream."""
         if event == "on_train_epoch_start":
             self._set_rate()
+        if event in ("on_train_batch_end", "on_train_epoch_start", "on_train_epoch_end"):
+            self.mask_stream.leave()  # without the first of them where a step broke off
         super().run_callbacks(event)
+        if event == "on_train_batch_start" and self.device.type == "cpu":
+            self.mask_stream.enter()
 
     def save_model(self) -> Any:
         """Save a stock model: the EMA is in evaluation mode, where dropout does nothing."""
