@@ -63,7 +63,7 @@ def row(study: Study) -> str:
     """Correlation with the control within seeds, least and most noise of a paired difference, and what that finds."""
     scores, verdict = study.scores, study.verdict
     spread = scores.drop(columns=0.0).sub(scores[0.0], axis=0).std()
-    return f"{verdict.correlation:.2f} | {spread.min():.4f} to {spread.max():.4f} | {verdict.detectable:.4f}"
+    return f"{verdict.correlation:.3f} | {spread.min():.4f} to {spread.max():.4f} | {verdict.detectable:.4f}"
 
 
 if __name__ == "__main__":
