@@ -88,11 +88,11 @@ def test_a_model_and_data_that_have_moved_are_the_same_study(tmp_path):
         (place / "m.pt").write_text("weights")
         (place / "d.yaml").write_text("names: [a]")
     old, new = (spec(model=str(place / "m.pt"), data=str(place / "d.yaml")) for place in places)
-    write_study_file(folder, old, {"data_digest": "a"})
+    write_study_file(folder, old, {"data_content": "a"})
     check_same_study(folder, new)
-    check_same_data(with_run(folder), new, {"data_digest": "a"})
+    check_same_data(with_run(folder), new, {"data_content": "a"})
     with pytest.raises(SpecError, match="images or labels"):
-        check_same_data(folder, new, {"data_digest": "b"})
+        check_same_data(folder, new, {"data_content": "b"})
     (places[1] / "m.pt").write_text("others")
     (places[1] / "d.yaml").write_text("names: [b]")
     with pytest.raises(SpecError, match=r"model was '.+old/m\.pt', is '.+new/m\.pt'; data was .+old/d"):
@@ -101,7 +101,7 @@ def test_a_model_and_data_that_have_moved_are_the_same_study(tmp_path):
 
 def test_a_folder_of_images_may_have_moved_where_they_can_be_compared(tmp_path):
     folder = StudyFolder(tmp_path / "study")
-    for found, refused in ({}, True), ({"data_digest": "a"}, False):
+    for found, refused in ({}, True), ({"data_content": "a"}, False):
         write_study_file(folder, spec(data="old/digits"), found)
         with pytest.raises(SpecError, match="data was") if refused else contextlib.nullcontext():
             check_same_study(folder, spec(data="new/digits"))
@@ -120,7 +120,7 @@ def with_run(folder: StudyFolder) -> StudyFolder:
 
 def test_data_that_has_changed_since_a_run_is_refused(tmp_path):
     folder = StudyFolder(tmp_path / "study")
-    was, now = ({"data_digest": digest, "n_train": n, "n_val": 4} for digest, n in (("a", 3), ("b", 12)))
+    was, now = ({"data_content": digest, "n_train": n, "n_val": 4} for digest, n in (("a", 3), ("b", 12)))
     write_study_file(folder, spec(), was)
     check_same_data(folder, spec(), now)  # nothing has been trained on the other images
     with pytest.raises(

@@ -213,7 +213,7 @@ def test_a_rate_in_a_cfg_file_is_refused_unless_it_is_given_too(tmp_path: Path) 
 
 def test_the_digest_of_the_data_changes_with_its_files_and_not_with_its_place(data: Path, tmp_path: Path) -> None:
     def digest(where: Path) -> str:
-        return prepare(MODEL, str(where), ARGS, [0.0]).data_digest
+        return prepare(MODEL, str(where), ARGS, [0.0]).data_content
 
     first = digest(data)
     assert digest(data) == first
@@ -221,11 +221,20 @@ def test_the_digest_of_the_data_changes_with_its_files_and_not_with_its_place(da
     moved.write_text(moved.read_text().replace(str(data.parent), str(moved.parent)))
     assert digest(moved) == first
     label = next((moved.parent / "labels" / "train").glob("*.txt"))
-    label.write_text(label.read_text() * 2)
+    label.write_text(str(1 - int(label.read_text()[0])) + label.read_text()[1:])  # another class, as many bytes
     relabelled = digest(moved)
     assert relabelled != first
     next((moved.parent / "images" / "train").iterdir()).unlink()
     assert digest(moved) not in (first, relabelled)
+
+
+@pytest.mark.parametrize(("task", "folder"), [("semantic", "masks"), ("depth", "depth")])
+def test_the_digest_of_the_data_changes_with_labels_that_are_images(task: str, folder: str, tmp_path: Path) -> None:
+    data, model = make_data(task, tmp_path / task), f"yolo26n-{task[:3] if task == 'semantic' else task}.yaml"
+    first = prepare(model, str(data), ARGS, [0.0]).data_content
+    label = next((data.parent / folder / "train").iterdir())
+    label.write_bytes(label.read_bytes() + b" ")
+    assert prepare(model, str(data), ARGS, [0.0]).data_content != first
 
 
 @pytest.mark.parametrize("task", ["detect", "segment", "pose", "obb", "classify", "semantic", "depth"])

@@ -10,6 +10,9 @@ from typing import Any
 from yolo_dropout.errors import InputError
 from yolo_dropout.training.models import one_line, reachable
 
+# Where Ultralytics' data sets keep the names of their label files, by task.
+_LABELS = ("label_files", "mask_files", "depth_files")
+
 
 @dataclass(frozen=True)
 class DataFound:
@@ -19,7 +22,8 @@ class DataFound:
         n_train: Training images.
         n_val: Validation images.
         n_classes: Classes.
-        digest: Of the names and sizes of all images and labels; another one tells that they have changed.
+        digest: Of the names of all images and labels, the contents of text labels, and the sizes of the others;
+            another one tells that they have changed.
         notes: Plain-word warnings.
     """
 
@@ -145,14 +149,20 @@ def build_dataset(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> Any:
 
 
 def _digest(*datasets: Any) -> str:
-    """Names and sizes, and not paths or contents: data may move, and reading all of it would take too long."""
+    """Not paths, because data may move, and no contents of images: to read them all would take too long."""
     found = hashlib.sha256()
     for dataset in datasets:
         images = getattr(dataset, "im_files", None) or [sample[0] for sample in dataset.samples]
-        for file in map(Path, (*images, *getattr(dataset, "label_files", ()))):
-            size = file.stat().st_size if file.exists() else None
-            found.update(f"{file.parent.name}/{file.name} {size}\n".encode())
+        for file in map(Path, (*images, *(file for kind in _LABELS for file in getattr(dataset, kind, ())))):
+            found.update(f"{file.parent.name}/{file.name} ".encode() + _fingerprint(file))
     return found.hexdigest()[:16]
+
+
+def _fingerprint(file: Path) -> bytes:
+    if not file.exists():
+        return b"absent"
+    # Another class often takes as many bytes.
+    return hashlib.sha256(file.read_bytes()).digest() if file.suffix == ".txt" else b"%d" % file.stat().st_size
 
 
 def _notes(args: Any, train: Any, val: Any) -> list[str]:
