@@ -88,3 +88,10 @@ def test_a_spawned_process_has_the_environment_of_its_study(tmp_path, monkeypatc
     (tmp_path / "ask.py").write_text(spawn_only + ASKS)
     *_, of_run, of_parent = ask(tmp_path, "ask.py")
     assert of_run == of_parent == str({"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": None})
+
+
+def test_a_path_in_the_search_path_does_no_harm(tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    (tmp_path / "ask.py").write_text("import pathlib, sys\nsys.path.insert(0, pathlib.Path('elsewhere'))\n" + ASKS)
+    ultralytics, *_ = ask(tmp_path, "ask.py")
+    assert ultralytics.endswith("__init__.py")

@@ -68,14 +68,16 @@ def _search_path_handed_on() -> Iterator[None]:
     """Have a fork server that starts now import the modules that this process would.
 
     By itself it looks into the working directory first, where a clone of Ultralytics may lie that this process does not
-    see.
+    see, and it dies of a `Path` in `sys.path`, which imports pass over.
     """
-    before = {name: os.environ.get(name) for name in _SEARCH_PATH}
+    before, path = {name: os.environ.get(name) for name in _SEARCH_PATH}, list(sys.path)
+    sys.path[:] = [entry for entry in path if isinstance(entry, str)]
     os.environ |= dict.fromkeys(_SEARCH_PATH, "1")
-    os.environ["PYTHONPATH"] = os.pathsep.join(str(entry or Path.cwd()) for entry in sys.path)
+    os.environ["PYTHONPATH"] = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
     try:
         yield
     finally:
+        sys.path[:] = path
         for name, value in before.items():
             os.environ.pop(name)
             if value is not None:
