@@ -67,7 +67,7 @@ def test_hopeless_rate_is_dropped_and_the_control_stays():
     assert decision.reason == (
         "Go on to 4 seeds with rates 0, 0.1 (look 1 of 10, 3 seeds); 2 trail too far and got dropped."
     )
-    assert decision.verdict.reason.endswith("The study goes on with more seeds.")
+    assert decision.verdict.reason.endswith("More seeds are due, which the study adds by itself.")
 
 
 def test_rate_that_trails_the_best_by_more_than_a_standard_error_is_dropped():

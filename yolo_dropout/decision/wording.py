@@ -145,7 +145,7 @@ def _exploratory(verdict: Verdict, words: Words) -> list[str]:
 
 def _more(verdict: Verdict, words: Words) -> str:
     if words.going_on:
-        return "The study goes on with more seeds."
+        return "More seeds are due, which the study adds by itself."
     if words.folded:
         return _OTHER_IMAGES
     if verdict.seeds_needed is None:
