@@ -2,44 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
+from yolo_dropout.decision import Comparison, Verdict
+
 PARTS = {"val/box_loss": 0.42, "val/cls_loss": 0.45, "val/l1_loss": 0.13}
-
-
-@dataclass(frozen=True)
-class Comparison:
-    rate: float
-    n: int
-    difference: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The fields of `decision.Verdict`, set by hand so that each test says which outcome it draws."""
-
-    outcome: str
-    rate: float
-    decided: bool
-    reason: str
-    comparisons: tuple[Comparison, ...]
-    n_seeds: int
-    control: float = 0.0
-    alpha: float = 0.05
-    relevant: float = 0.1
-    detectable: float | None = 0.12
-    correlation: float | None = 0.8
-    seeds_needed: int | None = None
-
-    @property
-    def basis(self) -> str:
-        return f"{self.n_seeds} seed{'s' * (self.n_seeds != 1)}"
 
 
 def make_curves(
@@ -97,7 +65,19 @@ def make_verdict(scores: pd.DataFrame, outcome: str = "use", rate: float = 0.1) 
         half = 2.8 * gain.std() / max(len(gain), 1) ** 0.5 if len(gain) > 1 else None
         mean = float(gain.mean()) if len(gain) else None
         ends = (None, None) if half is None or mean is None else (mean - half, mean + half)
-        comparisons.append(Comparison(float(other), len(gain), mean, *ends, None if half is None else 0.01))
+        comparisons.append(Comparison(float(other), len(gain), mean, *ends, None if half is None else 0.01, 0.05))
     reason = f"With {len(scores)} seeds, rate {rate} lowers the validation loss. It is the lowest that does."
-    decided = outcome in ("use", "keep")
-    return Verdict(outcome, rate if outcome == "use" else 0.0, decided, reason, tuple(comparisons), len(scores))
+    return Verdict(
+        outcome=outcome,
+        rate=rate if outcome == "use" else 0.0,
+        reason=reason,
+        comparisons=tuple(comparisons),
+        control=0.0,
+        n_seeds=len(scores),
+        alpha=0.05,
+        relevant=0.1,
+        detectable=0.12,
+        correlation=0.8,
+        seeds_needed=None,
+        basis=f"{len(scores)} seed{'s' * (len(scores) != 1)}",
+    )

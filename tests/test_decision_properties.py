@@ -75,8 +75,11 @@ def test_interval_and_p_say_the_same(scores):
     for c in judged(scores).comparisons:
         if c.low is not None:
             assert c.low <= c.difference <= c.high
+        if c.judged:
             assert (c.low > 1e-9) <= (c.p <= 0.05)
             assert (c.p < 0.05 - 1e-9) <= (c.low > 0)
+        else:
+            assert c.p is None
 
 
 @given(studies())

@@ -95,7 +95,8 @@ def test_a_study_that_stops_undecided_says_why(tmp_path):
     hopeless = [[3.0, 3.2, 3.4], [3.2, 3.5, 3.3], [2.9, 3.0, 3.3]]
     verdict = verdict_of(SPEC, frame(hopeless))
     assert verdict.outcome == "undecided"
-    assert verdict.reason.endswith("Stop (look 1 of 6, 3 seeds): no rate can be expected to win within 8 seeds.")
+    assert verdict.reason.endswith(" The study stops here, since no rate can be expected to win within 8 seeds.")
+    assert "would settle it" not in verdict.reason
 
 
 def test_other_scores_are_judged_at_the_levels_of_the_look(tmp_path):

@@ -51,8 +51,7 @@ class ScoreVerdict:
     @property
     def best(self) -> Comparison | None:
         """The best-looking rate above 0.0, in comparison with the control; it may be worse."""
-        seen = [c for c in self.verdict.comparisons if c.difference is not None] if self.verdict else []
-        return max(seen, key=lambda c: c.difference or 0.0, default=None)
+        return self.verdict.best if self.verdict else None
 
     @property
     def best_rate(self) -> float:
@@ -129,19 +128,23 @@ def agreement(primary: ScoreVerdict, *others: ScoreVerdict) -> str:
     if primary.verdict is None or not judged:
         return ""
     turned = [other for other in judged if other.higher_is_better != primary.higher_is_better]
+    if primary.verdict.outcome == "exploratory":
+        return " ".join([f"With {primary.verdict.basis} no score can decide.", *_best_rates(primary, turned)])
     return " ".join([*_verdicts(primary, judged), *_best_rates(primary, turned), _SECONDARY])
 
 
 def _verdicts(primary: ScoreVerdict, judged: Sequence[ScoreVerdict]) -> list[str]:
-    if primary.verdict and primary.verdict.outcome == "exploratory":
-        return [f"With {primary.verdict.basis} no score can decide."]
-    differing = [other for other in judged if other.says != primary.says]
+    differing = [other for other in judged if _answer(other) != _answer(primary)]
     n, same = len(judged), len(judged) - len(differing)
     if not differing:
         return ["The other score says the same." if n == 1 else f"All {n} other scores say the same."]
     told = "; ".join(f"{other.name}: {other.says}" for other in differing)
     count = {0: "None", 1: "One"}.get(same, str(same))
     return [f"{count} of {n} other scores {'say' if same > 1 else 'says'} the same.", f"{words.capital(told)}."]
+
+
+def _answer(score: ScoreVerdict) -> tuple[str, float] | None:
+    return (score.verdict.outcome, score.verdict.rate) if score.verdict else None
 
 
 def _best_rates(primary: ScoreVerdict, turned: Sequence[ScoreVerdict]) -> list[str]:

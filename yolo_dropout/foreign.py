@@ -55,9 +55,10 @@ def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> 
         seeds=tuple({run.seed for run in table.results}),
         score=score,
     )
-    records = tuple(RunRecord(run.rate, run.seed, "finished") for run in sorted(table.results))
-    prepared = {"task": arguments.get("task")}
-    return Study(StudyFolder(out), spec, records, table, prepared, table.notes, ours=False)
+    results = sorted(table.results.items())
+    records = tuple(RunRecord(run.rate, run.seed, "finished", note=found.diverged) for run, found in results)
+    notes = (*table.notes, *(record.told for record in records if record.note))
+    return Study(StudyFolder(out), spec, records, table, {"task": arguments.get("task")}, notes, ours=False)
 
 
 def _read_arguments(path: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 
 import pandas as pd
 
@@ -59,16 +58,8 @@ def verdict_of(spec: StudySpec, scores: pd.DataFrame, whole: int | None = None) 
         scores = scores.iloc[:whole]
     begun = int(scores.notna().any(axis=1).to_numpy().nonzero()[0].max(initial=-1)) + 1
     if spec.until_decided and begun >= _looks(spec)[0]:
-        return _with_reason(_step(spec, scores, begun))
+        return _step(spec, scores, begun).verdict
     return _decide(spec, Score.parse(spec.score), scores, None)
-
-
-def _with_reason(decision: SequentialDecision) -> Verdict:
-    """The verdict; where it leaves things open, it also says why no more seeds were added."""
-    verdict = decision.verdict
-    if verdict.decided or not decision.stop:
-        return verdict
-    return replace(verdict, reason=f"{verdict.reason} {decision.reason}")
 
 
 def shown_verdict(spec: StudySpec, score: Score, scores: pd.DataFrame, verdict: Verdict) -> Verdict:

@@ -54,6 +54,11 @@ class RunRecord:
         return Run(self.seed, self.rate, self.fold)
 
     @property
+    def told(self) -> str:
+        """The note, with the run that it is about."""
+        return f"rate {self.rate:g} {self.run.block}: {self.note}"
+
+    @property
     def finished(self) -> bool:
         """Whether the training came to its end."""
         return self.status == "finished"
@@ -142,7 +147,7 @@ def read_records(
             notes.append(f"{run_folder.results}: {lost}, so the run counts as not yet done")
         else:
             records.append(record)
-            notes += [f"rate {record.rate:g} {record.run.block}: {record.note}"] if record.note else []
+            notes += [record.told] if record.note else []
     return tuple(sorted(records, key=lambda record: record.run)), tuple(notes)
 
 

@@ -65,6 +65,12 @@ class Results:
         return column
 
     @property
+    def diverged(self) -> str | None:
+        """From which epoch on the validation loss is not finite, in words; None where it always is."""
+        bad = ~np.isfinite(self.curve(VAL_LOSS))
+        return f"validation loss not finite from epoch {self.epochs[bad][0]} on" if bad.any() else None
+
+    @property
     def fitness(self) -> tuple[str, ...]:
         """The columns whose sum selects `best.pt`; empty when this is no known task."""
         return next((names for names in _FITNESS if set(names) <= set(self.metrics)), ())

@@ -10,17 +10,23 @@ from rich.table import Table
 
 from yolo_dropout.collect import Study
 from yolo_dropout.progress import printable
+from yolo_dropout.publish import report_data
+from yolo_dropout.report.cautions import grave_warnings
 
 
 def tell(console: Console, study: Study) -> None:
     """Print the table of rates, what failed, the verdict, and where the files are."""
     console.print(_rates(study))
+    if study.scores.isna().any(axis=None) and study.verdict.n_seeds:
+        console.print(
+            "not every seed has all rates: means are over a rate's own runs, differences within seeds", highlight=False
+        )
     for record in study.failed:
         line = f"failed: rate {record.rate:g} {record.run.block}: {record.error}"
         console.print(escape(printable(line)), style="red", highlight=False, soft_wrap=True)
     if study.failed:
         console.print("the same command with --retry-failed trains these again", highlight=False)
-    for note in study.notes:
+    for note in (*study.notes, *grave_warnings(report_data(study))):
         console.print(escape(printable(note)), style="yellow", highlight=False, soft_wrap=True)
     console.print()
     console.print(f"[bold]{escape(printable(study.verdict.reason))}", highlight=False)

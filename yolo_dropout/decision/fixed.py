@@ -99,8 +99,10 @@ def judge(
     matters = float(spread(gains[:, 0])) if relevant is None else relevant
     ruling = rule(found, level, matters)
     later = float(np.max(level)) if last_level is None else last_level
-    outcome = _outcome(ruling)
-    n_blocks = int(np.isfinite(gains[:, 1:] - gains[:, :1]).any(1).sum())
+    paired = gains[:, 1:] - gains[:, :1]
+    moved = bool((np.nan_to_num(paired) != 0).any())
+    outcome = _outcome(ruling, moved)
+    n_blocks = int(np.isfinite(paired).any(1).sum())
     verdict = Verdict(
         outcome=outcome,
         rate=float(rates[1 + ruling.chosen]) if outcome == "use" else 0.0,
@@ -110,18 +112,22 @@ def judge(
         n_seeds=n_blocks,
         alpha=alpha,
         relevant=_or_none(matters),
-        detectable=_detectable(found, later),
+        detectable=_detectable(found, later) if moved else None,
         correlation=_correlation(gains),
-        seeds_needed=None if overlap else _seeds_needed(outcome, found, later, _or_none(matters)),
+        seeds_needed=None
+        if overlap or outcome in ("use", "keep") or not moved
+        else blocks_needed(found, later, _or_none(matters), n_blocks),
         basis=words.blocks(n_blocks),
+        moved=moved,
     )
-    moved = bool((np.nan_to_num(gains[:, 1:] - gains[:, :1]) != 0).any())
-    return replace(verdict, reason=explain(verdict, words, moved=moved))
+    return replace(verdict, reason=explain(verdict, words))
 
 
-def _outcome(ruling: Ruling) -> Outcome:
+def _outcome(ruling: Ruling, moved: bool) -> Outcome:
     if not ruling.judged:
         return "exploratory"
+    if not moved:  # equal runs show that nothing acted, and not that dropout makes no difference
+        return "undecided"
     if ruling.use:
         return "use"
     return "keep" if ruling.keep else "undecided"
@@ -133,16 +139,13 @@ def _comparisons(
     p = np.full(len(rates), np.nan)
     if found.compared:
         p = tail_probability(found.difference / found.error, int(found.compared), float(found.df))
+        p[found.n < MIN_BLOCKS] = np.nan
     adjusted = np.minimum(1.0, p * alpha / level)
     columns = (rates, found.n, found.difference, ruling.low, ruling.high, adjusted, level)
     return tuple(
         Comparison(float(rate), int(n), _or_none(difference), _or_none(low), _or_none(high), _or_none(p), float(spent))
         for rate, n, difference, low, high, p, spent in zip(*columns, strict=True)
     )
-
-
-def _seeds_needed(outcome: Outcome, found: Contrasts, level: float, relevant: float | None) -> int | None:
-    return None if outcome in ("use", "keep") else blocks_needed(found, level, relevant)
 
 
 def _detectable(found: Contrasts, level: float) -> float | None:

@@ -19,7 +19,7 @@ _MOST_BLOCKS = 500
 _MANY_DF = 1e4
 
 
-def blocks_needed(found: Contrasts, level: float, relevant: float | None) -> int | None:
+def blocks_needed(found: Contrasts, level: float, relevant: float | None, n_blocks: int) -> int | None:
     """Blocks, in all, that settle the best-looking rate with probability 0.8.
 
     Settled means that its interval excludes either no gain or a relevant gain, whichever comes first,
@@ -29,9 +29,10 @@ def blocks_needed(found: Contrasts, level: float, relevant: float | None) -> int
         found: The contrasts so far.
         level: Nominal level of the intervals.
         relevant: Gain that matters; None if unknown.
+        n_blocks: Blocks so far; the best-looking rate may have fewer.
 
     Returns:
-        The number of blocks, at least 3; None if 500 are not enough.
+        The number of blocks, at least 3 and more than there are; None if 500 are not enough.
     """
     compared = int(found.compared)
     if not compared:
@@ -40,7 +41,7 @@ def blocks_needed(found: Contrasts, level: float, relevant: float | None) -> int
     best = int(np.argmax(np.where(found.n >= least, found.difference, -np.inf)))
     difference, n = float(found.difference[best]), int(found.n[best])
     margin = max(difference, (relevant or 0.0) - difference)
-    blocks = np.arange(max(n + 1, MIN_BLOCKS), _MOST_BLOCKS + 1)
+    blocks = np.arange(max(n_blocks + 1, MIN_BLOCKS), _MOST_BLOCKS + 1)
     spread = float(found.error[best]) / np.sqrt(1 / n)
     reach = _quantiles(level, compared, degrees_of_freedom(blocks, compared)) + POWER_Z
     enough = reach * spread * np.sqrt(1 / blocks) <= margin

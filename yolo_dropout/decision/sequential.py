@@ -123,7 +123,7 @@ def next_step(
             level=level.copy(),
             relevant=relevant,
             overlap=overlap,
-            words=replace(words, going_on=not last),
+            words=replace(words, then=_then(active, n, plan[-1])),
             last_level=float(levels[-1]),
         )
         stop = verdict.decided or last
@@ -132,6 +132,15 @@ def next_step(
         if stop or n == reached[-1]:
             break
     return _decision(verdict, stop=stop, rates=columns, active=active, plan=plan, look=look)
+
+
+def _then(active: BoolArray, n: int, most: int) -> str:
+    """What follows a look that leaves things open; nothing where the most seeds were run."""
+    if n == most:
+        return ""
+    if active.any():
+        return "More seeds are due, which the study adds by itself."
+    return f"The study stops here, since no rate can be expected to win within {most} seeds."
 
 
 def _without(gains: FloatArray, n: int, active: BoolArray) -> FloatArray:

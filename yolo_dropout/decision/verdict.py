@@ -21,7 +21,7 @@ class Comparison:
             better, whatever the direction of the score.
         low: Simultaneous lower limit of the improvement, at confidence 1 - alpha for all rates at once.
         high: Simultaneous upper limit, at the same confidence; low and high together hold at 1 - 2 alpha.
-        p: Adjusted, one-sided p-value of "this rate beats the control".
+        p: Adjusted, one-sided p-value of "this rate beats the control"; None below 3 blocks.
         level: What the limits were allowed to spend: alpha, or less at one of several looks.
     """
 
@@ -67,6 +67,7 @@ class Verdict:
         seeds_needed: Blocks, in all, that would settle the best-looking rate if its mean and noise stay
             as they are; None if it is settled or nobody can say.
         basis: What the claims rest on, such as `3 seeds` or `5 folds x 3 seeds`.
+        moved: Whether any run's score differs from that of its block's control; otherwise nothing was measured.
     """
 
     outcome: Outcome
@@ -81,11 +82,23 @@ class Verdict:
     correlation: float | None
     seeds_needed: int | None
     basis: str
+    moved: bool = True
 
     @property
     def decided(self) -> bool:
         """Whether there is an answer: use a rate, or keep 0.0."""
         return self.outcome in ("use", "keep")
+
+    @property
+    def shown(self) -> tuple[Comparison, ...]:
+        """The comparisons whose limits may be shown: those that are judged, or all where none is."""
+        return tuple(c for c in self.comparisons if c.judged) or self.comparisons
+
+    @property
+    def best(self) -> Comparison | None:
+        """The best-looking rate above 0.0, of those that may be shown; it may be worse than 0.0."""
+        seen = [c for c in self.shown if c.difference is not None]
+        return max(seen, key=lambda c: c.difference or 0.0, default=None)
 
     def as_dict(self) -> dict[str, Any]:
         """The verdict as plain dicts, lists, numbers and None, ready for JSON."""

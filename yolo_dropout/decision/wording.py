@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from yolo_dropout.decision.contrast import MIN_BLOCKS
@@ -21,14 +20,14 @@ class Words:
         higher_is_better: Whether an improvement raises it.
         folded: Whether blocks are the folds of a cross-validation rather than seeds.
         seeds: Seeds that each fold was trained with; None where nobody said.
-        going_on: Whether the study adds seeds by itself unless this verdict is clear.
+        then: What comes next where the study knows that itself, as a sentence; said in place of advice on seeds.
     """
 
     score_name: str = "score"
     higher_is_better: bool = False
     folded: bool = False
     seeds: int | None = None
-    going_on: bool = False
+    then: str = ""
 
     def blocks(self, n: int) -> str:
         """`n` with its noun: `3 seeds`, or `5 folds x 3 seeds`."""
@@ -41,48 +40,48 @@ class Words:
         return "fold" if self.folded else "seed"
 
     def change(self, difference: float) -> str:
-        """How the score moved, for an improvement of `difference`: "lowered val/loss by 0.2"."""
+        """How the score moved, for an improvement of `difference`: "lowered the val/loss by 0.2"."""
         if difference == 0:
-            return f"left {self.score_name} as it was"
+            return f"left the {self.score_name} as it was"
         verb = "raised" if (difference > 0) == self.higher_is_better else "lowered"
-        return f"{verb} {self.score_name} by {abs(difference):.3g}"
+        return f"{verb} the {self.score_name} by {abs(difference):.3g}"
 
 
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def explain(verdict: Verdict, words: Words, *, moved: bool = True) -> str:
+def explain(verdict: Verdict, words: Words) -> str:
     """At most four sentences for a practitioner.
 
     Args:
         verdict: The verdict; its own reason is not read.
         words: How to speak of the scores.
-        moved: Whether any run's score differs from the control's.
 
     Returns:
         The reason.
     """
     sentences = {"use": _use, "keep": _keep, "undecided": _undecided, "exploratory": _exploratory}
-    if verdict.outcome == "undecided" and not moved:
+    if verdict.outcome == "undecided" and not verdict.moved:
         return " ".join(_nothing_measured(verdict, words))
     return " ".join(sentences[verdict.outcome](verdict, words))
 
 
 def _use(verdict: Verdict, words: Words) -> list[str]:
     chosen = next(c for c in verdict.comparisons if c.rate == verdict.rate)
-    best, leader = _best([c for c in verdict.comparisons if c.better]), _best(verdict.comparisons)
+    winners, leader = [c for c in verdict.comparisons if c.better], verdict.best
+    best = max(winners, key=lambda c: c.difference or 0.0)
     sentences = [
         f"Use dropout={chosen.rate:g}: it {words.change(chosen.difference or 0.0)} on average over "
-        f"{words.blocks(chosen.n)}, and by at least {chosen.low:.3g} with {_sure(verdict)} confidence, "
-        f"corrected for {_compared(verdict, words)}."
+        f"{words.blocks(chosen.n)}, and by at least {chosen.low:.3g} with {_sure(verdict)} confidence"
+        f"{_corrected(verdict, words)}."
     ]
     small = (chosen.difference or 0.0) < (verdict.relevant or 0.0)
     if small:
         sentences.append(f"On average that is less than {verdict.relevant:.3g}, the size that matters here.")
     if leader is not None and not leader.better:
         sentences.append(f"Rate {leader.rate:g} looks better still, but is not shown to beat 0.0.")
-    elif best is not None and best.rate != chosen.rate:
+    elif best.rate != chosen.rate:
         sentences.append(
             f"Rate {best.rate:g} {words.change(best.difference or 0.0)}, but that is within one standard "
             f"error, so the lower rate is enough."
@@ -103,7 +102,7 @@ def _keep(verdict: Verdict, words: Words) -> list[str]:
         )
     found = f"Gains below about {verdict.detectable:.3g} are too small for {words.blocks(verdict.n_seeds)} to find"
     return [
-        f"{first}, with {_sure(verdict)} confidence, corrected for {_compared(verdict, words)}.",
+        f"{first}, with {_sure(verdict)} confidence{_corrected(verdict, words)}.",
         *_leader(verdict, words),
         f"{found} reliably.",
         _OTHER_IMAGES if words.folded else "Four times as many would halve that.",
@@ -129,11 +128,13 @@ def _nothing_measured(verdict: Verdict, words: Words) -> list[str]:
     same = f"all runs of a {words.noun} have the same {words.score_name}, so nothing was measured"
     return [
         f"{_UNDECIDED} over {words.blocks(verdict.n_seeds)} {same}.",
-        "Choose a score that moves, or train longer.",
+        "Either dropout did not act, or this score cannot tell: choose one that moves, or train longer.",
     ]
 
 
 def _exploratory(verdict: Verdict, words: Words) -> list[str]:
+    if not verdict.n_seeds:
+        return [f"Exploratory: no {words.noun} has a finished run of 0.0 beside another, so nothing can be compared."]
     return [
         f"Exploratory: {words.blocks(verdict.n_seeds)} cannot tell the effect of a rate from the noise "
         f"between {words.noun}s, so keep 0.0 for now.",
@@ -144,12 +145,12 @@ def _exploratory(verdict: Verdict, words: Words) -> list[str]:
 
 
 def _more(verdict: Verdict, words: Words) -> str:
-    if words.going_on:
-        return "More seeds are due, which the study adds by itself."
+    if words.then:
+        return words.then
     if words.folded:
         return _OTHER_IMAGES
     if verdict.seeds_needed is None:
-        return "The best-looking rate is too close to call: no practical number of runs would settle it."
+        return "No practical number of seeds would settle it: the gain is too small for the noise."
     return (
         f"About {words.blocks(verdict.seeds_needed)} in all would settle it, if its mean and noise stay as they are; "
         "plan them as a new study, since adding seeds after a look makes false finds two to three times as likely."
@@ -158,7 +159,7 @@ def _more(verdict: Verdict, words: Words) -> str:
 
 def _leader(verdict: Verdict, words: Words) -> list[str]:
     """The best-looking rate with its interval."""
-    best = _best(verdict.comparisons)
+    best = verdict.best
     if best is None or best.difference is None:
         return []
     standing = "looks best" if best.difference > 0 else "came closest"
@@ -175,16 +176,12 @@ def _harm(verdict: Verdict) -> list[str]:
     return [f"{_rates(harmful)} did harm."] if harmful else []
 
 
-def _best(comparisons: Sequence[Comparison]) -> Comparison | None:
-    """The best-looking rate, among those with enough runs to be judged if there are any."""
-    seen = [c for c in comparisons if c.judged] or [c for c in comparisons if c.difference is not None]
-    return max(seen, key=lambda c: c.difference or 0.0) if seen else None
-
-
-def _compared(verdict: Verdict, words: Words) -> str:
+def _corrected(verdict: Verdict, words: Words) -> str:
+    """What the limits are corrected for, as the end of a sentence."""
     count = sum(c.low is not None for c in verdict.comparisons)
-    rates = "one rate" if count == 1 else f"all {count} rates"
-    return f"{rates} and for overlapping folds" if words.folded else rates
+    rates = f"all {count} rates" if count == len(verdict.comparisons) else f"the {count} rates that could be compared"
+    causes = [*([rates] if count > 1 else []), *(["overlapping folds"] if words.folded else [])]
+    return f", corrected for {' and for '.join(causes)}" if causes else ""
 
 
 def _rates(comparisons: list[Comparison]) -> str:

@@ -11,13 +11,11 @@ import traceback
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-
 from yolo_dropout.errors import InputError, StudyFolderError
 from yolo_dropout.executors import GPU_BYTES, Job, OnEpoch, Outcome, Trainer
 from yolo_dropout.files import flush_to_disk
 from yolo_dropout.records import RunRecord, write_record
-from yolo_dropout.results import VAL_LOSS, Results, read_results
+from yolo_dropout.results import Results, read_results
 
 # How CUDA and its libraries say that memory has run out; Ultralytics goes by the same words.
 _OUT_OF_MEMORY = (
@@ -50,7 +48,7 @@ def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
     try:
         outcome, error = trainer.train(job, count_epoch), None
         results = _whole_results(job, epochs)
-        n_epochs, notes = len(results.epochs), [_diverged(results)]
+        n_epochs, notes = len(results.epochs), [results.diverged]
     except BaseException as raised:  # including SystemExit: the run has failed all the same
         with contextlib.suppress(OSError):  # the log may be on the disk that is full
             traceback.print_exc()
@@ -90,11 +88,6 @@ def _whole_results(job: Job, epochs: set[int]) -> Results:
     if lost:
         raise InputError(f"{job.folder.results}: lacks epochs that were trained, {min(lost)} first; it was changed")
     return results
-
-
-def _diverged(results: Results) -> str | None:
-    bad = ~np.isfinite(results.curve(VAL_LOSS))
-    return f"validation loss not finite from epoch {results.epochs[bad][0]} on" if bad.any() else None
 
 
 def one_line(error: BaseException) -> str:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 MANY_SEEDS = 40
 ASIDE = 0.14
-BARS = "all rates at once: clear of the dashed line means a real difference."
-TOO_FEW = "too few to claim anything."
 PAIRED = "a diamond is 0.0's mean plus the rate's mean difference to it."
 
 
@@ -162,7 +160,7 @@ def _intervals(values: pd.DataFrame, verdict: Verdict | None, sign: float) -> li
     control, places = means[0.0], {rate: place for place, rate in enumerate(means)}
     return [
         (places[c.rate], control + sign * c.low, control + sign * c.high, palette[c.rate])
-        for c in verdict.comparisons
+        for c in verdict.shown
         if c.rate in places and c.low is not None and c.high is not None and np.isfinite([c.low, c.high]).all()
     ]
 
@@ -172,11 +170,20 @@ def _reading(values: pd.DataFrame, intervals: bool, verdict: Verdict | None) -> 
     block = "seed and fold" if series.folds_of(values) is not None else "seed"
     text = f"Diamonds: means; dots joined by a line: one {block}; dashed: no dropout."
     if intervals and verdict is not None:
-        limits = f"lower and upper {100 * (1 - verdict.alpha):g} % limits of the difference to rate 0.0"
-        text += f" Bars: {limits}, paired by {block}, {BARS if verdict.outcome != 'exploratory' else TOO_FEW}"
+        text += f" Bars: {bars_words(verdict, block)}"
     elif len(values) < 2:
         text += " One seed has no interval."
-    return text + (f" {missing} of {values.size} runs were not made or have no score: {PAIRED}" if missing else "")
+    paired = f": {PAIRED}" if 0.0 in values and np.isfinite(values[0.0]).any() else "."
+    return text + (f" {missing} of {values.size} runs were not made or have no score{paired}" if missing else "")
+
+
+def bars_words(verdict: Verdict, block: str) -> str:
+    """What the bars of `rate_response` are, and what may be read from them."""
+    limits = f"lower and upper {100 * (1 - verdict.alpha):g} % limits of the difference to rate 0.0"
+    if verdict.outcome == "exploratory":
+        return f"{limits}, paired by {block}, too few to claim anything."
+    none = "" if verdict.shown == verdict.comparisons else " A rate with fewer than three pairs has none."
+    return f"{limits}, paired by {block}, all rates at once: clear of the dashed line means a real difference.{none}"
 
 
 def _gap_title(values: pd.DataFrame) -> str:

@@ -86,10 +86,15 @@ def frame(runs: pd.DataFrame, *, lower: bool) -> tuple[float, float]:
 
     The steep first epochs and a diverged run may leave the frame, the best values may not.
     """
-    settled = runs.loc[runs.index >= runs.index.max() * SETTLED].to_numpy(dtype=float)
+    settled = runs.loc[runs.index >= runs.index.max() * SETTLED]
+    settled = settled if settled.notna().any(axis=None) else runs
     values = runs.to_numpy(dtype=float)
-    worst = np.nanquantile(settled if np.isfinite(settled).any() else values, 0.98 if lower else 0.02)
+    worst = np.nanquantile(settled.to_numpy(dtype=float), 0.98 if lower else 0.02)
     best = np.nanmin(values) if lower else np.nanmax(values)
+    # Of few runs, one is more than two in a hundred: the rates' medians tell how far runs usually get.
+    medians = settled.T.groupby(level=0).median().to_numpy(dtype=float)
+    usual = best + 2 * ((np.nanmax(medians) if lower else np.nanmin(medians)) - best)
+    worst = min(worst, usual) if lower else max(worst, usual)
     far = best + 1.15 * (worst - best)
     pad = max(0.06 * abs(far - best), SAME * abs(best)) or 0.05
     return float(min(best, far) - pad), float(max(best, far) + pad)

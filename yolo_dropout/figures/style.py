@@ -39,12 +39,14 @@ def number(value: float, among: Iterable[float] = ()) -> str:
 
     Args:
         value: What to write.
-        among: The values it is compared with; alone, a value gets three significant digits.
+        among: The values it is compared with, one of which may be far off; alone, a value gets three significant
+            digits.
     """
     finite = [x for x in among if isfinite(x)]
     span = max(finite) - min(finite) if len(finite) > 1 else abs(value)
     decimals = 2 - floor(log10(span)) if span > 0 else 3
-    return f"{value:.{min(max(decimals, 0), 6)}f}"
+    least = 2 - floor(log10(max(abs(value), 1.0)))
+    return f"{value:.{min(max(decimals, least, 0), 6)}f}"
 
 
 def colours(rates: Sequence[float], *, dark: bool = False) -> dict[float, str]:

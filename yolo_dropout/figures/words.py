@@ -79,6 +79,6 @@ def response_title(verdict: Verdict | None, score_name: str) -> str:
         return f"{words}: {score_name} better by {number(gain, among)}"
     reasons = {
         "keep": ": no rate brings a gain that matters",
-        "undecided": ": no rate clearly beats 0.0, but one still may",
+        "undecided": ": no rate clearly beats 0.0, but one still may" if verdict.moved else ": nothing was measured",
     }
     return words + reasons.get(verdict.outcome, "")

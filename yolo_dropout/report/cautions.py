@@ -18,10 +18,15 @@ STILL_FALLING = 0.97
 
 def warnings_of(data: ReportData) -> tuple[str, ...]:
     """All warnings for this study, the gravest first, without repetition."""
-    sources = (_unknown, _inert, _missing, _versions, _seeds, _small, _short)
-    own = [line for source in sources for line in source(data)]
+    sources = (_missing, _versions, _seeds, _small, _short)
+    own = [*grave_warnings(data), *(line for source in sources for line in source(data))]
     told = [*data.prepared.get("notes", ()), *([data.branch_note] if data.branch_note else []), *data.notes]
     return tuple(dict.fromkeys(own + told))
+
+
+def grave_warnings(data: ReportData) -> tuple[str, ...]:
+    """Those by which the runs may not be what they are taken for."""
+    return (*_unknown(data), *_inert(data))
 
 
 def _unknown(data: ReportData) -> Iterator[str]:
@@ -59,7 +64,8 @@ def _equal(runs: pd.DataFrame, control: pd.DataFrame, *, alone: bool) -> bool:
 def _missing(data: ReportData) -> Iterator[str]:
     if data.failed:
         runs = max(data.planned, len(data.records))
-        yield f"{len(data.failed)} of {runs} runs failed; the verdict rests on the others."
+        rests = "; the verdict rests on the others" if data.verdict and data.verdict.n_seeds else ""
+        yield f"{len(data.failed)} of {runs} runs failed{rests}."
     if data.planned > len(data.records):
         left = data.planned - len(data.records)
         yield f"{left} of {data.planned} runs have not ended yet; numbers may still change."
@@ -106,8 +112,15 @@ def _short(data: ReportData) -> Iterator[str]:
     runs = by_run(data.curves, VAL_LOSS)
     if runs.empty or "epoch" not in data.summary or runs.index.max() < 2:
         return
-    last = float(runs.index.max())
-    falling = data.summary.loc[data.summary["epoch"] >= STILL_FALLING * last, "rate"].astype(float).tolist()
+    lasts = pd.Series({run: curve.last_valid_index() for run, curve in runs.items()})
+    if lasts.min() < lasts.max():
+        yield (
+            f"Runs have {lasts.min()} to {lasts.max()} epochs with a finite validation loss: "
+            "a shorter one had fewer chances at a low one."
+        )
+    ends = lasts.groupby(level=0).mean().to_dict()
+    lowest = dict(zip(data.summary["rate"].astype(float), data.summary["epoch"].astype(float), strict=True))
+    falling = [rate for rate, epoch in lowest.items() if rate in ends and epoch >= STILL_FALLING * ends[rate]]
     if falling:
         rates = ", ".join(rate_text(rate) for rate in falling)
         where = f"{'rate' if len(falling) == 1 else 'rates'} {rates}"

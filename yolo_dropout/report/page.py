@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from yolo_dropout.agreement import agreement
 from yolo_dropout.figures import study_figures, to_svg
+from yolo_dropout.figures.rates import bars_words
 from yolo_dropout.figures.series import block_words
 from yolo_dropout.figures.style import colours, number, rate_text
 from yolo_dropout.figures.words import capital, metric_name, score_words, verdict_words
@@ -57,6 +58,8 @@ def render_report(
             warnings=warnings_of(data),
             agreement=agreement(*data.all_scores),
             headline=verdict_words(data.verdict),
+            bars=bars_words(data.verdict, data.block) if data.verdict else "",
+            incomplete=bool(data.scores.isna().any(axis=None)),
             rows=_rate_rows(data),
             score_rows=list(zip(block_words(data.scores), data.scores.to_numpy().tolist(), strict=True)),
             score_name=score_words(data.score),
@@ -75,6 +78,8 @@ def _environment() -> Environment:
     environment.filters |= {
         "rate": rate_text,
         "short": _short,
+        "whole": lambda value: f"{value:.0f}" if _is_number(value) else ABSENT,
+        "p": _p,
         "raw": _raw,
         "duration": _duration,
         "block": _block,
@@ -138,6 +143,13 @@ def _short(value: Any, among: Iterable[Any] = ()) -> str:
     if not _is_number(value):
         return ABSENT
     return number(float(value), [float(x) for x in among if _is_number(x)])
+
+
+def _p(value: Any) -> str:
+    """A p-value as papers print it."""
+    if not _is_number(value):
+        return ABSENT
+    return "<0.001" if value < 0.0005 else f"{value:.3f}"
 
 
 def _raw(value: Any) -> str:

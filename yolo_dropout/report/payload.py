@@ -86,7 +86,7 @@ def _scores(data: ReportData) -> Iterator[dict[str, Any]]:
 def _score(score: ScoreVerdict, table: pd.DataFrame) -> dict[str, Any]:
     sign = 1.0 if score.higher_is_better else -1.0
     means = series.paired_means(table)
-    limits = _limits(means[0.0], sign, score.verdict.comparisons if score.verdict else ())
+    limits = _limits(means[0.0], sign, score.verdict.shown if score.verdict else ())
     return {
         "key": score.key,
         "name": score.name,

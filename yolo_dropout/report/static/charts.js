@@ -10,8 +10,8 @@ const finite = (value) => value !== null && value !== undefined;
 
 function format(values) {
   const known = values.filter(finite), span = known.length > 1 ? d3.max(known) - d3.min(known) : Math.abs(known[0] ?? 1);
-  const decimals = span > 0 ? Math.min(6, Math.max(0, 2 - Math.floor(Math.log10(span)))) : 3;
-  return (value) => (finite(value) ? value.toFixed(decimals) : "–");
+  const decimals = span > 0 ? 2 - Math.floor(Math.log10(span)) : 3, least = (value) => 2 - Math.floor(Math.log10(Math.max(Math.abs(value), 1)));
+  return (value) => (finite(value) ? value.toFixed(Math.min(6, Math.max(decimals, least(value), 0))) : "–");
 }
 
 const look = (width, height, label) => ({
@@ -56,7 +56,7 @@ function endLabels(metric, rates, height) {
   const [low, high] = metric.frame, ends = rates.map((rate) => {
     const k = metric.means[rate].findLastIndex(finite);
     return k < 0 ? null : { rate, e: metric.epochs[k], v: Math.min(high, Math.max(low, metric.means[rate][k])) };
-  }).filter((end) => end && end.e >= 0.85 * metric.epochs.at(-1));
+  }).filter((end) => end);
   const places = spread(ends.map((end) => end.v), ((high - low) * 15) / height, [low, high]);
   ends.forEach((end, i) => { end.place = places[i]; });
   const last = metric.epochs.at(-1);
@@ -82,13 +82,13 @@ function responseChart(score, width, height) {
     marks: [
       Plot.ruleX(chosen, { x: (d) => data.rates[d], stroke: colour(chosen[0]), strokeWidth: step * 0.85, strokeOpacity: 0.1 }),
       Plot.text(chosen, { x: (d) => data.rates[d], text: () => "chosen", frameAnchor: "top", dy: 4, fill: "var(--ink)", fontWeight: 700 }),
-      ...axes(frame, 7), Plot.axisX({ label: "dropout rate", labelOffset: 38, tickSize: 0, tickFormat: (d) => (Number(d) === 0 ? (step > 90 ? "0.0 (control)" : "0.0") : d) }),
+      ...axes(frame, 7), Plot.axisX({ label: "dropout rate", labelOffset: 38, tickSize: 0, tickRotate: step < 45 ? -45 : 0, tickFormat: (d) => (Number(d) === 0 ? (step > 90 ? "0.0 (control)" : "0.0") : d) }),
       ...(control ? [Plot.ruleY([control.v], { stroke: "var(--ink)", strokeDasharray: "5 4" })] : []),
       Plot.line(dots, { x: name, y: "v", z: "block", stroke: "var(--muted)", strokeOpacity: many ? 0.12 : 0.4, strokeWidth: 0.9 }),
       Plot.dot(dots, { x: name, y: "v", r: 3, fill: (d) => colour(d.rate), fillOpacity: many ? 0.3 : 0.7 }),
       ...bars.map((bar) => Plot.link([bar], { x1: name, x2: name, y1: "low", y2: "high", dx: aside, stroke: colour(bar.rate), strokeWidth: 1.6, marker: "tick" })),
       Plot.dot(means, { x: name, y: "v", dx: aside, r: 6, symbol: "diamond", fill: (d) => colour(d.rate), stroke: "var(--paper)" }),
-      Plot.text(means, { x: name, y: "v", dx: aside + 9, text: (d) => text(d.v), textAnchor: "start", fill: "var(--ink)", stroke: "var(--paper)", strokeWidth: 4 }),
+      Plot.text(step < 45 ? [] : means, { x: name, y: "v", dx: aside + 9, text: (d) => text(d.v), textAnchor: "start", fill: "var(--ink)", stroke: "var(--paper)", strokeWidth: 4 }),
       Plot.tip(dots, Plot.pointer({ x: name, y: "v", fill: "var(--paper)", stroke: "var(--muted)", title: (d) => `rate ${name(d)}, seed ${d.block}\n${text(d.v)}` })),
     ] });
 }

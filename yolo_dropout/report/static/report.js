@@ -78,7 +78,8 @@ function showMetric() {
   $("metric-note").textContent = metric.lower ? "lower is better" : "higher is better";
   const lines = d3.range(count).filter((i) => count <= 30 || i % Math.ceil(count / 30) === 0 || i === count - 1);
   fill($("means"), `Mean ${metric.name} over runs, by epoch and rate`, ["epoch", ...data.rates], lines.map((i) => [metric.epochs[i], metric.means.map((line) => line[i] ?? null), text]));
-  read(Math.min(state.epoch ?? count - 1, count - 1));
+  const ended = Math.max(...metric.means.map((line) => line.findLastIndex(finite)));  // runs may stop early, each at its own epoch
+  read(Math.min(state.epoch ?? Math.max(ended, 0), count - 1));
 }
 
 function showScore() {
