@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import multiprocessing
 import re
+from pathlib import Path
 
 import pytest
 
@@ -44,7 +46,7 @@ def test_a_study_file_is_a_config(folder):
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"rates": (0, 0.1, 0.4)}, {"seeds": 9}, {"score": "val/loss@last"}, {"alpha": 0.1}],
+    [{}, {"rates": [0, 0.1, 0.4]}, {"seeds": 9}, {"score": "val/loss@last"}, {"alpha": 0.1}],
 )
 def test_more_rates_or_seeds_or_another_score_go_on_with_the_study(folder, changes):
     check_same_study(folder, spec(**changes))
@@ -206,3 +208,18 @@ def test_an_out_that_cannot_be_made_is_told(tmp_path):
         hold(StudyFolder(tmp_path / "file")).__enter__()
     with pytest.raises(StudyFolderError, match=r"cannot be written \(.+\); choose another"):
         hold(StudyFolder(tmp_path / "file" / "study")).__enter__()
+
+
+def test_arguments_that_are_tuples_are_those_of_the_same_study(tmp_path):
+    folder, asked = StudyFolder(tmp_path), spec(train={"epochs": 5, "classes": (0, 1), "imgsz": (64, 64)})
+    write_study_file(folder, asked, {})
+    check_same_study(folder, asked)
+
+
+def test_a_full_disk_does_not_keep_from_holding_a_folder(folder, monkeypatch):
+    def full(self, *args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with hold(folder):
+        pass

@@ -145,6 +145,12 @@ def test_a_seed_that_is_not_complete_is_not_looked_at():
     assert verdict_of(SPEC, frame(half)).n_seeds == 4
 
 
+def test_without_a_complete_seed_nothing_is_decided():
+    clear = [[3.0, 1.0, math.nan], [3.1, 1.1, math.nan], [2.9, 0.9, math.nan]]
+    assert verdict_of(SPEC, frame(clear)).outcome == "use"
+    assert verdict_of(SPEC, frame(clear), whole=0).outcome == "exploratory"
+
+
 def test_seeds_are_whole_up_to_the_first_that_has_a_run_to_come():
     due = plan(SPEC)[:9]
     assert whole_seeds(due, due) == 3

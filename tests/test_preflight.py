@@ -14,6 +14,7 @@ import torch
 from tiny_data import make_data
 
 from yolo_dropout.cli import main, parsed, run
+from yolo_dropout.commands.dry_run import dry_run
 from yolo_dropout.commands.sweep import sweep
 from yolo_dropout.errors import SpecError, StudyFolderError
 from yolo_dropout.executors import Trainer, rehearsal
@@ -232,3 +233,11 @@ def test_a_real_dry_run_needs_no_training(tmp_path, capfd):
     assert "rough, from single steps" in out
     assert "memory: about " in out
     assert not (tmp_path / "s").exists()
+
+
+def test_a_dry_run_for_a_cluster_says_whose_times_it_tells(tmp_path, capsys):
+    spec = StudySpec("m", "d", rates=(0, 0.1), seeds=2, train={"epochs": 10})
+    dry_run(spec, tmp_path / "s", None, None, Trainer(fakes.prepare, fakes.train, rehearse), here=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert "on a cluster: times are this machine's, and more runs at a time take less" in lines
+    assert not any(line.startswith("memory") for line in lines)

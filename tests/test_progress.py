@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 from rich.console import Console
 
@@ -41,6 +42,16 @@ def test_without_a_terminal_there_is_one_line_per_finished_run():
         "[2/3] rate 0 seed 0: finished in 12 s, lowest val loss 3",
         "[3/3] rate 0.1 seed 0: failed, boom ?[31m[red]",
     ]
+
+
+def test_an_epoch_without_a_loss_leaves_the_lowest_as_it_was():
+    plain = console(terminal=False)
+    with view(plain, 4) as shown:
+        shown.plan([FIRST], [])
+        for epoch, loss in enumerate((2.0, 1.0, math.nan, 3.0), start=1):
+            shown.show(EpochDone(FIRST, {"epoch": epoch, "val/loss": loss}))
+        shown.show(Ended(FIRST, RunRecord(0.0, 0, "finished", seconds=1.0)))
+    assert plain.file.getvalue().endswith("lowest val loss 1\n")
 
 
 def test_on_a_terminal_every_running_training_has_a_row():

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import fakes
 import pytest
@@ -210,6 +211,41 @@ def test_a_cluster_without_a_node_that_is_large_enough_is_told(cluster, tmp_path
     executor = RayExecutor(cpus_per_run=64, resources={"big_disk": 1}, patience_s=1)
     with pytest.raises(ClusterError, match=r"^cluster: a run needs a node with 64 CPU, 1 big_disk, and there is none"):
         list(executor.run(jobs(tmp_path), fakes.FAKE))
+
+
+def test_a_node_that_is_lost_late_is_waited_for_as_long_as_one_that_never_was(monkeypatch):
+    nodes, now = [{"Alive": True, "Resources": {"CPU": 2}}], [0.0]
+    slot = SimpleNamespace(versions=SimpleNamespace(remote=object))
+    told = {"nodes": lambda: nodes, "remote": lambda **_: lambda _: SimpleNamespace(remote=lambda *_: slot)}
+    told |= dict.fromkeys(("available_resources", "cluster_resources"), lambda: {"CPU": 2})
+    monkeypatch.setattr("yolo_dropout.executors.ray.hiring.ray", SimpleNamespace(**told))
+    monkeypatch.setattr("yolo_dropout.executors.ray.hiring.time", SimpleNamespace(monotonic=lambda: now[0]))
+    hiring = Hiring(RayExecutor(slots=1, patience_s=60))
+    hiring.ask(0)
+    hiring.arriving.clear()  # it has come
+    now[0] = 3600.0
+    nodes[0]["Alive"] = False
+    for seconds in (0, 59):
+        now[0] += seconds
+        hiring.ask(0)
+    now[0] += 2
+    with pytest.raises(ClusterError, match="there is none"):
+        hiring.ask(0)
+
+
+def test_a_node_that_cannot_say_what_it_has_is_told(cluster):
+    import ray
+
+    @ray.remote(num_cpus=0)
+    def versions():
+        raise ModuleNotFoundError("No module named 'torch'")
+
+    hiring = Hiring(RayExecutor())
+    with pytest.raises(ClusterError, match=r"^cluster: slots cannot start on its nodes: .*No module named 'torch'"):
+        for _ in range(5):
+            ref = versions.remote()
+            hiring.arriving[ref] = "slot"
+            assert hiring.welcome(ref) is None
 
 
 def test_a_run_that_broke_off_cannot_go_on_and_says_so(cluster, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +27,15 @@ def test_the_control_is_added_and_rates_are_sorted():
 
 def test_a_count_of_seeds_means_the_first_ones():
     assert spec(seeds=4).seeds == (0, 1, 2, 3)
+
+
+def test_seeds_may_be_numpy_s():
+    assert spec(seeds=np.arange(3)) == spec(seeds=3)
+    assert all(type(seed) is int for seed in spec(seeds=np.arange(3)).seeds)
+
+
+def test_a_name_that_is_too_long_for_a_file_is_a_name_like_any_other():
+    assert spec(model="m" * 300).model == "m" * 300
 
 
 def test_an_existing_path_becomes_absolute(tmp_path, monkeypatch):

@@ -125,7 +125,7 @@ def score_verdict(
 def agreement(primary: ScoreVerdict, *others: ScoreVerdict) -> str:
     """Whether the others say what the primary score says, in at most four sentences; empty without others."""
     judged = [other for other in others if other.verdict and other.key != GAP]
-    if primary.verdict is None or not judged:
+    if primary.verdict is None or not primary.verdict.n_seeds or not judged:
         return ""
     turned = [other for other in judged if other.higher_is_better != primary.higher_is_better]
     if primary.verdict.outcome == "exploratory":

@@ -51,10 +51,10 @@ def check_train_arguments(train: object) -> dict[str, Any]:
     """Check the names of training arguments; Ultralytics checks their values.
 
     Returns:
-        The arguments, sorted by name.
+        The arguments, sorted by name, as YAML gives them back.
 
     Raises:
-        SpecError: A name is unknown, or belongs to the study.
+        SpecError: A name is unknown, or belongs to the study, or a value is none that YAML can hold.
     """
     if not isinstance(train, Mapping):
         raise SpecError(f"train: must map arguments of YOLO.train to values, got {train!r}")
@@ -65,7 +65,19 @@ def check_train_arguments(train: object) -> dict[str, Any]:
             raise SpecError(f"{name}: is no argument of YOLO.train, got {name}={value}{_nearest(str(name))}")
     if train.get("val", True) is not True:
         raise SpecError(f"val: must stay on, got val={train['val']}; a study compares validation losses by epoch")
-    return {name: train[name] for name in sorted(train)}
+    return {name: _plain(name, train[name]) for name in sorted(train)}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A value as `study.yaml` holds it: lists for tuples, Python's numbers for numpy's, texts for paths."""
+    value = value.tolist() if hasattr(value, "tolist") else str(value) if isinstance(value, Path) else value
+    if isinstance(value, (list, tuple)):
+        return [_plain(name, item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(name, item) for key, item in value.items()}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise SpecError(f"{name}: must be numbers or text, got {value!r}; write it as on the command line")
 
 
 def _nearest(name: str) -> str:

@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ def path_or_name(name: str, value: object) -> str:
         return text
     try:
         path = Path(text).expanduser()
-    except RuntimeError:  # `~name` of nobody
+        return str(path.resolve()) if path.exists() else text
+    except (RuntimeError, OSError):  # `~name` of nobody, or a name that is too long
         return text
-    return str(path.resolve()) if path.exists() else text
 
 
 def checked_rates(values: object) -> tuple[float, ...]:
@@ -73,14 +74,14 @@ def checked_seeds(values: object) -> tuple[int, ...]:
         raise SpecError(f"seeds: must be a count or a list of whole numbers, got {values!r}")
     seeds = list(values)
     for seed in seeds:
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
             raise SpecError(f"seeds: each must be a whole number of at least 0, got {seed!r}")
     if not seeds:
         raise SpecError("seeds: at least one is needed, got none; for instance --seeds 3")
     repeated = next((seed for seed in seeds if seeds.count(seed) > 1), None)
     if repeated is not None:
         raise SpecError(f"seeds: each must be given once, got {repeated} repeatedly")
-    return tuple(sorted(seeds))
+    return tuple(sorted(int(seed) for seed in seeds))
 
 
 def checked_alpha(value: object) -> float:

@@ -56,8 +56,9 @@ def read_config(path: Path) -> dict[str, Any]:
     fields = {name: value for name, value in values.items() if name not in _FACTS}
     for name in ("model", "data"):
         beside = path.parent / str(fields.get(name, ""))
-        if name in fields and beside.exists():
-            fields[name] = str(beside.resolve())
+        with contextlib.suppress(OSError):  # a name that is too long
+            if name in fields and beside.exists():
+                fields[name] = str(beside.resolve())
     return fields
 
 
@@ -120,7 +121,8 @@ def hold(folder: StudyFolder) -> Iterator[None]:
         raise StudyFolderError(f"--out: {folder.path} cannot be written ({reason}); choose another") from error
     try:
         since = datetime.now().astimezone().isoformat(timespec="seconds")
-        _holder_file(folder).write_text(f"host {socket.gethostname()}, process {os.getpid()}, since {since}")
+        with contextlib.suppress(OSError):  # the disk may be full: that is told when it has been looked at
+            _holder_file(folder).write_text(f"host {socket.gethostname()}, process {os.getpid()}, since {since}")
         clear_leftovers(folder)
         yield
     finally:

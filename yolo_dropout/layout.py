@@ -34,7 +34,7 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """The paths of one study. Everything outside `runs` and `spec` is derived and can be rebuilt."""
+    """The paths of one study. Everything outside `runs`, `folds` and `spec` is derived and can be rebuilt."""
 
     path: Path
 

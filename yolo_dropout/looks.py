@@ -49,13 +49,13 @@ def verdict_of(spec: StudySpec, scores: pd.DataFrame, whole: int | None = None) 
     Args:
         spec: What was asked.
         scores: One row per seed of the spec, or per seed and fold, one column per rate; nan where there is none.
-        whole: How many seeds are complete: while seeds are added, only these are looked at. None takes all.
+        whole: How many seeds are complete: while seeds are added, only these can decide. None takes all.
 
     Raises:
         ScoresError: No seed has both the control and another rate.
     """
-    if spec.until_decided and whole:
-        scores = scores.iloc[:whole]
+    if spec.until_decided and whole is not None:
+        scores = scores.iloc[: whole or _looks(spec)[0] - 1]  # without any, too few to decide
     begun = int(scores.notna().any(axis=1).to_numpy().nonzero()[0].max(initial=-1)) + 1
     if spec.until_decided and begun >= _looks(spec)[0]:
         return _step(spec, scores, begun).verdict

@@ -77,7 +77,9 @@ class LineView:
     def show(self, event: Event) -> None:
         """Print a line when a run has ended."""
         if isinstance(event, EpochDone):
-            self._lowest[event.run] = min(val_loss(event.values), self._lowest.get(event.run, math.inf))
+            loss = val_loss(event.values)
+            if math.isfinite(loss):
+                self._lowest[event.run] = min(loss, self._lowest.get(event.run, math.inf))
         elif isinstance(event, Ended):
             self._ended += 1
             lowest = self._lowest.get(event.run, math.nan)

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors import Trainer
 from yolo_dropout.executors.local import LocalExecutor
-from yolo_dropout.executors.slots import Gpu
+from yolo_dropout.executors.slots import CoreSlots, Gpu
 from yolo_dropout.exit_codes import FINISHED
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.plan import plan
@@ -31,8 +31,18 @@ from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import prepare
 
 
-def dry_run(spec: StudySpec, out: Path, jobs: int | None, per_gpu: int | None, trainer: Trainer) -> int:
+def dry_run(
+    spec: StudySpec, out: Path, jobs: int | None, per_gpu: int | None, trainer: Trainer, *, here: bool = True
+) -> int:
     """Check all that a sweep checks before its first run, and print the plan with what it will take.
+
+    Args:
+        spec: What would be done.
+        out: The study's folder.
+        jobs: How many runs at a time; None for as many as fit.
+        per_gpu: How many share a GPU; None for as many as fit.
+        trainer: What would train.
+        here: Whether on this machine; how many fit into a cluster only the cluster knows.
 
     Returns:
         0.
@@ -50,7 +60,7 @@ def dry_run(spec: StudySpec, out: Path, jobs: int | None, per_gpu: int | None, t
     check_same_data(folder, spec, prepared)
     needs = Needs.of(spec, prepared)
     gpus = [Gpu(**values) for values in prepared.pop("gpus", ())]
-    places, little_memory = fitting_slots(jobs, per_gpu, needs, gpus)
+    places, little_memory = fitting_slots(jobs, per_gpu, needs, gpus) if here else (CoreSlots(jobs or 1), None)
     slots = places.now
     check_disk(folder, spec, needs, slots)
     run_s, runs = seconds_of_a_run(spec, prepared, records, per_image), len(missing_runs(folder, spec))
@@ -58,7 +68,12 @@ def dry_run(spec: StudySpec, out: Path, jobs: int | None, per_gpu: int | None, t
         *_plan(spec, records),
         _time(run_s, runs, slots, measured=per_image is None),
         f"disk: about {size(needs.disk_bytes(runs, slots))}, {size(free_disk(folder))} are free at {folder.path}",
-        *([f"memory: about {size(needs.memory_bytes)} a run, {slots} at a time"] if needs.memory_bytes else []),
+        *(
+            [f"memory: about {size(needs.memory_bytes)} a run, {slots} at a time"]
+            if needs.memory_bytes and here
+            else []
+        ),
+        *([] if here else ["on a cluster: times are this machine's, and more runs at a time take less"]),
         *filter(None, (little_memory, *prepared.get("notes", ()), *notes)),
         "dry run: nothing was trained and nothing was written",
     ]

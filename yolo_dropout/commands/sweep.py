@@ -58,7 +58,7 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     from yolo_dropout.study import run_study
 
     if options.dry_run:
-        return dry_run(spec, out, jobs, per_gpu, trainer)
+        return dry_run(spec, out, jobs, per_gpu, trainer, here=options.executor == "local")
     console = Console()
     with Interrupts(console) as interrupts, _served(out, console) if options.serve else nullcontext():
         try:

@@ -15,7 +15,8 @@ from yolo_dropout.decision.outlook import POWER_Z, blocks_needed
 from yolo_dropout.decision.rule import Ruling, rule, spread
 from yolo_dropout.decision.scores import FloatArray, check_options, checked_level, order_columns, read_scores
 from yolo_dropout.decision.verdict import Comparison, Outcome, Verdict
-from yolo_dropout.decision.wording import Words, explain
+from yolo_dropout.decision.wording import explain
+from yolo_dropout.decision.words import Words
 
 
 def decide(

@@ -21,7 +21,7 @@ from yolo_dropout.decision.rule import BoolArray
 from yolo_dropout.decision.scores import FloatArray, check_options, order_columns
 from yolo_dropout.decision.spending import nominal_levels, spent
 from yolo_dropout.decision.verdict import Verdict
-from yolo_dropout.decision.wording import Words
+from yolo_dropout.decision.words import Words
 from yolo_dropout.errors import ScoresError
 
 LOOKS = tuple(range(3, 31))

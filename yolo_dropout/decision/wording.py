@@ -2,53 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from yolo_dropout.decision.contrast import MIN_BLOCKS
 from yolo_dropout.decision.verdict import Comparison, Verdict
+from yolo_dropout.decision.words import Words, number
 
 _UNDECIDED = "Undecided, so keep 0.0 for now:"
 _OTHER_IMAGES = "More seeds narrow that as far as seed noise goes; beyond that, it takes more images."
-
-
-@dataclass(frozen=True)
-class Words:
-    """How to speak of the scores.
-
-    Attributes:
-        score_name: What the score is called, for example val/loss.
-        higher_is_better: Whether an improvement raises it.
-        folded: Whether blocks are the folds of a cross-validation rather than seeds.
-        seeds: Seeds that each fold was trained with; None where nobody said.
-        then: What comes next where the study knows that itself, as a sentence; said in place of advice on seeds.
-    """
-
-    score_name: str = "score"
-    higher_is_better: bool = False
-    folded: bool = False
-    seeds: int | None = None
-    then: str = ""
-
-    def blocks(self, n: int) -> str:
-        """`n` with its noun: `3 seeds`, or `5 folds x 3 seeds`."""
-        seeds = "" if self.seeds is None else f" x {_count(self.seeds, 'seed')}"
-        return _count(n, self.noun) + seeds
-
-    @property
-    def noun(self) -> str:
-        """What a block is called."""
-        return "fold" if self.folded else "seed"
-
-    def change(self, difference: float) -> str:
-        """How the score moved, for an improvement of `difference`: "lowered the val/loss by 0.2"."""
-        if difference == 0:
-            return f"left the {self.score_name} as it was"
-        verb = "raised" if (difference > 0) == self.higher_is_better else "lowered"
-        return f"{verb} the {self.score_name} by {abs(difference):.3g}"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def explain(verdict: Verdict, words: Words) -> str:
@@ -73,12 +32,12 @@ def _use(verdict: Verdict, words: Words) -> list[str]:
     best = max(winners, key=lambda c: c.difference or 0.0)
     sentences = [
         f"Use dropout={chosen.rate:g}: it {words.change(chosen.difference or 0.0)} on average over "
-        f"{words.blocks(chosen.n)}, and by at least {chosen.low:.3g} with {_sure(verdict)} confidence"
+        f"{words.blocks(chosen.n)}, and by at least {number(chosen.low)} with {_sure(verdict)} confidence"
         f"{_corrected(verdict, words)}."
     ]
     small = (chosen.difference or 0.0) < (verdict.relevant or 0.0)
     if small:
-        sentences.append(f"On average that is less than {verdict.relevant:.3g}, the size that matters here.")
+        sentences.append(f"On average that is less than {number(verdict.relevant)}, the size that matters here.")
     if leader is not None and not leader.better:
         sentences.append(f"Rate {leader.rate:g} looks better still, but is not shown to beat 0.0.")
     elif best.rate != chosen.rate:
@@ -98,9 +57,9 @@ def _keep(verdict: Verdict, words: Words) -> list[str]:
     else:
         first = (
             f"Keep dropout off (0.0): over {words.blocks(verdict.n_seeds)} no rate{ran} beat it, and gains above "
-            f"{verdict.relevant:.3g}, the size that matters here, are excluded"
+            f"{number(verdict.relevant)}, the size that matters here, are excluded"
         )
-    found = f"Gains below about {verdict.detectable:.3g} are too small for {words.blocks(verdict.n_seeds)} to find"
+    found = f"Gains below about {number(verdict.detectable)} are too small for {words.blocks(verdict.n_seeds)} to find"
     return [
         f"{first}, with {_sure(verdict)} confidence{_corrected(verdict, words)}.",
         *_leader(verdict, words),
@@ -117,7 +76,7 @@ def _undecided(verdict: Verdict, words: Words) -> list[str]:
         runs = "folds" if words.folded else "runs"
         more = f"Finish at least {MIN_BLOCKS} {runs} of each rate, or leave that rate out, to get a verdict."
     else:
-        size = f" ({verdict.relevant:.3g} or more)" if verdict.relevant else ""
+        size = f" ({number(verdict.relevant)} or more)" if verdict.relevant else ""
         why = f"a gain that matters{size} cannot be excluded either"
         more = _more(verdict, words)
     first = f"{_UNDECIDED} over {words.blocks(verdict.n_seeds)} no rate is shown to beat it, but {why}."
@@ -167,7 +126,8 @@ def _leader(verdict: Verdict, words: Words) -> list[str]:
     if best.low is None or best.high is None:
         return [f"{text}."]
     return [
-        f"{text} (improvement between {best.low:.3g} and {best.high:.3g}, each end with {_sure(verdict)} confidence)."
+        f"{text} (improvement between {number(best.low)} and {number(best.high)}, "
+        f"each end with {_sure(verdict)} confidence)."
     ]
 
 

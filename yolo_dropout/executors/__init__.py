@@ -78,7 +78,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Trainer:
-    """What trains. The real one is `worker.ULTRALYTICS`; tests pass a fast fake.
+    """What trains. The real one is `ultralytics_trainer.ULTRALYTICS`; tests pass a fast fake.
 
     The functions are called in worker processes, so they must be importable by name.
 

@@ -15,6 +15,7 @@ from yolo_dropout.figures.labels import end_labels
 from yolo_dropout.figures.runs import MOST_RUNS, draw_runs
 from yolo_dropout.results import VAL_LOSS
 
+LEGEND_COLUMNS = 8
 PAIRED = " Runs are missing: a thick line is 0.0's mean plus the rate's mean difference to it."
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ def loss_components(curves: pd.DataFrame, branch_note: str | None = None) -> Fig
     parts = series.loss_parts(curves) or [VAL_LOSS]
     columns = 2 if len(parts) in (2, 4) else min(len(parts), 3)
     rows = ceil(len(parts) / columns)
-    figure, axes = style.new_figure(1.75 + 2.25 * rows, rows, columns)
     palette = style.colours(curves["rate"].unique().tolist())
+    legend_in = 0.25 * (ceil(len(palette) / LEGEND_COLUMNS) - 1)
+    figure, axes = style.new_figure(1.75 + 2.25 * rows + legend_in, rows, columns)
     for ax, part in zip(axes, parts, strict=False):
         draw_runs(ax, series.by_run(curves, part), palette, lower=True, dot_pt=4.5)
         ax.set_title(
@@ -70,8 +72,10 @@ def loss_components(curves: pd.DataFrame, branch_note: str | None = None) -> Fig
         "Parts of the validation loss by epoch, lower is better",
         [_how(curves, series.by_run(curves, parts[0])), branch_note],
     )
-    figure.subplots_adjust(wspace=0.28, hspace=0.75, top=figure.subplotpars.top - 0.45 / figure.get_figheight())
-    _legend(figure, palette)
+    figure.subplots_adjust(
+        wspace=0.28, hspace=0.75, top=figure.subplotpars.top - (0.45 + legend_in) / figure.get_figheight()
+    )
+    _legend(figure, palette, 0.68 + legend_in)
     return figure
 
 
@@ -134,7 +138,7 @@ def _how(curves: pd.DataFrame, runs: pd.DataFrame) -> str:
     return f"Thick: mean over {folds}{words.seeds(seeds)}. Faint: {single}. Dot: the mean's best epoch.{paired}"
 
 
-def _legend(figure: Figure, palette: Mapping[float, str]) -> None:
+def _legend(figure: Figure, palette: Mapping[float, str], above_in: float) -> None:
     handles = [
         Line2D(
             [],
@@ -146,12 +150,12 @@ def _legend(figure: Figure, palette: Mapping[float, str]) -> None:
         )
         for rate, colour in sorted(palette.items())
     ]
-    top = figure.subplotpars.top + 0.68 / figure.get_figheight()
+    top = figure.subplotpars.top + above_in / figure.get_figheight()
     figure.legend(
         handles=handles,
         loc="upper left",
         bbox_to_anchor=(0.008, top),
-        ncols=len(handles),
+        ncols=min(len(handles), LEGEND_COLUMNS),
         frameon=False,
         fontsize=style.TEXT_PT - 1,
         labelcolor=style.INK,

@@ -99,7 +99,8 @@ def _pairs(ax: Axes, values: pd.DataFrame) -> None:
             rasterized=many,
         )
     ax.set_xticks(places, [_tick(float(rate)) for rate in values.columns])
-    ax.set_xlim(-0.5, max(len(places) - 0.5, 0.5))
+    crowded = 0.05 * max(0, len(places) - 6)  # the last mean is written to the right of its diamond
+    ax.set_xlim(-0.5, max(len(places) - 0.5, 0.5) + crowded)
     ax.set_xlabel("dropout rate", color=style.MUTED, fontsize=style.TEXT_PT)
     if not np.isfinite(values.to_numpy(dtype=float)).any():
         ax.text(0.5, 0.5, "no finite score", transform=ax.transAxes, color=style.MUTED, ha="center")
@@ -170,20 +171,11 @@ def _reading(values: pd.DataFrame, intervals: bool, verdict: Verdict | None) -> 
     block = "seed and fold" if series.folds_of(values) is not None else "seed"
     text = f"Diamonds: means; dots joined by a line: one {block}; dashed: no dropout."
     if intervals and verdict is not None:
-        text += f" Bars: {bars_words(verdict, block)}"
+        text += f" Bars: {words.bars_words(verdict, block)}"
     elif len(values) < 2:
         text += " One seed has no interval."
     paired = f": {PAIRED}" if 0.0 in values and np.isfinite(values[0.0]).any() else "."
     return text + (f" {missing} of {values.size} runs were not made or have no score{paired}" if missing else "")
-
-
-def bars_words(verdict: Verdict, block: str) -> str:
-    """What the bars of `rate_response` are, and what may be read from them."""
-    limits = f"lower and upper {100 * (1 - verdict.alpha):g} % limits of the difference to rate 0.0"
-    if verdict.outcome == "exploratory":
-        return f"{limits}, paired by {block}, too few to claim anything."
-    none = "" if verdict.shown == verdict.comparisons else " A rate with fewer than three pairs has none."
-    return f"{limits}, paired by {block}, all rates at once: clear of the dashed line means a real difference.{none}"
 
 
 def _gap_title(values: pd.DataFrame) -> str:

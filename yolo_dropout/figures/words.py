@@ -1,4 +1,4 @@
-"""What a figure's title says: the finding, in plain words."""
+"""What the words of figures and report say: names, titles, and what bars mean."""
 
 from __future__ import annotations
 
@@ -82,3 +82,12 @@ def response_title(verdict: Verdict | None, score_name: str) -> str:
         "undecided": ": no rate clearly beats 0.0, but one still may" if verdict.moved else ": nothing was measured",
     }
     return words + reasons.get(verdict.outcome, "")
+
+
+def bars_words(verdict: Verdict, block: str) -> str:
+    """What the bars of `rate_response` are, and what may be read from them."""
+    limits = f"lower and upper {100 * (1 - verdict.alpha):g} % limits of the difference to rate 0.0"
+    if verdict.outcome == "exploratory":
+        return f"{limits}, paired by {block}, too few to claim anything."
+    none = "" if verdict.shown == verdict.comparisons else " A rate with fewer than three pairs has none."
+    return f"{limits}, paired by {block}, all rates at once: clear of the dashed line means a real difference.{none}"

@@ -31,7 +31,7 @@ class ReportData:
         higher_is_better: Direction of the score.
         records: One mapping per run that has ended, with the fields of `run.json` and, where there is one,
             `folder`, the run's folder relative to the page.
-        planned: Number of runs of the whole study; 0 where nobody planned them.
+        planned: Number of runs that are due so far; 0 where nobody planned them.
         asked: The spec, field by field.
         prepared: What was found before the first run: task, n_train, n_val, n_classes, sites, notes.
         notes: What had to be repaired or left out, a line each.

@@ -20,7 +20,7 @@ def study_html(title: str, reason: str, summary: pd.DataFrame, score: str, figur
     Args:
         title: What was studied.
         reason: The verdict in words.
-        summary: One row per rate, as `table.summary` makes it.
+        summary: One row per rate, as `summary.summary` makes it.
         score: What is compared, as `val/loss@min`.
         figure: The picture below the table.
     """

@@ -15,10 +15,9 @@ from markupsafe import Markup
 
 from yolo_dropout.agreement import agreement
 from yolo_dropout.figures import study_figures, to_svg
-from yolo_dropout.figures.rates import bars_words
 from yolo_dropout.figures.series import block_words
 from yolo_dropout.figures.style import colours, number, rate_text
-from yolo_dropout.figures.words import capital, metric_name, score_words, verdict_words
+from yolo_dropout.figures.words import bars_words, capital, metric_name, score_words, verdict_words
 from yolo_dropout.report.cautions import warnings_of
 from yolo_dropout.report.data import ReportData
 from yolo_dropout.report.payload import payload

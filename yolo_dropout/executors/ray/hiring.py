@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import RayError
 
 from yolo_dropout.errors import ClusterError
 from yolo_dropout.executors.ray.slot import Slot, environment, installed_versions
@@ -45,6 +45,7 @@ class Hiring:
             return
         most = (self._executor.slots or n_hired + _MOST_AT_ONCE) - n_hired
         if most > 0:
+            self._since = time.monotonic()
             for _ in range(max(1, min(self._room(), most, max(_FIRST, n_hired)))):
                 actor = self._kind.remote(environment(), self._executor.run_timeout_s)
                 self.arriving[actor.versions.remote()] = actor
@@ -73,7 +74,7 @@ class Hiring:
         actor = self.arriving.pop(ref)
         try:
             node, versions = ray.get(ref)
-        except RayActorError as error:
+        except RayError as error:
             self._stillborn += 1
             if self._stillborn < _MOST_STILLBORN:
                 return None
@@ -97,7 +98,7 @@ def _need(executor: RayExecutor) -> dict[str, float]:
     return {"CPU": executor.cpus_per_run, "GPU": gpus, **executor.resources}
 
 
-def _cause(error: RayActorError) -> str:
+def _cause(error: RayError) -> str:
     """What the actor itself said, which Ray puts at the end of many lines."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return next((line for line in reversed(lines) if "Error: " in line), None) or one_line(error)

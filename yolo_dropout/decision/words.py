@@ -1,0 +1,51 @@
+"""How to speak of the scores of a study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Words:
+    """How to speak of the scores.
+
+    Attributes:
+        score_name: What the score is called, for example val/loss.
+        higher_is_better: Whether an improvement raises it.
+        folded: Whether blocks are the folds of a cross-validation rather than seeds.
+        seeds: Seeds that each fold was trained with; None where nobody said.
+        then: What comes next where the study knows that itself, as a sentence; said in place of advice on seeds.
+    """
+
+    score_name: str = "score"
+    higher_is_better: bool = False
+    folded: bool = False
+    seeds: int | None = None
+    then: str = ""
+
+    def blocks(self, n: int) -> str:
+        """`n` with its noun: `3 seeds`, or `5 folds x 3 seeds`."""
+        seeds = "" if self.seeds is None else f" x {_count(self.seeds, 'seed')}"
+        return _count(n, self.noun) + seeds
+
+    @property
+    def noun(self) -> str:
+        """What a block is called."""
+        return "fold" if self.folded else "seed"
+
+    def change(self, difference: float) -> str:
+        """How the score moved, for an improvement of `difference`: "lowered the val/loss by 0.2"."""
+        if difference == 0:
+            return f"left the {self.score_name} as it was"
+        verb = "raised" if (difference > 0) == self.higher_is_better else "lowered"
+        return f"{verb} the {self.score_name} by {number(abs(difference))}"
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, never with an exponent for what is large."""
+    value = value or 0.0
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
