@@ -14,6 +14,7 @@ from yolo_dropout.figures import series, style, words
 from yolo_dropout.figures.labels import end_labels
 from yolo_dropout.figures.runs import MOST_RUNS, draw_runs
 from yolo_dropout.results import VAL_LOSS
+from yolo_dropout.score import higher_is_better
 
 LEGEND_COLUMNS = 8
 PAIRED = " Runs are missing: a thick line is 0.0's mean plus the rate's mean difference to it."
@@ -80,7 +81,7 @@ def loss_components(curves: pd.DataFrame, branch_note: str | None = None) -> Fig
 
 
 def _by_epoch(curves: pd.DataFrame, metric: str, ending: str | None, branch_note: str | None) -> Figure:
-    lower = series.lower_is_better(metric)
+    lower = not higher_is_better(metric)
     figure, (ax,) = style.new_figure()
     runs = series.by_run(curves, metric)
     palette = style.colours(curves["rate"].unique().tolist())

@@ -11,6 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from yolo_dropout.figures import series, style, words
+from yolo_dropout.figures.runs import SAME
 from yolo_dropout.results import VAL_LOSS
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ def rate_response(
             zorder=3,
         )
     _means(ax, values, verdict)
+    low, high = ax.get_ylim()
+    pad = max(0.0, SAME * abs(high) - (high - low))  # runs that are all alike need no axis of their own
+    ax.set_ylim(low - pad / 2, high + pad / 2)
     subtitle = f"{words.capital(name)} of each run, {'higher' if higher_is_better else 'lower'} is better"
     notes = [_reading(values, bool(intervals), verdict), branch_note]
     return style.finish(figure, words.response_title(verdict, name), subtitle, notes)

@@ -9,18 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from yolo_dropout.results import HEADLINE_METRICS, VAL_LOSS
+from yolo_dropout.score import higher_is_better
 
-LOWER_IS_BETTER = ("loss", "abs_rel", "rmse", "silog")
 LAST_SHARE = 0.1
 ROUNDING = 1e-12
 
 if TYPE_CHECKING:
     Curve: TypeAlias = "pd.Series[float]"
-
-
-def lower_is_better(metric: str) -> bool:
-    """Whether a smaller value of this `results.csv` column is the better one."""
-    return metric.endswith(LOWER_IS_BETTER)
 
 
 def by_run(curves: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -163,7 +158,7 @@ def run_values(curves: pd.DataFrame, metric: str, at: Literal["best", "last", "g
     """
     blocks = block_columns(curves)
     chosen = curves.loc[curves["metric"] == metric].sort_values(["rate", *blocks, "epoch"])
-    lower = lower_is_better(metric)
+    lower = not higher_is_better(metric)
     keys = chosen[["rate", *blocks]].to_numpy(dtype=float)
     starts = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)][: len(keys)])
     runs = np.split(chosen["value"].to_numpy(dtype=float), starts[1:]) if len(starts) else []

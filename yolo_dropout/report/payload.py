@@ -17,6 +17,7 @@ from yolo_dropout.figures.runs import frame
 from yolo_dropout.figures.style import rate_text
 from yolo_dropout.report.data import ReportData
 from yolo_dropout.results import VAL_LOSS
+from yolo_dropout.score import higher_is_better
 
 RUN_VALUES = 200_000
 MEAN_EPOCHS = 400
@@ -54,7 +55,7 @@ def shown_metrics(curves: pd.DataFrame) -> list[str]:
 
 
 def _metric(name: str, runs: pd.DataFrame, rates: list[float], per_run: int) -> dict[str, Any]:
-    lower = series.lower_is_better(name)
+    lower = not higher_is_better(name)
     means = series.mean_by_rate(runs)
     epochs = runs.index.to_numpy()
     coarse, fine = _grid(len(epochs), per_run), _grid(len(epochs), MEAN_EPOCHS)
