@@ -77,12 +77,12 @@ function responseChart(score, width, height) {
   const text = format(score.means), aside = Math.min(14, width / names.length / 5), many = score.blocks.length > 40;
   const control = means.find((d) => isControl(d.rate)), chosen = score === data.scores[0] && data.chosen !== null && rates.includes(data.chosen) ? [data.chosen] : [];
   const step = (width - 60) / names.length;
-  return Plot.plot({ ...look(width, height, `${score.name} by rate; the values are in the table below`), marginRight: width < 500 ? 26 : 14,
+  return Plot.plot({ ...look(width, height, `${score.name} by rate; the values are in the table below`), marginRight: width < 500 ? 26 : 14, marginBottom: step < 45 ? 56 : 40,
     x: { type: "point", domain: names, padding: 0.5 }, y: { domain: frame },
     marks: [
       Plot.ruleX(chosen, { x: (d) => data.rates[d], stroke: colour(chosen[0]), strokeWidth: step * 0.85, strokeOpacity: 0.1 }),
       Plot.text(chosen, { x: (d) => data.rates[d], text: () => "chosen", frameAnchor: "top", dy: 4, fill: "var(--ink)", fontWeight: 700 }),
-      ...axes(frame, 7), Plot.axisX({ label: "dropout rate", labelOffset: 38, tickSize: 0, tickRotate: step < 45 ? -45 : 0, tickFormat: (d) => (Number(d) === 0 ? (step > 90 ? "0.0 (control)" : "0.0") : d) }),
+      ...axes(frame, 7), Plot.axisX({ label: "dropout rate", labelOffset: step < 45 ? 52 : 38, tickSize: 0, tickRotate: step < 45 ? -45 : 0, tickFormat: (d) => (Number(d) === 0 ? (step > 90 ? "0.0 (control)" : "0.0") : d) }),
       ...(control ? [Plot.ruleY([control.v], { stroke: "var(--ink)", strokeDasharray: "5 4" })] : []),
       Plot.line(dots, { x: name, y: "v", z: "block", stroke: "var(--muted)", strokeOpacity: many ? 0.12 : 0.4, strokeWidth: 0.9 }),
       Plot.dot(dots, { x: name, y: "v", r: 3, fill: (d) => colour(d.rate), fillOpacity: many ? 0.3 : 0.7 }),
