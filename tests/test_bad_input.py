@@ -141,6 +141,12 @@ CASES: list[tuple[Words, str]] = [
     (["sweep", "--seeds", "99999999999"], "seeds: a count must be at most 1000, got 99999999999"),
     (["sweep", "epochs=3", "epochs=4"], "epochs: must be given once, got epochs=3 and epochs=4"),
     (["sweep", "val=False"], "val: must stay on, got val=False; a study compares validation losses by epoch"),
+    (
+        ["sweep", "--until-decided", "--max-seeds", "5", "--seeds", "5"],
+        "max-seeds: cannot go with --seeds, got 5; leave one out",
+    ),
+    (["check", "m" * 300], "model: … cannot be loaded: …File name too long…"),
+    (["report", "d" * 300], "…: File name too long"),
     (["sweep", "--max-seeds", "5"], "max-seeds: goes with --until-decided, got 5; otherwise use --seeds"),
     (
         ["sweep", "--until-decided", "--max-seeds", "2"],
@@ -266,13 +272,26 @@ CASES: list[tuple[Words, str]] = [
     (report(bytes(range(256))), "{root}/train/results.csv: cannot be read (…); the run is left out"),
     (report(ROWS, "a: [1"), "{root}/train/args.yaml: is no valid YAML (…, line 1); mend it"),
     (report(ROWS, f"seed: {YAML_TAG}"), "{root}/train/args.yaml: is no valid YAML (could not determine …); mend it"),
-    (report(ROWS, "a: 1\n"), "{root}/train/args.yaml: lacks seed or dropout; is it the args.yaml of a training?"),
+    (
+        report(ROWS, "a: 1\n"),
+        "{root}/train/args.yaml: lacks a seed, or a dropout in [0, 1); is it the args.yaml of a training?",
+    ),
+    (
+        report(ROWS, "dropout: 0.1\nseed: true\n"),
+        "{root}/train/args.yaml: lacks a seed, or a dropout in [0, 1); is it the args.yaml of a training?",
+    ),
     (
         report(ROWS, "dropout: abc\nseed: 0\n"),
-        "{root}/train/args.yaml: lacks seed or dropout; is it the args.yaml of a training?",
+        "{root}/train/args.yaml: lacks a seed, or a dropout in [0, 1); is it the args.yaml of a training?",
     ),
-    (report(ROWS, "dropout: 1.5\nseed: 0\n"), "rates: each must be in [0, 1), got 1.5"),
-    (report(ROWS, "dropout: 0.5\nseed: -1\n"), "seeds: each must be a whole number of at least 0, got -1"),
+    (
+        report(ROWS, "dropout: 1.5\nseed: 0\n"),
+        "{root}/train/args.yaml: lacks a seed, or a dropout in [0, 1); is it the args.yaml of a training?",
+    ),
+    (
+        report(ROWS, "dropout: 0.5\nseed: -1\n"),
+        "{root}/train/args.yaml: lacks a seed, or a dropout in [0, 1); is it the args.yaml of a training?",
+    ),
     (
         report(ROWS, "dropout: 0.0\nseed: 0\n"),
         "rates: at least one rate above 0 is needed beside the control, got only 0",

@@ -65,6 +65,17 @@ def test_words_beside_a_config_win(tmp_path):
     assert asked.seeds == (4, 7)
 
 
+def test_seeds_that_are_named_are_those_that_are_looked_at(tmp_path):
+    assert spec("--until-decided").seeds == tuple(range(12))
+    assert spec("--until-decided", "--max-seeds", "5").seeds == tuple(range(5))
+    assert spec("--until-decided", "--seeds", "3", "7", "9").seeds == (3, 7, 9)
+    config = tmp_path / "study.yaml"
+    config.write_text(yaml.safe_dump({"model": "m", "data": "d", "seeds": 5, "until_decided": True}))
+    for words, seeds in ([], 5), (["--until-decided"], 5), (["--max-seeds", "8"], 8), (["--seeds", "6"], 6):
+        asked = spec("--config", str(config), *words)
+        assert (asked.until_decided, len(asked.seeds)) == (True, seeds)
+
+
 def test_training_arguments_alone_change_the_embedded_study():
     asked = spec("epochs=5")
     assert asked.train["epochs"] == 5

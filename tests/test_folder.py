@@ -210,6 +210,11 @@ def test_an_out_that_cannot_be_made_is_told(tmp_path):
         hold(StudyFolder(tmp_path / "file" / "study")).__enter__()
 
 
+def test_seeds_cannot_be_added_by_their_scores_from_halfway_on(folder):
+    with pytest.raises(SpecError, match="until_decided was False, is True; use another --out"):
+        check_same_study(folder, spec(until_decided=True, seeds=12))
+
+
 def test_arguments_that_are_tuples_are_those_of_the_same_study(tmp_path):
     folder, asked = StudyFolder(tmp_path), spec(train={"epochs": 5, "classes": (0, 1), "imgsz": (64, 64)})
     write_study_file(folder, asked, {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,18 @@ def test_other_images_or_folds_than_before_are_refused(tmp_path, pictures):
     for examples, folds in ((pictures[:-1], 3), (pictures, 2)):
         with pytest.raises(InputError, match="was made from other images, or for other folds; use another --out"):
             write_folds(examples, folds, tmp_path / "folds", {})
+
+
+def test_images_that_have_moved_keep_their_folds(tmp_path, pictures):
+    out = tmp_path / "folds"
+    write_folds(pictures, 3, out, {})
+    before, rows = content(out / "f0" / "images" / "val"), (out / "splits.csv").read_text()
+    old, new = tmp_path / "data", tmp_path / "elsewhere"
+    old.rename(new)
+    moved = [replace(example, image=new / example.image.relative_to(old), label=None) for example in pictures]
+    write_folds(moved, 3, out, {})
+    assert content(out / "f0" / "images" / "val") == before
+    assert (out / "splits.csv").read_text() == rows.replace(str(old), str(new))
 
 
 def test_where_links_are_impossible_files_are_copied(tmp_path, pictures):

@@ -14,7 +14,7 @@ import yolo_dropout
 PACKAGE = Path(yolo_dropout.__file__).parent
 # From the top down, one line per layer; see "How it is built" in the README.
 LAYERS = (
-    ("errors", "exit_codes"),
+    ("errors", "exit_codes", "output"),
     ("files", "arguments", "fields", "score", "embedded", "resources"),
     ("layout", "folds", "sites"),
     ("training",),
@@ -39,6 +39,7 @@ LAYERS = (
     ("words",),
     ("commands",),
     ("cli",),
+    ("__main__",),
 )
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 

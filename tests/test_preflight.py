@@ -170,7 +170,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys):
         "time: about 66 s, 2 at a time; rough, from single steps on random images",  # 2 (3 + 10 (4/2 + 4/4)) s
     ]
     assert lines[6].startswith("disk: about 21.2 MB, ")
-    assert lines[-1] == "dry run: nothing was trained and nothing was written"
+    assert lines[-1] == "dry run: nothing was trained, and nothing written but Ultralytics' label cache"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -198,6 +198,16 @@ def test_a_dry_run_tells_what_is_done_and_what_is_missing(tmp_path, capsys):
     ]
     assert "as the finished runs took" in lines[5]
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_dry_run_counts_failed_runs_that_would_be_trained_again(tmp_path, capsys):
+    words = ["sweep", "model=m", "data=d", "--rates", "0", "0.1", "--out", str(tmp_path), "--seeds", "1"]
+    first, second = parsed(words), parsed([*words, "--dry-run", "--retry-failed"])
+    first.command = second.command = partial(sweep, trainer=Trainer(fakes.prepare, fail_at_one))
+    assert run(first) == 1
+    capsys.readouterr()
+    assert run(second) == 0
+    assert capsys.readouterr().out.startswith("2 runs: 1 finished, 0 failed, 1 to do\n")
 
 
 def test_memory_grows_with_batch_and_image_size_and_parameters_are_counted():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,15 @@ def test_a_spawned_process_has_the_environment_of_its_study(tmp_path, monkeypatc
     (tmp_path / "ask.py").write_text(spawn_only + ASKS)
     *_, of_run, of_parent = ask(tmp_path, "ask.py")
     assert of_run == of_parent == str({"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": None})
+
+
+def test_a_folder_for_sockets_that_is_too_long_is_told(tmp_path, monkeypatch):
+    place = tmp_path / ("x" * 120)
+    place.mkdir()
+    words = [sys.executable, "-m", "yolo_dropout", "sweep", "--dry-run"]
+    told = subprocess.run(words, env={**os.environ, "TMPDIR": str(place)}, capture_output=True, text=True, check=False)
+    assert told.returncode == 2
+    assert told.stderr == f"yolo-dropout: TMPDIR: must be shorter, got {place}; use for instance TMPDIR=/tmp\n"
 
 
 def test_a_path_in_the_search_path_does_no_harm(tmp_path, monkeypatch):

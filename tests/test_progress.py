@@ -54,6 +54,15 @@ def test_an_epoch_without_a_loss_leaves_the_lowest_as_it_was():
     assert plain.file.getvalue().endswith("lowest val loss 1\n")
 
 
+def test_a_run_that_went_on_from_a_checkpoint_tells_no_lowest_loss_of_half_its_epochs():
+    plain = console(terminal=False)
+    with view(plain, 4) as shown:
+        shown.plan([FIRST], [])
+        shown.show(EpochDone(FIRST, {"epoch": 3, "val/loss": 5.0}))
+        shown.show(Ended(FIRST, RunRecord(0.0, 0, "finished", seconds=1.0)))
+    assert plain.file.getvalue().endswith("finished in 1 s\n")
+
+
 def test_on_a_terminal_every_running_training_has_a_row():
     terminal = console(terminal=True)
     shown = view(terminal, 4)

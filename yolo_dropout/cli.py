@@ -11,6 +11,7 @@ from importlib import import_module
 
 from yolo_dropout.errors import YoloDropoutError
 from yolo_dropout.exit_codes import BAD_INPUT, INTERRUPTED
+from yolo_dropout.output import unbreakable_output
 from yolo_dropout.words import one_line, parse
 
 
@@ -40,15 +41,20 @@ def run(options: Namespace) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another, and no traceback
     try:
-        return int(options.command(options))
+        with unbreakable_output():
+            return int(options.command(options))
     except YoloDropoutError as error:
         print(f"yolo-dropout: {one_line(str(error))}", file=sys.stderr)
         return BAD_INPUT
-    except PermissionError as error:
-        print(
-            f"yolo-dropout: {one_line(str(error.filename))}: {error.strerror}; change its permissions", file=sys.stderr
-        )
+    except OSError as error:
+        where = f"{one_line(str(error.filename))[:80]}: " if error.filename else ""
+        way_out = "; change its permissions" if isinstance(error, PermissionError) else ""
+        print(f"yolo-dropout: {where}{error.strerror or error}{way_out}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("yolo-dropout: interrupted; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

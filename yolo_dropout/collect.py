@@ -107,7 +107,7 @@ class Study:
         """
         if not self.table.results:
             reasons = sorted({record.error or "" for record in self.failed})
-            why = f"; the first failure: {reasons[0]}" if reasons else ""
+            why = f"; the first failure: {reasons[0]}; mend that and use --retry-failed" if reasons else ""
             raise InputError(f"{self.folder.path}: no run has finished yet, so there is nothing to compare{why}")
         whole = whole_seeds(self.due, {record.run for record in self.records})
         verdict = verdict_of(self.spec, self._deciding, whole)

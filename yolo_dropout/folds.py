@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,8 +113,10 @@ def write_folds(examples: Sequence[Example], folds: int, out: Path, data: Mappin
     splits = _splits_csv(examples, fold_of)
     if not out.exists():
         _write_aside(examples, fold_of, out, data, splits)
-    elif not (out / _SPLITS).is_file() or (out / _SPLITS).read_text(encoding="utf-8") != splits:
+    elif not (out / _SPLITS).is_file() or _rootless(there := (out / _SPLITS).read_text("utf-8")) != _rootless(splits):
         raise InputError(f"{out}: was made from other images, or for other folds; use another --out")
+    elif there != splits:  # the images have moved
+        _write_aside(examples, fold_of, out, data, splits)
     places = [out / f"f{fold}" for fold in range(folds)]
     return tuple(place if data is None else place / "data.yaml" for place in places)
 
@@ -123,6 +126,13 @@ def _splits_csv(examples: Sequence[Example], fold_of: npt.NDArray[np.int64]) -> 
     rows = [(fold, example.image) for example, fold in zip(examples, fold_of, strict=True)]
     csv.writer(text, lineterminator="\n").writerows([("fold", "image"), *rows])
     return text.getvalue()
+
+
+def _rootless(splits: str) -> list[tuple[str, str]]:
+    """Fold and image of each row, without the folder that all images are in."""
+    rows = [(row[0], row[-1]) for row in csv.reader(io.StringIO(splits)) if row][1:]
+    root = os.path.commonpath([image for _, image in rows]) if rows else ""
+    return [(fold, os.path.relpath(image, root)) for fold, image in rows]
 
 
 def _write_aside(
@@ -146,6 +156,8 @@ def _write_aside(
                 text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
                 write_text(aside / f"f{fold}" / "data.yaml", text)
         write_text(aside / _SPLITS, splits)
+        if out.exists():
+            shutil.rmtree(out)
         aside.rename(out)
     except OSError as error:
         raise StudyFolderError(f"{out}: cannot be written ({error.strerror or error}); choose another --out") from error

@@ -68,12 +68,8 @@ def _read_arguments(path: Path) -> dict[str, Any]:
             f"{path}: is neither a study nor a run folder of Ultralytics; it lacks study.yaml and args.yaml"
         )
     values = read_yaml(file)
-    if (
-        not isinstance(values, dict)
-        or not isinstance(values.get("seed"), int)
-        or not _is_rate(values.get("dropout", ""))
-    ):
-        raise InputError(f"{file}: lacks seed or dropout; is it the args.yaml of a training?")
+    if not isinstance(values, dict) or not _is_seed(values.get("seed")) or not _is_rate(values.get("dropout", "")):
+        raise InputError(f"{file}: lacks a seed, or a dropout in [0, 1); is it the args.yaml of a training?")
     return values
 
 
@@ -88,4 +84,8 @@ def _check_alike(path: Path, arguments: Mapping[str, Any], other: Path, others: 
 
 
 def _is_rate(value: object) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1)
+
+
+def _is_seed(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -14,7 +14,7 @@ from typing import Any
 from yolo_dropout.errors import StudyFolderError
 from yolo_dropout.executors.slots import CoreSlots, Gpu, GpuSlots, Slots
 from yolo_dropout.layout import StudyFolder
-from yolo_dropout.plan import Run, pending, plan
+from yolo_dropout.plan import pending, plan
 from yolo_dropout.records import RunRecord, read_records
 from yolo_dropout.resources import cores, default_jobs, free_memory
 from yolo_dropout.spec import StudySpec
@@ -58,7 +58,7 @@ class Needs:
         return runs * self.finished_bytes + min(runs, jobs) * self.training_bytes + _REPORT
 
 
-def check_disk(folder: StudyFolder, spec: StudySpec, needs: Needs, jobs: int) -> None:
+def check_disk(folder: StudyFolder, spec: StudySpec, needs: Needs, jobs: int, *, retry_failed: bool = False) -> None:
     """Make sure that the runs which are missing fit on the disk, and can be written there.
 
     Raises:
@@ -67,8 +67,7 @@ def check_disk(folder: StudyFolder, spec: StudySpec, needs: Needs, jobs: int) ->
     place = _nearest(folder.runs)
     if not os.access(place, os.W_OK | os.X_OK):
         raise StudyFolderError(f"--out: {place} is not writable; choose another, or make it writable")
-    # Whether a record is there says enough here; reading thousands takes a second.
-    runs = sum(not folder.run(run.name).record.exists() for run in plan(spec))
+    runs = _n_missing(folder, spec, retry_failed=retry_failed)
     needed, free = needs.disk_bytes(runs, jobs), free_disk(folder)
     if runs and needed > free:
         raise StudyFolderError(
@@ -76,9 +75,11 @@ def check_disk(folder: StudyFolder, spec: StudySpec, needs: Needs, jobs: int) ->
         )
 
 
-def missing_runs(folder: StudyFolder, spec: StudySpec) -> tuple[Run, ...]:
-    """The runs of a spec that a folder has no record of, seed-major; with `until_decided`, of all its seeds."""
-    return pending(plan(spec), {record.run for record in read_records(folder)[0]})
+def _n_missing(folder: StudyFolder, spec: StudySpec, *, retry_failed: bool) -> int:
+    if retry_failed:
+        return len(pending(plan(spec), {record.run for record in read_records(folder)[0] if record.finished}))
+    # Whether a record is there says enough here; reading thousands takes a second.
+    return sum(not folder.run(run.name).record.exists() for run in plan(spec))
 
 
 def little_disk(folder: StudyFolder, needs: Needs) -> str | None:

@@ -77,9 +77,10 @@ class LineView:
     def show(self, event: Event) -> None:
         """Print a line when a run has ended."""
         if isinstance(event, EpochDone):
+            # A training that goes on from a checkpoint has had epochs that nobody tells here.
+            start = math.inf if event.values.get("epoch") == 1 else self._lowest.get(event.run, math.nan)
             loss = val_loss(event.values)
-            if math.isfinite(loss):
-                self._lowest[event.run] = min(loss, self._lowest.get(event.run, math.inf))
+            self._lowest[event.run] = loss if loss < start else start
         elif isinstance(event, Ended):
             self._ended += 1
             lowest = self._lowest.get(event.run, math.nan)
@@ -94,7 +95,8 @@ def _ending(event: Ended, lowest: float) -> str:
     name = f"rate {event.run.rate:g} {event.run.block}"
     if not record.finished:
         return f"{name}: failed, {printable(record.error or 'no reason known')}"
-    return f"{name}: finished in {record.seconds or 0:.0f} s, lowest val loss {lowest:.4g}"
+    told = f", lowest val loss {lowest:.4g}" if math.isfinite(lowest) else ""
+    return f"{name}: finished in {record.seconds or 0:.0f} s{told}"
 
 
 def printable(text: str) -> str:

@@ -37,8 +37,8 @@ def check_same_study(folder: StudyFolder, spec: StudySpec) -> None:
         for name in names
         if stored.train.get(name) != spec.train.get(name) or (name in stored.train) != (name in spec.train)
     ]
-    if stored.until_decided and not spec.until_decided:
-        differences.append("until_decided was True, is False")
+    if stored.until_decided != spec.until_decided:
+        differences.append(f"until_decided was {stored.until_decided}, is {spec.until_decided}")
     # Such a study has added seeds and dropped rates by its score.
     if stored.until_decided and Score.parse(stored.score) != Score.parse(spec.score):
         differences.append(f"score was {stored.score}, is {spec.score}; report --score shows another one")

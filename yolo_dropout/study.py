@@ -84,7 +84,7 @@ def run_study(
         gpus = [Gpu(**values) for values in prepared.pop("gpus", ())]
         # What another executor's machines hold is for itself to know.
         slots, little_memory = (CoreSlots(jobs or 1), None) if executor else fitting_slots(jobs, per_gpu, needs, gpus)
-        check_disk(folder, spec, needs, slots.now)
+        check_disk(folder, spec, needs, slots.now, retry_failed=retry_failed)
         write_study_file(folder, spec, prepared)
         study, ended = load_study(folder.path, remember=True), list[RunRecord]()
         for note in filter(None, (*prepared.get("notes", ()), little_memory, *study.notes)):

@@ -34,11 +34,12 @@ def summary(table: Table, table_scores: pd.DataFrame) -> pd.DataFrame:
         mean over runs).
     """
     headline = table.headline
+    seeds = set(table_scores.index.get_level_values("seed"))  # others may be there from before, and count for nothing
     rows = []
     for rate in table_scores.columns.astype(float):
         scores = table_scores[rate]
         values = scores.dropna()
-        results = [table.results[run] for run in sorted(table.results) if run.rate == rate]
+        results = [table.results[run] for run in sorted(table.results) if run.rate == rate and run.seed in seeds]
         rows.append(
             {"rate": rate, "n": len(values)}
             | _interval(scores)

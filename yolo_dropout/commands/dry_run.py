@@ -1,4 +1,4 @@
-"""`yolo-dropout sweep --dry-run`: what would be trained, and what it takes. Trains nothing, writes nothing."""
+"""`yolo-dropout sweep --dry-run`: what would be trained, and what it takes; only a label cache is written."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.executors.slots import CoreSlots, Gpu
 from yolo_dropout.exit_codes import FINISHED
 from yolo_dropout.layout import StudyFolder
-from yolo_dropout.plan import plan
+from yolo_dropout.plan import pending, plan
 from yolo_dropout.preflight import (
     Needs,
     check_disk,
     duration,
     fitting_slots,
     free_disk,
-    missing_runs,
     seconds_of_a_run,
     size,
 )
@@ -32,7 +31,14 @@ from yolo_dropout.study import prepare
 
 
 def dry_run(
-    spec: StudySpec, out: Path, jobs: int | None, per_gpu: int | None, trainer: Trainer, *, here: bool = True
+    spec: StudySpec,
+    out: Path,
+    jobs: int | None,
+    per_gpu: int | None,
+    trainer: Trainer,
+    *,
+    here: bool = True,
+    retry_failed: bool = False,
 ) -> int:
     """Check all that a sweep checks before its first run, and print the plan with what it will take.
 
@@ -43,6 +49,7 @@ def dry_run(
         per_gpu: How many share a GPU; None for as many as fit.
         trainer: What would train.
         here: Whether on this machine; how many fit into a cluster only the cluster knows.
+        retry_failed: Whether runs that have failed count as still to do.
 
     Returns:
         0.
@@ -53,6 +60,7 @@ def dry_run(
     folder = StudyFolder(out.resolve())
     check_same_study(folder, spec)
     records, notes = read_records(folder)
+    records = tuple(record for record in records if record.finished or not retry_failed)
     with TemporaryDirectory() as logs:
         executor, log = LocalExecutor(), Path(logs) / "log"
         prepared = prepare(spec, Path(logs) / "folds", executor, trainer, log)
@@ -62,8 +70,9 @@ def dry_run(
     gpus = [Gpu(**values) for values in prepared.pop("gpus", ())]
     places, little_memory = fitting_slots(jobs, per_gpu, needs, gpus) if here else (CoreSlots(jobs or 1), None)
     slots = places.now
-    check_disk(folder, spec, needs, slots)
-    run_s, runs = seconds_of_a_run(spec, prepared, records, per_image), len(missing_runs(folder, spec))
+    runs = len(pending(plan(spec), {record.run for record in records}))
+    check_disk(folder, spec, needs, slots, retry_failed=retry_failed)
+    run_s = seconds_of_a_run(spec, prepared, records, per_image)
     lines = [
         *_plan(spec, records),
         _time(run_s, runs, slots, measured=per_image is None),
@@ -75,7 +84,7 @@ def dry_run(
         ),
         *([] if here else ["on a cluster: times are this machine's, and more runs at a time take less"]),
         *filter(None, (little_memory, *prepared.get("notes", ()), *notes)),
-        "dry run: nothing was trained and nothing was written",
+        "dry run: nothing was trained, and nothing written but Ultralytics' label cache",
     ]
     for line in lines:
         print(printable(line))

@@ -58,7 +58,8 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     from yolo_dropout.study import run_study
 
     if options.dry_run:
-        return dry_run(spec, out, jobs, per_gpu, trainer, here=options.executor == "local")
+        here = options.executor == "local"
+        return dry_run(spec, out, jobs, per_gpu, trainer, here=here, retry_failed=options.retry_failed)
     console = Console()
     with Interrupts(console) as interrupts, _served(out, console) if options.serve else nullcontext():
         try:
@@ -117,16 +118,25 @@ def spec_from(options: Namespace) -> StudySpec:
     values["train"] = {**train, **given}
     if options.rates is not None:
         values["rates"] = tuple(options.rates)
-    if options.seeds is not None:
-        values["seeds"] = _seeds(options.seeds)
+    values |= _blocks(options, already=bool(values.get("until_decided")))
     if options.folds is not None:
         values["folds"] = int(options.folds) if options.folds.isdecimal() else options.folds
-    if options.until_decided:
-        values |= {"until_decided": True, "seeds": _seeds([options.max_seeds or _MAX_SEEDS])}
-    elif options.max_seeds is not None:
-        raise SpecError(f"max-seeds: goes with --until-decided, got {options.max_seeds}; otherwise use --seeds")
     values |= {name: getattr(options, name) for name in _PLAIN_OPTIONS if getattr(options, name) is not None}
     return StudySpec.from_dict(values, options.config or "sweep")
+
+
+def _blocks(options: Namespace, *, already: bool) -> dict[str, Any]:
+    """What `--seeds`, `--until-decided` and `--max-seeds` ask for; `already` where a config is of the second kind."""
+    if options.max_seeds is not None:
+        if not (options.until_decided or already):
+            raise SpecError(f"max-seeds: goes with --until-decided, got {options.max_seeds}; otherwise use --seeds")
+        if options.seeds is not None:
+            raise SpecError(f"max-seeds: cannot go with --seeds, got {options.max_seeds}; leave one out")
+        return {"until_decided": True, "seeds": _seeds([options.max_seeds])}
+    seeds = {} if options.seeds is None else {"seeds": _seeds(options.seeds)}
+    if options.until_decided and not already:
+        return {"until_decided": True, "seeds": _seeds([_MAX_SEEDS]), **seeds}
+    return seeds
 
 
 def _base(config: str | None, given: dict[str, Any]) -> dict[str, Any]:
@@ -171,5 +181,5 @@ def _seconds(name: str, word: str | None) -> float | None:
 
 def default_out(spec: StudySpec) -> Path:
     """`runs/dropout/MODEL-DATA`, from the names of both."""
-    words = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{spec.model_name}-{spec.data_name}").strip(".")
+    words = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{spec.model_name}-{spec.data_name}").strip(".")[:200]
     return Path("runs") / "dropout" / words

@@ -13,6 +13,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from yolo_dropout.errors import WorkerError
@@ -33,8 +34,17 @@ def warm_up() -> None:
     if _context().get_start_method() == "forkserver":
         from multiprocessing import forkserver
 
-        with interrupts_held_back(), _search_path_handed_on():
-            forkserver.ensure_running()
+        try:
+            with interrupts_held_back(), _search_path_handed_on():
+                forkserver.ensure_running()
+        except OSError as error:
+            raise _unstartable(error) from error
+
+
+def _unstartable(error: OSError) -> WorkerError:
+    if "AF_UNIX" in str(error):  # of a socket's name, which has a hundred characters at most
+        return WorkerError(f"TMPDIR: must be shorter, got {gettempdir()}; use for instance TMPDIR=/tmp")
+    return WorkerError(f"no training can be started: {error}")
 
 
 def _context() -> Any:
@@ -59,6 +69,8 @@ def start(target: Callable[..., None], sender: Connection[Any, Any], *arguments:
             process.start()
     except (EOFError, ConnectionError) as error:
         raise WorkerError("the process that starts the trainings has died; run the same command again") from error
+    except OSError as error:
+        raise _unstartable(error) from error
     sender.close()
     return process
 

@@ -29,8 +29,8 @@ def load_model(model: Any) -> Any:
     if not isinstance(model, (str, Path)):
         return _check(model, type(model).__name__)
     name = str(model).strip()
-    _check_there(name)
     try:
+        _check_there(name)
         return _check(_class_for(name)(name), name)
     except InputError:
         raise
