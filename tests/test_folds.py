@@ -13,9 +13,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yolo_dropout import folds as folds_module
+from yolo_dropout import fold_files
 from yolo_dropout.errors import InputError, SpecError
-from yolo_dropout.folds import Example, assign_folds, rare_classes, write_folds
+from yolo_dropout.fold_files import write_folds
+from yolo_dropout.folds import Example, assign_folds, rare_classes
 
 
 def examples_of(*classes: set[int]) -> list[Example]:
@@ -174,5 +175,5 @@ def test_where_links_are_impossible_files_are_copied(tmp_path, pictures):
     source, place = pictures[0].image, tmp_path / "there" / "0.jpg"
     place.parent.mkdir()
     place.write_text("in the way of a link")
-    folds_module._link(source, place)
+    fold_files._link(source, place)
     assert place.read_text() == source.read_text() and not place.is_symlink()

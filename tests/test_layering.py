@@ -17,6 +17,7 @@ LAYERS = (
     ("errors", "exit_codes", "output"),
     ("files", "arguments", "fields", "score", "embedded", "resources"),
     ("layout", "folds", "sites"),
+    ("fold_files",),
     ("training",),
     ("spec",),
     ("plan",),

@@ -141,12 +141,12 @@ def test_hovering_reads_the_epoch_under_the_pointer(browser: Any, file: Path):
         assert 5 < int(page.locator("#epoch-out").text_content()) < 40
 
 
-def test_downloaded_table_is_the_summary(browser: Any, file: Path, tmp_path: Path):
+def test_downloaded_table_is_that_of_the_page(browser: Any, file: Path, tmp_path: Path):
     with Opened(browser, file) as page:
         with page.expect_download() as download:
-            page.get_by_role("button", name="Download summary.csv").click()
-        download.value.save_as(tmp_path / "summary.csv")
-    lines = (tmp_path / "summary.csv").read_text().splitlines()
+            page.get_by_role("button", name="Download rates.csv").click()
+        download.value.save_as(tmp_path / "rates.csv")
+    lines = (tmp_path / "rates.csv").read_text().splitlines()
     assert lines[0].startswith("rate,n,mean,sd,difference,low,high,p,")
     assert [float(line.split(",")[2]) for line in lines[1:]] == make_report().summary["mean"].tolist()
 

@@ -1,4 +1,4 @@
-"""Standard output that may go away, or its disk fill up, while the work goes on."""
+"""What may be printed, and standard output that may go away, or its disk fill up, while the work goes on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import os
 import sys
 from collections.abc import Iterator
 from typing import Any
+
+
+def printable(text: str) -> str:
+    """Text without control characters, which could move a terminal's cursor or change its colours."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 @contextlib.contextmanager

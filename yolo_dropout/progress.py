@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.text import Text
 
 from yolo_dropout.executors import Ended, EpochDone, Event, Started
+from yolo_dropout.output import printable
 from yolo_dropout.plan import Run
 from yolo_dropout.records import RunRecord
 
@@ -97,11 +98,6 @@ def _ending(event: Ended, lowest: float) -> str:
         return f"{name}: failed, {printable(record.error or 'no reason known')}"
     told = f", lowest val loss {lowest:.4g}" if math.isfinite(lowest) else ""
     return f"{name}: finished in {record.seconds or 0:.0f} s{told}"
-
-
-def printable(text: str) -> str:
-    """Text without control characters, which could move a terminal's cursor or change its colours."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 class LiveView:

@@ -13,6 +13,7 @@ from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.executors.slots import CoreSlots, Gpu
 from yolo_dropout.exit_codes import FINISHED
 from yolo_dropout.layout import StudyFolder
+from yolo_dropout.output import printable
 from yolo_dropout.plan import pending, plan
 from yolo_dropout.preflight import (
     Needs,
@@ -23,7 +24,6 @@ from yolo_dropout.preflight import (
     seconds_of_a_run,
     size,
 )
-from yolo_dropout.progress import printable
 from yolo_dropout.records import RunRecord, read_records
 from yolo_dropout.same_study import check_same_data, check_same_study
 from yolo_dropout.spec import StudySpec

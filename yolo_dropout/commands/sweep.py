@@ -25,7 +25,8 @@ from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
 from yolo_dropout.exit_codes import FINISHED, INTERRUPTED, SOME_FAILED
 from yolo_dropout.folder import read_config
 from yolo_dropout.layout import StudyFolder
-from yolo_dropout.progress import printable, view
+from yolo_dropout.output import printable
+from yolo_dropout.progress import view
 from yolo_dropout.spec import StudySpec
 
 _MAX_SEEDS = "12"

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from yolo_dropout.collect import Study
-from yolo_dropout.progress import printable
+from yolo_dropout.output import printable
 from yolo_dropout.publish import report_data
 from yolo_dropout.report.cautions import grave_warnings
 

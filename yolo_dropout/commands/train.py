@@ -11,7 +11,7 @@ from yolo_dropout.arguments import parse_key_values
 from yolo_dropout.collect import load_study
 from yolo_dropout.errors import SpecError
 from yolo_dropout.exit_codes import FINISHED
-from yolo_dropout.progress import printable
+from yolo_dropout.output import printable
 
 _DROPOUT = ("where", "kind", "schedule")
 

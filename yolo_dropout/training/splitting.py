@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from yolo_dropout.errors import SpecError
-from yolo_dropout.folds import Example, rare_classes, write_folds
+from yolo_dropout.fold_files import write_folds
+from yolo_dropout.folds import Example, rare_classes
 from yolo_dropout.training.data import build_dataset, look_at_data, read_data
 from yolo_dropout.training.models import load_model
 from yolo_dropout.training.preparation import check_args

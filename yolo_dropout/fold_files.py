@@ -1,0 +1,123 @@
+"""Each fold of a data set as a plain Ultralytics data set, made of links."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from yolo_dropout.errors import InputError, StudyFolderError
+from yolo_dropout.files import write_text
+from yolo_dropout.folds import Example, assign_folds
+
+_SPLITS = "splits.csv"
+
+
+def write_folds(examples: Sequence[Example], folds: int, out: Path, data: Mapping[str, Any] | None) -> tuple[Path, ...]:
+    """Write each fold as a plain data set of links to the images and labels, unless that has been done before.
+
+    Every fold has folders of its own, because Ultralytics keeps one label cache per folder, which folds that share
+    images would rewrite for each other.
+
+    Args:
+        examples: All images.
+        folds: How many folds.
+        out: Where to; `splits.csv` there tells which image validates in which fold.
+        data: Other fields of the data YAML, such as names; None in classification, which has none.
+
+    Returns:
+        What `data=` takes for each fold: `fK/data.yaml`, or the folder `fK` in classification.
+
+    Raises:
+        SpecError: There are fewer than two images per fold.
+        InputError: Other splits are there already.
+        StudyFolderError: They cannot be written.
+    """
+    fold_of = assign_folds(examples, folds)
+    splits = _splits_csv(examples, fold_of)
+    if not out.exists():
+        _write_aside(examples, fold_of, out, data, splits)
+    elif not (out / _SPLITS).is_file() or _rootless(there := (out / _SPLITS).read_text("utf-8")) != _rootless(splits):
+        raise InputError(f"{out}: was made from other images, or for other folds; use another --out")
+    elif there != splits:  # the images have moved
+        _write_aside(examples, fold_of, out, data, splits)
+    places = [out / f"f{fold}" for fold in range(folds)]
+    return tuple(place if data is None else place / "data.yaml" for place in places)
+
+
+def _splits_csv(examples: Sequence[Example], fold_of: npt.NDArray[np.int64]) -> str:
+    text = io.StringIO()
+    rows = [(fold, example.image) for example, fold in zip(examples, fold_of, strict=True)]
+    csv.writer(text, lineterminator="\n").writerows([("fold", "image"), *rows])
+    return text.getvalue()
+
+
+def _rootless(splits: str) -> list[tuple[str, str]]:
+    """Fold and image of each row, without the folder that all images are in."""
+    rows = [(row[0], row[-1]) for row in csv.reader(io.StringIO(splits)) if row][1:]
+    root = os.path.commonpath([image for _, image in rows]) if rows else ""
+    return [(fold, os.path.relpath(image, root)) for fold, image in rows]
+
+
+def _write_aside(
+    examples: Sequence[Example],
+    fold_of: npt.NDArray[np.int64],
+    out: Path,
+    data: Mapping[str, Any] | None,
+    splits: str,
+) -> None:
+    """Write beside `out`, then rename: whoever sees `out` sees all of it."""
+    aside = out.with_name(f".{out.name}.part")
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        for fold in range(int(fold_of.max()) + 1):
+            for source, place in _files(examples, fold_of == fold):
+                _link(source, aside / f"f{fold}" / place)
+            if data is None:
+                _class_folders(examples, aside / f"f{fold}")
+            else:
+                fields = {"train": "images/train", "val": "images/val", **data}
+                text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
+                write_text(aside / f"f{fold}" / "data.yaml", text)
+        write_text(aside / _SPLITS, splits)
+        if out.exists():
+            shutil.rmtree(out)
+        aside.rename(out)
+    except OSError as error:
+        raise StudyFolderError(f"{out}: cannot be written ({error.strerror or error}); choose another --out") from error
+
+
+def _files(examples: Sequence[Example], validates: npt.NDArray[np.bool_]) -> Iterator[tuple[Path, str]]:
+    """Every file of one fold and its place there. The number in front keeps train/a.jpg and val/a.jpg apart."""
+    digits = len(str(len(examples) - 1))
+    for number, (example, val) in enumerate(zip(examples, validates, strict=True)):
+        split, stem = "val" if val else "train", f"{number:0{digits}d}-{example.image.stem}"
+        if example.folder:
+            yield example.image, f"{split}/{example.folder}/{stem}{example.image.suffix}"
+        else:
+            yield example.image, f"images/{split}/{stem}{example.image.suffix}"
+        if example.label is not None:
+            yield example.label, f"labels/{split}/{stem}.txt"
+
+
+def _class_folders(examples: Sequence[Example], fold: Path) -> None:
+    # Ultralytics numbers classes by folder: a class that has no image here must not move the others.
+    for split in ("train", "val"):
+        for name in {example.folder for example in examples}:
+            (fold / split / name).mkdir(parents=True, exist_ok=True)
+
+
+def _link(source: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        place.symlink_to(source.absolute())
+    except (OSError, NotImplementedError):  # Windows without the right to, and some file systems
+        shutil.copyfile(source, place)
