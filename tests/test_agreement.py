@@ -78,7 +78,16 @@ def test_a_metric_that_prefers_another_rate_is_named_with_its_rate():
 
 def test_with_two_seeds_no_score_is_said_to_decide():
     first, others = judged(study((0, -1, 0), (0, 0.1, 0), seeds=2))
-    assert agreement(first, *others).startswith("With 2 seeds no score can decide.")
+    assert agreement(first, *others) == "With 2 seeds no score can decide."
+
+
+def test_scores_with_fewer_seeds_that_say_the_same_are_no_dissent():
+    first, others = judged(study((0, -1, 0), (0, 0.1, 0)))
+    fewer = others[0].table.copy()
+    fewer.iloc[0] = np.nan
+    lesser = score_verdict("x", "x", fewer, 0.05, higher_is_better=False)
+    assert lesser.verdict.basis != first.verdict.basis
+    assert agreement(first, lesser).startswith("The other score says the same.")
 
 
 def test_scores_without_any_difference_or_pair_are_no_dissent():

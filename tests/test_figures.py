@@ -24,6 +24,7 @@ from yolo_dropout.figures import (
     validation_loss,
 )
 from yolo_dropout.figures.labels import spread
+from yolo_dropout.figures.runs import frame
 from yolo_dropout.figures.series import by_run, loss_parts, mean_by_rate, paired_means, primary_metric, run_values
 from yolo_dropout.figures.style import colours, number, rate_text
 from yolo_dropout.figures.words import score_words
@@ -278,3 +279,29 @@ def test_labels_keep_their_order_and_distance_within_the_frame(places: list[floa
 
 def test_labels_that_do_not_collide_stay_where_they_are():
     assert spread([0.9, 0.1, 0.5], 0.1, 0, 1) == [0.9, 0.1, 0.5]
+
+
+def test_one_run_that_explodes_leaves_the_frame_to_the_others():
+    runs = {(rate, seed): [5.0, 3.0 - rate, 2.5 - rate, 2.6] for rate in (0.0, 0.1, 0.3) for seed in range(5)}
+    calm = frame(by_run(tidy(runs), "val/loss"), lower=True)
+    runs[0.3, 2] = [5.0, 3.0, 2e4, 2e4]
+    assert frame(by_run(tidy(runs), "val/loss"), lower=True)[1] < 2 * calm[1]
+
+
+def test_values_far_from_one_another_keep_the_digits_of_the_small_ones():
+    among = [2.65, 0.398, 5003.2, 0.0]
+    assert [number(value, among) for value in among] == ["2.65", "0.40", "5003", "0.00"]
+
+
+def test_runs_that_are_all_alike_get_an_axis_that_can_be_read():
+    scores = pd.DataFrame({0.0: [2.5, 2.5], 0.1: [2.5, 2.5 + 1e-12]})
+    low, high = rate_response(scores).axes[0].get_ylim()
+    assert high - low >= 0.002
+
+
+def test_a_dozen_rates_have_a_legend_in_two_rows():
+    curves = make_curves(tuple(np.linspace(0, 0.9, 13).round(3)), 2, 5)
+    figure = loss_components(curves)
+    figure.canvas.draw()
+    box, page = figure.legends[0].get_window_extent(), figure.bbox
+    assert box.x1 <= page.x1 and len(figure.legends[0].get_texts()) == 13

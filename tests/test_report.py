@@ -291,3 +291,38 @@ def test_equal_scores_alone_do_not_say_that_dropout_was_inert():
 def test_runs_that_still_improve_at_the_end_are_told():
     summary = make_report().summary.assign(epoch=[30, 35, 40, 45, 59.4])
     assert warned(make_report(summary=summary), "At rate 0.5 the validation loss still falls at the end")
+
+
+def test_a_rate_whose_runs_stopped_early_is_compared_with_their_own_end():
+    curves = make_curves()
+    early = curves[(curves["rate"] != 0.3) | (curves["epoch"] <= 20)]
+    summary = make_report().summary.assign(epoch=[30, 35, 40, 20, 50])
+    data = make_report(early, summary=summary)
+    assert warned(data, "Runs have 20 to 60 epochs with a finite validation loss")
+    assert warned(data, "At rate 0.3 the validation loss still falls at the end")
+    assert not warned(make_report(), "Runs have")
+
+
+def test_a_rate_with_two_pairs_has_no_bar_and_no_limits():
+    scores = make_report().scores.copy()
+    scores.loc[scores.index[2:], 0.3] = math.nan
+    data = make_report(scores=scores, verdict=decide(scores.to_numpy(), scores.columns.to_numpy()))
+    assert [limits is None for limits in payload(data)["scores"][0]["limits"]] == [True, False, False, True, False]
+    text = render_report(data, live_version="1")
+    assert "A rate with fewer than three pairs has none." in text
+    row = re.search(r'<tr><th scope="row" data-raw="0.3">.*?</tr>', text, re.DOTALL)
+    assert row is not None and row.group().count("–") == 3  # at least, at most, p
+    assert "Not every seed has all rates" in text
+
+
+def test_bars_of_two_seeds_are_not_said_to_mean_a_difference():
+    scores = make_report().scores.iloc[:2]
+    text = render_report(make_report(scores=scores, verdict=decide(scores, scores.columns)), live_version="1")
+    assert "too few to claim anything" in text and "means a real difference" not in text
+
+
+def test_small_p_values_keep_their_digits():
+    scores = make_report().scores.copy()
+    scores[0.1] = scores[0.0] - 1
+    text = render_report(make_report(scores=scores, verdict=decide(scores, scores.columns)), live_version="1")
+    assert "&lt;0.001</td>" in text

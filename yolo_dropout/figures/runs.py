@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from yolo_dropout.figures import series, style
 
-MANY_RUNS, MOST_RUNS = 150, 500
+FEW_RUNS, MANY_RUNS, MOST_RUNS = 100, 150, 500
 SETTLED = 0.2
 # Differences below this share of the value are not worth an axis of their own.
 SAME = 1e-3
@@ -91,10 +91,10 @@ def frame(runs: pd.DataFrame, *, lower: bool) -> tuple[float, float]:
     values = runs.to_numpy(dtype=float)
     worst = np.nanquantile(settled.to_numpy(dtype=float), 0.98 if lower else 0.02)
     best = np.nanmin(values) if lower else np.nanmax(values)
-    # Of few runs, one is more than two in a hundred: the rates' medians tell how far runs usually get.
-    medians = settled.T.groupby(level=0).median().to_numpy(dtype=float)
-    usual = best + 2 * ((np.nanmax(medians) if lower else np.nanmin(medians)) - best)
-    worst = min(worst, usual) if lower else max(worst, usual)
+    if runs.shape[1] < FEW_RUNS:  # one of them is more than two in a hundred
+        medians = settled.T.groupby(level=0).median().to_numpy(dtype=float)
+        usual = best + 2 * ((np.nanmax(medians) if lower else np.nanmin(medians)) - best)
+        worst = min(worst, usual) if lower else max(worst, usual)
     far = best + 1.15 * (worst - best)
     pad = max(0.06 * abs(far - best), SAME * abs(best)) or 0.05
     return float(min(best, far) - pad), float(max(best, far) + pad)

@@ -112,7 +112,8 @@ def _short(data: ReportData) -> Iterator[str]:
     runs = by_run(data.curves, VAL_LOSS)
     if runs.empty or "epoch" not in data.summary or runs.index.max() < 2:
         return
-    lasts = pd.Series({run: curve.last_valid_index() for run, curve in runs.items()})
+    from_end = runs.notna().to_numpy()[::-1].argmax(0)
+    lasts = pd.Series(runs.index.to_numpy()[::-1][from_end], runs.columns)
     if lasts.min() < lasts.max():
         yield (
             f"Runs have {lasts.min()} to {lasts.max()} epochs with a finite validation loss: "
