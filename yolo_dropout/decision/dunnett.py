@@ -17,6 +17,8 @@ FloatArray = npt.NDArray[np.float64]
 
 _SHARED_NODES = 24
 _SCALE_NODES = 32
+# Of two statistics, which share the control; exact for equal noise.
+_CORRELATION = 0.5
 
 
 @lru_cache(maxsize=64)
@@ -32,41 +34,39 @@ def _rules(df: float) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     return shared, shared_weight / shared_weight.sum(), scale, scale_weight / scale_weight.sum()
 
 
-def tail_probability(statistics: npt.ArrayLike, n_rates: int, df: float, correlation: float = 0.5) -> FloatArray:
+def tail_probability(statistics: npt.ArrayLike, n_rates: int, df: float) -> FloatArray:
     """P(the largest of `n_rates` t statistics exceeds a value) under no effect.
 
     Args:
         statistics: Values to exceed, any shape.
         n_rates: Number of rates that are compared with the control.
         df: Degrees of freedom of the common variance, above 0.
-        correlation: Correlation between two of the statistics, in [0, 1); 0.5 for equal noise.
 
     Returns:
         One-sided p-values, adjusted for all rates, in the shape of `statistics`.
     """
     shared, shared_weight, scale, scale_weight = _rules(df)
     scaled = np.multiply.outer(np.asarray(statistics, np.float64), scale)
-    bound = (scaled[..., None] + np.sqrt(correlation) * shared) / np.sqrt(1 - correlation)
+    bound = (scaled[..., None] + np.sqrt(_CORRELATION) * shared) / np.sqrt(1 - _CORRELATION)
     below = (special.ndtr(bound) ** n_rates @ shared_weight) @ scale_weight
     return np.asarray(np.clip(1 - below, 0.0, 1.0))
 
 
 @lru_cache(maxsize=1024)
-def critical_value(alpha: float, n_rates: int, df: float, correlation: float = 0.5) -> float:
+def critical_value(alpha: float, n_rates: int, df: float) -> float:
     """The value that the largest of `n_rates` t statistics exceeds with probability `alpha`.
 
     Args:
         alpha: Family-wise level, in (0, 0.5).
         n_rates: Number of rates that are compared with the control.
         df: Degrees of freedom of the common variance, above 0.
-        correlation: Correlation between two of the statistics, in [0, 1).
 
     Returns:
         Dunnett's one-sided critical value.
     """
 
     def excess(value: float) -> float:
-        return float(tail_probability(value, n_rates, df, correlation)) - alpha
+        return float(tail_probability(value, n_rates, df)) - alpha
 
     upper = 4.0
     while excess(upper) > 0:
