@@ -76,6 +76,12 @@ def test_a_metric_that_prefers_another_rate_is_named_with_its_rate():
     )
 
 
+def test_a_score_in_which_nothing_moved_is_no_agreement():
+    first, _ = judged(study((0, -1, 0), (0, 0.1, 0)))
+    alike = first.table.apply(lambda column: first.table[0.0])
+    assert score_verdict("x", "x", alike, 0.05, higher_is_better=False).verdict is None
+
+
 def test_with_two_seeds_no_score_is_said_to_decide():
     first, others = judged(study((0, -1, 0), (0, 0.1, 0), seeds=2))
     assert agreement(first, *others) == "With 2 seeds no score can decide."

@@ -70,6 +70,8 @@ def test_seeds_that_are_named_are_those_that_are_looked_at(tmp_path):
     assert spec("--until-decided", "--max-seeds", "5").seeds == tuple(range(5))
     assert spec("--until-decided", "--seeds", "3", "7", "9").seeds == (3, 7, 9)
     config = tmp_path / "study.yaml"
+    config.write_text(yaml.safe_dump({"model": "m", "data": "d", "seeds": [3, 7, 9, 11]}))
+    assert spec("--config", str(config), "--until-decided").seeds == (3, 7, 9, 11)
     config.write_text(yaml.safe_dump({"model": "m", "data": "d", "seeds": 5, "until_decided": True}))
     for words, seeds in ([], 5), (["--until-decided"], 5), (["--max-seeds", "8"], 8), (["--seeds", "6"], 6):
         asked = spec("--config", str(config), *words)

@@ -7,11 +7,14 @@ import errno
 import multiprocessing
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
 from yolo_dropout.collect import load_study
 from yolo_dropout.errors import SpecError, StudyFolderError
+from yolo_dropout.executors import Trainer
 from yolo_dropout.folder import (
     hold,
     read_config,
@@ -21,6 +24,7 @@ from yolo_dropout.folder import (
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.same_study import check_same_data, check_same_study
 from yolo_dropout.spec import StudySpec
+from yolo_dropout.study import prepare
 
 
 def spec(**changes: object) -> StudySpec:
@@ -90,20 +94,41 @@ def test_a_model_and_data_that_have_moved_are_the_same_study(tmp_path):
         (place / "m.pt").write_text("weights")
         (place / "d.yaml").write_text("names: [a]")
     old, new = (spec(model=str(place / "m.pt"), data=str(place / "d.yaml")) for place in places)
-    write_study_file(folder, old, {"data_content": "a"})
+    write_study_file(folder, old, {"data_digest": "a"})
     check_same_study(folder, new)
-    check_same_data(with_run(folder), new, {"data_content": "a"})
+    check_same_data(with_run(folder), new, {"data_digest": "a"})
     with pytest.raises(SpecError, match="images or labels"):
-        check_same_data(folder, new, {"data_content": "b"})
+        check_same_data(folder, new, {"data_digest": "b"})
     (places[1] / "m.pt").write_text("others")
     (places[1] / "d.yaml").write_text("names: [b]")
     with pytest.raises(SpecError, match=r"model was '.+old/m\.pt', is '.+new/m\.pt'; data was .+old/d"):
         check_same_study(folder, new)
 
 
+def test_labels_that_have_changed_within_their_size_are_refused(tmp_path):
+    folder, asked = StudyFolder(tmp_path / "study"), spec()
+    before = {"data_digest": "a", "data_content": "x"}
+    write_study_file(folder, asked, before)
+    check_same_data(with_run(folder), asked, before)
+    with pytest.raises(SpecError, match="images or labels"):
+        check_same_data(folder, asked, before | {"data_content": "y"})
+    write_study_file(folder, asked, {"data_digest": "a"})  # by an earlier version
+    check_same_data(folder, asked, before)
+
+
+def test_folds_stay_as_they_are_where_the_data_is_another(tmp_path):
+    folder, asked = with_run(StudyFolder(tmp_path)), spec(folds=2)
+    write_study_file(folder, asked, {"data_digest": "a"})
+    found, split = Mock(return_value={"data_digest": "b"}), Mock()
+    executor = SimpleNamespace(call=lambda function, *arguments, log: function(*arguments))
+    with pytest.raises(SpecError, match="images or labels"):
+        prepare(asked, folder, executor, Trainer(found, None, None, split), folds=folder.folds, log=tmp_path / "log")
+    assert found.called and not split.called
+
+
 def test_a_folder_of_images_may_have_moved_where_they_can_be_compared(tmp_path):
     folder = StudyFolder(tmp_path / "study")
-    for found, refused in ({}, True), ({"data_content": "a"}, False):
+    for found, refused in ({}, True), ({"data_digest": "a"}, False):
         write_study_file(folder, spec(data="old/digits"), found)
         with pytest.raises(SpecError, match="data was") if refused else contextlib.nullcontext():
             check_same_study(folder, spec(data="new/digits"))
@@ -122,7 +147,7 @@ def with_run(folder: StudyFolder) -> StudyFolder:
 
 def test_data_that_has_changed_since_a_run_is_refused(tmp_path):
     folder = StudyFolder(tmp_path / "study")
-    was, now = ({"data_content": digest, "n_train": n, "n_val": 4} for digest, n in (("a", 3), ("b", 12)))
+    was, now = ({"data_digest": digest, "n_train": n, "n_val": 4} for digest, n in (("a", 3), ("b", 12)))
     write_study_file(folder, spec(), was)
     check_same_data(folder, spec(), now)  # nothing has been trained on the other images
     with pytest.raises(

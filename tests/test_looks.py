@@ -148,7 +148,15 @@ def test_a_seed_that_is_not_complete_is_not_looked_at():
 def test_without_a_complete_seed_nothing_is_decided():
     clear = [[3.0, 1.0, math.nan], [3.1, 1.1, math.nan], [2.9, 0.9, math.nan]]
     assert verdict_of(SPEC, frame(clear)).outcome == "use"
-    assert verdict_of(SPEC, frame(clear), whole=0).outcome == "exploratory"
+    early = verdict_of(SPEC, frame(clear), whole=0)
+    assert early.outcome == "exploratory"
+    assert early.reason == "No verdict before 3 seeds are complete, which the first look takes; so far 0 are."
+
+
+def test_other_scores_are_judged_at_the_level_of_the_first_look_before_it_too():
+    first = verdict_of(SPEC, frame(VAGUE[:3]), whole=3)
+    early = verdict_of(SPEC, frame(VAGUE[:3]), whole=1)
+    assert {c.level for c in early.comparisons} == {c.level for c in first.comparisons} != {SPEC.alpha}
 
 
 def test_seeds_are_whole_up_to_the_first_that_has_a_run_to_come():

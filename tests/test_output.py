@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -12,16 +13,16 @@ SWEEP = ["model=m", "data=d", "epochs=2", "--rates", "0", "0.1", "--seeds", "2",
 FAULT = "reader of the output gone, or no room for the output"
 
 
-def sweep(out: Path, **kwargs: object) -> subprocess.Popen[str]:
+def sweep(out: Path, stdout: int | IO[str], stderr: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
     gate = out.with_name("gate")
     gate.mkdir()
     (gate / "go").touch()
     words = [sys.executable, str(Path(__file__).with_name("fake_cli.py")), str(gate), *SWEEP, "--out", str(out)]
-    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, **kwargs)  # type: ignore[call-overload,no-any-return]
+    return subprocess.Popen(words, stdout=stdout, stderr=stderr, text=True)
 
 
 def test_a_reader_that_goes_away_does_not_take_the_study_with_it(tmp_path, record_property):
-    process = sweep(tmp_path / "s", stdout=subprocess.PIPE)
+    process = sweep(tmp_path / "s", subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
@@ -33,9 +34,17 @@ def test_a_reader_that_goes_away_does_not_take_the_study_with_it(tmp_path, recor
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_under_both_outputs_leaves_the_study_alone(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        process = sweep(tmp_path / "s", full, stderr=full)
+        assert process.wait() == 0
+    assert (tmp_path / "s" / "report.html").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk_under_the_output_is_told_once(tmp_path, record_property):
     with Path("/dev/full").open("w") as full:
-        process = sweep(tmp_path / "s", stdout=full)
+        process = sweep(tmp_path / "s", full)
         _, told = process.communicate()
     assert told == "yolo-dropout: output: cannot be written (No space left on device); going on without\n"
     assert process.returncode == 0

@@ -213,7 +213,8 @@ def test_a_rate_in_a_cfg_file_is_refused_unless_it_is_given_too(tmp_path: Path) 
 
 def test_the_digest_of_the_data_changes_with_its_files_and_not_with_its_place(data: Path, tmp_path: Path) -> None:
     def digest(where: Path) -> str:
-        return prepare(MODEL, str(where), ARGS, [0.0]).data_content
+        found = prepare(MODEL, str(where), ARGS, [0.0])
+        return found.data_digest + found.data_content
 
     first = digest(data)
     assert digest(data) == first

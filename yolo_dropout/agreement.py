@@ -118,8 +118,7 @@ def score_verdict(
         )
     except ScoresError:
         verdict = None
-    differs = table.max(axis=None) != table.min(axis=None)
-    return ScoreVerdict(key, name, higher_is_better, table, verdict if differs else None)
+    return ScoreVerdict(key, name, higher_is_better, table, verdict if verdict and verdict.moved else None)
 
 
 def agreement(primary: ScoreVerdict, *others: ScoreVerdict) -> str:
@@ -143,8 +142,8 @@ def _verdicts(primary: ScoreVerdict, judged: Sequence[ScoreVerdict]) -> list[str
     return [f"{count} of {n} other scores {'say' if same > 1 else 'says'} the same.", f"{words.capital(told)}."]
 
 
-def _answer(score: ScoreVerdict) -> tuple[str, float] | None:
-    return (score.verdict.outcome, score.verdict.rate) if score.verdict else None
+def _answer(score: ScoreVerdict) -> tuple[str, float, bool] | None:
+    return (score.verdict.outcome, score.verdict.rate, score.verdict.moved) if score.verdict else None
 
 
 def _best_rates(primary: ScoreVerdict, turned: Sequence[ScoreVerdict]) -> list[str]:

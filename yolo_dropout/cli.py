@@ -47,7 +47,8 @@ def run(options: Namespace) -> int:
         print(f"yolo-dropout: {one_line(str(error))}", file=sys.stderr)
         return BAD_INPUT
     except OSError as error:
-        where = f"{one_line(str(error.filename))[:80]}: " if error.filename else ""
+        name = one_line(str(error.filename or ""))
+        where = f"{name if len(name) < 300 else f'{name[:80]}…{name[-80:]}'}: " if name else ""
         way_out = "; change its permissions" if isinstance(error, PermissionError) else ""
         print(f"yolo-dropout: {where}{error.strerror or error}{way_out}", file=sys.stderr)
         return BAD_INPUT

@@ -16,7 +16,7 @@ from yolo_dropout.errors import InputError, ScoresError
 from yolo_dropout.figures.words import score_words
 from yolo_dropout.folder import read_study_file
 from yolo_dropout.layout import StudyFolder
-from yolo_dropout.looks import due_runs, looks_note, shown_verdict, verdict_of, whole_seeds
+from yolo_dropout.looks import due_runs, looked_at, looks_note, shown_verdict, verdict_of, whole_seeds
 from yolo_dropout.plan import Run, pending, plan
 from yolo_dropout.readings import Readings
 from yolo_dropout.records import RunRecord, read_records
@@ -109,21 +109,28 @@ class Study:
             reasons = sorted({record.error or "" for record in self.failed})
             why = f"; the first failure: {reasons[0]}; mend that and use --retry-failed" if reasons else ""
             raise InputError(f"{self.folder.path}: no run has finished yet, so there is nothing to compare{why}")
-        whole = whole_seeds(self.due, {record.run for record in self.records})
-        verdict = verdict_of(self.spec, self._deciding, whole)
-        return shown_verdict(self.spec, self.score, self.scores, verdict) if self.shown else verdict
+        verdict = verdict_of(self.spec, self._deciding, self._whole)
+        return shown_verdict(self.spec, self.score, self._looked_at, verdict) if self.shown else verdict
+
+    @cached_property
+    def _whole(self) -> int:
+        return whole_seeds(self.due, {record.run for record in self.records})
+
+    @cached_property
+    def _looked_at(self) -> pd.DataFrame:
+        return looked_at(self.spec, self.scores, self._whole)
 
     @cached_property
     def other_scores(self) -> list[ScoreVerdict]:
         """What other scores of the same runs say; see `agreement.other_scores`."""
         levels = [comparison.level for comparison in self.verdict.comparisons]
-        return other_scores(self.table, self.curves, self.score, self.scores, self.spec.alpha, levels=levels)
+        return other_scores(self.table, self.curves, self.score, self._looked_at, self.spec.alpha, levels=levels)
 
     @property
     def agreement(self) -> str:
         """Whether they agree with the score that decides; see `agreement.agreement`."""
         name, up = score_words(str(self.score)), self.score.higher_is_better
-        return agreement(ScoreVerdict(str(self.score), name, up, self.scores, self.verdict), *self.other_scores)
+        return agreement(ScoreVerdict(str(self.score), name, up, self._looked_at, self.verdict), *self.other_scores)
 
     def figures(self) -> dict[str, Figure]:
         """The study's pictures by name, as matplotlib figures."""

@@ -64,17 +64,18 @@ def _number(name: str, value: object) -> float:
 
 def checked_seeds(values: object) -> tuple[int, ...]:
     """Seeds in order; a count stands for the first so many."""
-    if isinstance(values, int) and not isinstance(values, bool):
-        if values < 1:
-            raise SpecError(f"seeds: a count must be at least 1, got {values}")
-        if values > _MOST_SEEDS:
-            raise SpecError(f"seeds: a count must be at most {_MOST_SEEDS}, got {values}")
-        return tuple(range(values))
+    if _is_whole(values):
+        count = int(values)  # type: ignore[call-overload]
+        if count < 1:
+            raise SpecError(f"seeds: a count must be at least 1, got {count}")
+        if count > _MOST_SEEDS:
+            raise SpecError(f"seeds: a count must be at most {_MOST_SEEDS}, got {count}")
+        return tuple(range(count))
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise SpecError(f"seeds: must be a count or a list of whole numbers, got {values!r}")
     seeds = list(values)
     for seed in seeds:
-        if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+        if not _is_whole(seed) or seed < 0:
             raise SpecError(f"seeds: each must be a whole number of at least 0, got {seed!r}")
     if not seeds:
         raise SpecError("seeds: at least one is needed, got none; for instance --seeds 3")
@@ -82,6 +83,10 @@ def checked_seeds(values: object) -> tuple[int, ...]:
     if repeated is not None:
         raise SpecError(f"seeds: each must be given once, got {repeated} repeatedly")
     return tuple(sorted(int(seed) for seed in seeds))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)  # numpy's integers are Integral too
 
 
 def checked_alpha(value: object) -> float:

@@ -45,10 +45,10 @@ def write_folds(examples: Sequence[Example], folds: int, out: Path, data: Mappin
     splits = _splits_csv(examples, fold_of)
     if not out.exists():
         _write_aside(examples, fold_of, out, data, splits)
-    elif not (out / _SPLITS).is_file() or _rootless(there := (out / _SPLITS).read_text("utf-8")) != _rootless(splits):
-        raise InputError(f"{out}: was made from other images, or for other folds; use another --out")
-    elif there != splits:  # the images have moved
-        _write_aside(examples, fold_of, out, data, splits)
+    elif (there := _read(out / _SPLITS)) != splits:
+        if _rootless(there) != _rootless(splits):
+            raise InputError(f"{out}: was made from other images, or for other folds; use another --out")
+        _write_aside(examples, fold_of, out, data, splits)  # the images have moved
     places = [out / f"f{fold}" for fold in range(folds)]
     return tuple(place if data is None else place / "data.yaml" for place in places)
 
@@ -60,11 +60,18 @@ def _splits_csv(examples: Sequence[Example], fold_of: npt.NDArray[np.int64]) -> 
     return text.getvalue()
 
 
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+
+
 def _rootless(splits: str) -> list[tuple[str, str]]:
-    """Fold and image of each row, without the folder that all images are in."""
+    """Fold and image of each row, without the folder that all images are in; nothing of what is no such table."""
     rows = [(row[0], row[-1]) for row in csv.reader(io.StringIO(splits)) if row][1:]
-    root = os.path.commonpath([image for _, image in rows]) if rows else ""
-    return [(fold, os.path.relpath(image, root)) for fold, image in rows]
+    try:
+        root = os.path.commonpath([image for _, image in rows])
+        return [(fold, os.path.relpath(image, root)) for fold, image in rows]
+    except ValueError:
+        return []
 
 
 def _write_aside(

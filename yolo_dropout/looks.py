@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from yolo_dropout.decision import LOOKS, SequentialDecision, Verdict, decide, next_step, planned_looks
+from yolo_dropout.decision.spending import nominal_levels
 from yolo_dropout.figures.series import folds_of
 from yolo_dropout.figures.words import score_words
 from yolo_dropout.plan import Run, plan
@@ -54,12 +56,23 @@ def verdict_of(spec: StudySpec, scores: pd.DataFrame, whole: int | None = None) 
     Raises:
         ScoresError: No seed has both the control and another rate.
     """
-    if spec.until_decided and whole is not None:
-        scores = scores.iloc[: whole or _looks(spec)[0] - 1]  # without any, too few to decide
+    score, scores = Score.parse(spec.score), looked_at(spec, scores, whole)
+    if not spec.until_decided:
+        return _decide(spec, score, scores, None)
+    looks = _looks(spec)
     begun = int(scores.notna().any(axis=1).to_numpy().nonzero()[0].max(initial=-1)) + 1
-    if spec.until_decided and begun >= _looks(spec)[0]:
+    if begun >= looks[0]:
         return _step(spec, scores, begun).verdict
-    return _decide(spec, Score.parse(spec.score), scores, None)
+    verdict = _decide(spec, score, scores, [nominal_levels(looks, spec.alpha)[0]] * (len(spec.rates) - 1))
+    reason = f"No verdict before {looks[0]} seeds are complete, which the first look takes; so far {whole or 0} are."
+    return replace(verdict, reason=reason)
+
+
+def looked_at(spec: StudySpec, scores: pd.DataFrame, whole: int | None) -> pd.DataFrame:
+    """The rows that a verdict goes by: while seeds are added the complete ones, or before a first look too few."""
+    if not spec.until_decided or whole is None:
+        return scores
+    return scores.iloc[: max(whole, _looks(spec)[0] - 1)]
 
 
 def shown_verdict(spec: StudySpec, score: Score, scores: pd.DataFrame, verdict: Verdict) -> Verdict:

@@ -16,13 +16,14 @@ def printable(text: str) -> str:
 
 @contextlib.contextmanager
 def unbreakable_output() -> Iterator[None]:
-    """Write to standard output as long as that is possible, and after that nowhere: what is shown is not the study."""
-    if sys.stdout is None:  # closed by who has started us
+    """Write to standard output and error as long as that is possible, and after that nowhere: the study goes on."""
+    with contextlib.ExitStack() as stack:
+        if sys.stderr is not None:  # None where it was closed by who has started us
+            stack.enter_context(contextlib.redirect_stderr(_Unbreakable(sys.stderr)))
+        if sys.stdout is not None:
+            stack.enter_context(contextlib.redirect_stdout(_Unbreakable(sys.stdout)))
+            stack.callback(sys.stdout.flush)
         yield
-        return
-    with contextlib.redirect_stdout(_Unbreakable(sys.stdout)):
-        yield
-        sys.stdout.flush()
 
 
 class _Unbreakable:

@@ -61,7 +61,7 @@ def _moved(facts: Mapping[str, Any], now: Mapping[str, str]) -> set[str]:
     same = {name for name in ("model", "data") if before.get(name) == now.get(name)}
     if "model" not in now:
         same.discard("model")
-    if "data_content" not in facts["prepared"]:
+    if "data_digest" not in facts["prepared"]:
         same.discard("data")
     return same
 
@@ -75,8 +75,9 @@ def check_same_data(folder: StudyFolder, spec: StudySpec, prepared: Mapping[str,
     if not any(folder.runs.glob("*/run.json")):
         return
     before = read_study_file(folder)[1]["prepared"]
-    was, now = (found.get("data_content") for found in (before, prepared))
-    if was and now and was != now:
+    # A study of an earlier version knows the first alone.
+    pairs = [(before.get(name), prepared.get(name)) for name in ("data_digest", "data_content")]
+    if any(was and now and was != now for was, now in pairs):
         counts = [f"{found.get('n_train')} + {found.get('n_val')} images" for found in (before, prepared)]
         raise SpecError(
             f"{folder.path}: holds another study: the images or labels of {spec.data} have changed "

@@ -78,8 +78,8 @@ def run_study(
     folder = StudyFolder(Path(out).resolve())
     with hold(folder):
         check_same_study(folder, spec)
-        prepared = prepare(spec, folder.folds, executor or LocalExecutor(), trainer, folder.path / "prepare.log")
-        check_same_data(folder, spec, prepared)
+        log = folder.path / "prepare.log"
+        prepared = prepare(spec, folder, executor or LocalExecutor(), trainer, folds=folder.folds, log=log)
         needs = Needs.of(spec, prepared)
         gpus = [Gpu(**values) for values in prepared.pop("gpus", ())]
         # What another executor's machines hold is for itself to know.
@@ -111,14 +111,17 @@ def run_study(
     return study
 
 
-def prepare(spec: StudySpec, folds: Path, executor: Executor, trainer: Trainer, log: Path) -> dict[str, Any]:
-    """Check a spec against the real model and data, and make its folds.
+def prepare(
+    spec: StudySpec, folder: StudyFolder, executor: Executor, trainer: Trainer, *, folds: Path, log: Path
+) -> dict[str, Any]:
+    """Check a spec against the real model and data, and those against the study's, and make its folds.
 
     Args:
         spec: What was asked.
-        folds: Where its folds go.
+        folder: The study, which may have been begun.
         executor: Where to do this.
         trainer: What trains.
+        folds: Where its folds go.
         log: Takes what Ultralytics prints.
 
     Returns:
@@ -128,6 +131,7 @@ def prepare(spec: StudySpec, folds: Path, executor: Executor, trainer: Trainer, 
         YoloDropoutError: The study cannot work.
     """
     prepared = executor.call(trainer.prepare, spec, log=log)
+    check_same_data(folder, spec, prepared)  # before folds that are there are made anew
     if spec.folds is None or trainer.split is None:
         return prepared
     found = executor.call(trainer.split, spec, folds, log=log)

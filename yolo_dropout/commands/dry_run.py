@@ -25,7 +25,7 @@ from yolo_dropout.preflight import (
     size,
 )
 from yolo_dropout.records import RunRecord, read_records
-from yolo_dropout.same_study import check_same_data, check_same_study
+from yolo_dropout.same_study import check_same_study
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import prepare
 
@@ -63,9 +63,8 @@ def dry_run(
     records = tuple(record for record in records if record.finished or not retry_failed)
     with TemporaryDirectory() as logs:
         executor, log = LocalExecutor(), Path(logs) / "log"
-        prepared = prepare(spec, Path(logs) / "folds", executor, trainer, log)
+        prepared = prepare(spec, folder, executor, trainer, folds=Path(logs) / "folds", log=log)
         per_image = None if any(record.finished for record in records) else _rehearsed(executor, trainer, spec, log)
-    check_same_data(folder, spec, prepared)
     needs = Needs.of(spec, prepared)
     gpus = [Gpu(**values) for values in prepared.pop("gpus", ())]
     places, little_memory = fitting_slots(jobs, per_gpu, needs, gpus) if here else (CoreSlots(jobs or 1), None)

@@ -6,7 +6,7 @@ import atexit
 import gc
 import re
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -119,15 +119,16 @@ def spec_from(options: Namespace) -> StudySpec:
     values["train"] = {**train, **given}
     if options.rates is not None:
         values["rates"] = tuple(options.rates)
-    values |= _blocks(options, already=bool(values.get("until_decided")))
+    values |= _blocks(options, values)
     if options.folds is not None:
         values["folds"] = int(options.folds) if options.folds.isdecimal() else options.folds
     values |= {name: getattr(options, name) for name in _PLAIN_OPTIONS if getattr(options, name) is not None}
     return StudySpec.from_dict(values, options.config or "sweep")
 
 
-def _blocks(options: Namespace, *, already: bool) -> dict[str, Any]:
-    """What `--seeds`, `--until-decided` and `--max-seeds` ask for; `already` where a config is of the second kind."""
+def _blocks(options: Namespace, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What `--seeds`, `--until-decided` and `--max-seeds` ask for, beside a config."""
+    already = bool(config.get("until_decided"))
     if options.max_seeds is not None:
         if not (options.until_decided or already):
             raise SpecError(f"max-seeds: goes with --until-decided, got {options.max_seeds}; otherwise use --seeds")
@@ -136,7 +137,8 @@ def _blocks(options: Namespace, *, already: bool) -> dict[str, Any]:
         return {"until_decided": True, "seeds": _seeds([options.max_seeds])}
     seeds = {} if options.seeds is None else {"seeds": _seeds(options.seeds)}
     if options.until_decided and not already:
-        return {"until_decided": True, "seeds": _seeds([_MAX_SEEDS]), **seeds}
+        named = options.config is not None and isinstance(config.get("seeds"), list)
+        return {"until_decided": True, **({} if named else {"seeds": _seeds([_MAX_SEEDS])}), **seeds}
     return seeds
 
 

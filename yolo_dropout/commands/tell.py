@@ -17,9 +17,11 @@ from yolo_dropout.report.cautions import grave_warnings
 def tell(console: Console, study: Study) -> None:
     """Print the table of rates, what failed, the verdict, and where the files are."""
     console.print(_rates(study))
+    block = "seed and fold" if study.spec.folds else "seed"
     if study.scores.isna().any(axis=None) and study.verdict.n_seeds:
         console.print(
-            "not every seed has all rates: means are over a rate's own runs, differences within seeds", highlight=False
+            f"not every {block} has all rates: means are over a rate's own runs, differences within a {block}",
+            highlight=False,
         )
     for record in study.failed:
         line = f"failed: rate {record.rate:g} {record.run.block}: {record.error}"

@@ -74,7 +74,8 @@ def _undecided(verdict: Verdict, words: Words) -> list[str]:
     if unjudged and not admitted:
         why = f"{_rates(unjudged).lower()} had too few finished runs to be judged"
         runs = "folds" if words.folded else "runs"
-        more = f"Finish at least {MIN_BLOCKS} {runs} of each rate, or leave that rate out, to get a verdict."
+        finish = f"Finish at least {MIN_BLOCKS} {runs} of each rate, or leave that rate out, to get a verdict."
+        more = words.then or finish
     else:
         size = f" ({number(verdict.relevant)} or more)" if verdict.relevant else ""
         why = f"a gain that matters{size} cannot be excluded either"
@@ -84,10 +85,12 @@ def _undecided(verdict: Verdict, words: Words) -> list[str]:
 
 
 def _nothing_measured(verdict: Verdict, words: Words) -> list[str]:
-    same = f"all runs of a {words.noun} have the same {words.score_name}, so nothing was measured"
+    block = "seed and fold" if words.folded else "seed"
+    same = f"all runs of a {block} have the same {words.score_name}, so nothing was measured"
     return [
         f"{_UNDECIDED} over {words.blocks(verdict.n_seeds)} {same}.",
         "Either dropout did not act, or this score cannot tell: choose one that moves, or train longer.",
+        *([words.then] if words.then else []),
     ]
 
 

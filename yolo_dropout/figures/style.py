@@ -42,6 +42,8 @@ def number(value: float, among: Iterable[float] = ()) -> str:
         among: The values it is compared with, one of which may be far off; alone, a value gets three significant
             digits.
     """
+    if not isfinite(value):
+        return "–"
     finite = [x for x in among if isfinite(x)]
     span = max(finite) - min(finite) if len(finite) > 1 else abs(value)
     decimals = 2 - floor(log10(span)) if span > 0 else 3

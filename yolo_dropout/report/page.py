@@ -57,7 +57,7 @@ def render_report(
             warnings=warnings_of(data),
             agreement=agreement(*data.all_scores),
             headline=verdict_words(data.verdict),
-            bars=bars_words(data.verdict, data.block) if data.verdict else "",
+            bars=_bars(data),
             incomplete=bool(data.scores.isna().any(axis=None)),
             rows=_rate_rows(data),
             score_rows=list(zip(block_words(data.scores), data.scores.to_numpy().tolist(), strict=True)),
@@ -142,6 +142,12 @@ def _short(value: Any, among: Iterable[Any] = ()) -> str:
     if not _is_number(value):
         return ABSENT
     return number(float(value), [float(x) for x in among if _is_number(x)])
+
+
+def _bars(data: ReportData) -> str:
+    if data.verdict is None or all(c.low is None for c in data.verdict.shown):
+        return ""
+    return bars_words(data.verdict, data.block)
 
 
 def _p(value: Any) -> str:

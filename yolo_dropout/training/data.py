@@ -22,8 +22,8 @@ class DataFound:
         n_train: Training images.
         n_val: Validation images.
         n_classes: Classes.
-        digest: Of the names of all images and labels, the contents of text labels, and the sizes of the others;
-            another one tells that they have changed.
+        digest: Of the names and sizes of all images and labels; another one tells that they have changed.
+        content: The same of the contents of text labels, and the sizes of those that are images.
         notes: Plain-word warnings.
     """
 
@@ -31,6 +31,7 @@ class DataFound:
     n_val: int
     n_classes: int
     digest: str
+    content: str
     notes: tuple[str, ...]
 
 
@@ -55,7 +56,8 @@ def look_at_data(yolo: Any, data: str, args: Any) -> DataFound:
     for name, dataset in (("train", train), ("val", val)):
         if len(dataset) == 0:
             raise InputError(f"data: {data} has no images for {name}; check its folders")
-    return DataFound(len(train), len(val), int(spec["nc"]), _digest(train, val), tuple(_notes(args, train, val)))
+    digest, content = _digest(train, val)
+    return DataFound(len(train), len(val), int(spec["nc"]), digest, content, tuple(_notes(args, train, val)))
 
 
 def read_data(task: str, data: str, args: Any) -> dict[str, Any]:
@@ -148,21 +150,24 @@ def build_dataset(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> Any:
         ) from error
 
 
-def _digest(*datasets: Any) -> str:
-    """Not paths, because data may move, and no contents of images: to read them all would take too long."""
-    found = hashlib.sha256()
+def _digest(*datasets: Any) -> tuple[str, str]:
+    """Not of paths, because data may move, nor of the contents of images: to read them all would take too long."""
+    sizes, contents = hashlib.sha256(), hashlib.sha256()
     for dataset in datasets:
         images = getattr(dataset, "im_files", None) or [sample[0] for sample in dataset.samples]
-        for file in map(Path, (*images, *(file for kind in _LABELS for file in getattr(dataset, kind, ())))):
-            found.update(f"{file.parent.name}/{file.name} ".encode() + _fingerprint(file))
-    return found.hexdigest()[:16]
+        for file in map(Path, (*images, *getattr(dataset, "label_files", ()))):
+            size = file.stat().st_size if file.exists() else None
+            sizes.update(f"{file.parent.name}/{file.name} {size}\n".encode())
+        for file in map(Path, (file for kind in _LABELS for file in getattr(dataset, kind, ()))):
+            contents.update(_fingerprint(file))
+    return sizes.hexdigest()[:16], contents.hexdigest()[:16]
 
 
 def _fingerprint(file: Path) -> bytes:
     if not file.exists():
         return b"absent"
     # Another class often takes as many bytes.
-    return hashlib.sha256(file.read_bytes()).digest() if file.suffix == ".txt" else b"%d" % file.stat().st_size
+    return hashlib.sha256(file.read_bytes()).digest() if file.suffix == ".txt" else b"%d " % file.stat().st_size
 
 
 def _notes(args: Any, train: Any, val: Any) -> list[str]:

@@ -22,7 +22,7 @@ class Prepared:
         n_train: Training images, after `fraction`.
         n_val: Validation images.
         n_classes: Of the data set.
-        data_content: See `data.DataFound`.
+        data_digest, data_content: See `data.DataFound`.
         sites: Names of the sites at the highest rate; empty if that is 0.0.
         notes: Plain-word warnings.
         branch_note: Which branch the numbers describe; empty for heads with one branch.
@@ -34,6 +34,7 @@ class Prepared:
     n_train: int
     n_val: int
     n_classes: int
+    data_digest: str
     data_content: str
     sites: tuple[str, ...]
     notes: tuple[str, ...]
@@ -84,7 +85,8 @@ def prepare(  # noqa: PLR0917 - a spec's fields in their order
         n_train=found.n_train,
         n_val=found.n_val,
         n_classes=found.n_classes,
-        data_content=found.digest,
+        data_digest=found.digest,
+        data_content=found.content,
         sites=tuple(site.name for site in sites),
         notes=(*found.notes, *_site_notes(sites)),
         branch_note=branch_note(network(yolo), nms=args.nms),
