@@ -24,6 +24,8 @@ _SPLITS = "splits.csv"
 def write_folds(examples: Sequence[Example], folds: int, out: Path, data: Mapping[str, Any] | None) -> tuple[Path, ...]:
     """Write each fold as a plain data set of links to the images and labels, unless that has been done before.
 
+    Where the images have moved since, the links are made anew.
+
     Every fold has folders of its own, because Ultralytics keeps one label cache per folder, which folds that share
     images would rewrite for each other.
 

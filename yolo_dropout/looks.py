@@ -64,7 +64,8 @@ def verdict_of(spec: StudySpec, scores: pd.DataFrame, whole: int | None = None) 
     if begun >= looks[0]:
         return _step(spec, scores, begun).verdict
     verdict = _decide(spec, score, scores, [nominal_levels(looks, spec.alpha)[0]] * (len(spec.rates) - 1))
-    reason = f"No verdict before {looks[0]} seeds are complete, which the first look takes; so far {whole or 0} are."
+    n = begun if whole is None else whole
+    reason = f"No verdict before {looks[0]} seeds are complete, which the first look takes; so far {n} are."
     return replace(verdict, reason=reason)
 
 

@@ -16,11 +16,12 @@ from yolo_dropout.report.cautions import grave_warnings
 
 def tell(console: Console, study: Study) -> None:
     """Print the table of rates, what failed, the verdict, and where the files are."""
+    data = report_data(study)
     console.print(_rates(study))
-    block = "seed and fold" if study.spec.folds else "seed"
     if study.scores.isna().any(axis=None) and study.verdict.n_seeds:
         console.print(
-            f"not every {block} has all rates: means are over a rate's own runs, differences within a {block}",
+            f"not every {data.block} has all rates: "
+            f"means are over a rate's own runs, differences within a {data.block}",
             highlight=False,
         )
     for record in study.failed:
@@ -28,7 +29,7 @@ def tell(console: Console, study: Study) -> None:
         console.print(escape(printable(line)), style="red", highlight=False, soft_wrap=True)
     if study.failed:
         console.print("the same command with --retry-failed trains these again", highlight=False)
-    for note in (*study.notes, *grave_warnings(report_data(study))):
+    for note in (*study.notes, *grave_warnings(data)):
         console.print(escape(printable(note)), style="yellow", highlight=False, soft_wrap=True)
     console.print()
     console.print(f"[bold]{escape(printable(study.verdict.reason))}", highlight=False)
