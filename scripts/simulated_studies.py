@@ -14,7 +14,7 @@ from noises import drawn_from, noise_named, null_pools
 from yolo_dropout.decision.contrast import contrast
 from yolo_dropout.decision.dropping import worth_more
 from yolo_dropout.decision.rule import rule, spread
-from yolo_dropout.decision.sequential import LOOKS, planned_looks
+from yolo_dropout.decision.sequential import planned_looks
 from yolo_dropout.decision.spending import nominal_levels
 
 FloatArray = npt.NDArray[np.float64]
@@ -152,7 +152,7 @@ class Course:
 def sequential(cell: Cell, studies: int, rng: np.random.Generator) -> Course:
     """Simulate studies that add seeds until it is clear; `next_step` for many studies at once."""
     gains = cell.draw(rng, studies)
-    plan = planned_looks(LOOKS, cell.seeds)
+    plan = planned_looks(cell.seeds)
     levels = nominal_levels(plan, ALPHA)
     live, active = np.arange(studies), np.ones((studies, cell.rates - 1), dtype=bool)
     own_level = np.full(active.shape, levels[0])

@@ -47,8 +47,6 @@ def test_unusable_scores_are_told_in_one_line(scores: Any, rates: Any, said: str
         ({"alpha": math.nan}, "alpha: must be in"),
         ({"relevant": 0.0}, "relevant: must be a finite gain above 0, got 0.0"),
         ({"relevant": math.inf}, "relevant: must be"),
-        ({"overlap": -0.1}, "overlap: must be n_val / n_train, 0 or more, got -0.1"),
-        ({"overlap": math.nan}, "overlap: must be"),
     ],
 )
 def test_senseless_options_are_told_in_one_line(option: dict[str, float], said: str):

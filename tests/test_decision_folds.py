@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from yolo_dropout.decision import decide
+from yolo_dropout.decision.contrast import contrast
 from yolo_dropout.decision.folds import fold_rows
+from yolo_dropout.decision.rule import rule, spread
 from yolo_dropout.decision.scores import FloatArray
 from yolo_dropout.errors import ScoresError
 
@@ -27,10 +29,10 @@ def test_a_fold_is_the_mean_of_its_seeds():
 
 def test_the_verdict_is_that_of_the_means_with_the_overlap():
     folded, means = decide(LOSSES, RATES, folds=FOLDS), fold_rows(-LOSSES, FOLDS)
-    by_hand = decide(-means.gains, RATES, overlap=0.5, relevant=means.noise)
+    by_hand = decide(-means.gains, RATES, folds=[0, 1, 2], relevant=means.noise)
     assert folded.comparisons == by_hand.comparisons
     assert (folded.n_seeds, folded.basis, folded.seeds_needed) == (3, "3 folds x 2 seeds", None)
-    assert "over 3 folds x 2 seeds" in folded.reason and "for overlapping folds" not in by_hand.basis
+    assert "over 3 folds x 2 seeds" in folded.reason
 
 
 def test_a_failed_run_costs_its_own_pair_only():
@@ -72,7 +74,7 @@ def test_more_seeds_of_the_same_folds_do_not_pass_for_evidence():
     rng, rates, folds = np.random.default_rng(1), (0, 0.1, 0.2, 0.3, 0.5), np.repeat(np.arange(5), 5)
     studies = [drawn(rng, 5, 5) for _ in range(600)]
     one_per_fold = np.mean([decide(scores, rates, folds=folds).outcome == "use" for scores in studies])
-    one_per_run = np.mean([decide(scores, rates, overlap=1 / 4).outcome == "use" for scores in studies])
+    one_per_run = np.mean([rule(contrast(-s, overlap=1 / 4), 0.05, spread(-s[:, 0])).use for s in studies])
     assert one_per_fold <= 0.075  # .05 and two standard errors of 600 studies
     assert one_per_run > 0.1
 

@@ -54,8 +54,8 @@ CASES = {
     ),
     "use, folds": (
         moved(-1, 0, 0),
-        {"overlap": 0.25},
-        r"over 5 folds, .* and for overlapping folds\. .* it takes more images\.$",
+        {"folds": range(5)},
+        r"over 5 folds x 1 seed, .* and for overlapping folds\. .* it takes more images\.$",
     ),
     "keep, no gain that matters": (
         moved(0.003, 0.02, 0.01),
@@ -70,7 +70,7 @@ CASES = {
         r"^Keep dropout off \(0\.0\): over 5 seeds every rate that ran did harm, with 95 %",
     ),
     "keep, all harm": (moved(1, 2, 3), {}, r"^Keep dropout off \(0\.0\): over 5 seeds every rate did harm, with 95 %"),
-    "keep, folds": (moved(1, 2, 3), {"overlap": 0.25}, r"^Keep .* More seeds narrow that as far as seed noise goes"),
+    "keep, folds": (moved(1, 2, 3), {"folds": range(5)}, r"^Keep .* More seeds narrow that as far as seed noise goes"),
     "undecided": (
         moved(-0.005, 0, 0),
         {"relevant": 0.006},

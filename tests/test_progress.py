@@ -44,6 +44,15 @@ def test_without_a_terminal_there_is_one_line_per_finished_run():
     ]
 
 
+def test_seeds_that_are_added_are_told_with_the_rates_that_get_them():
+    for terminal in (False, True):
+        shown = console(terminal)
+        with view(shown, 4) as display:
+            display.plan([FIRST, SECOND], [])
+            display.plan([Run(3, 0.0), Run(3, 0.2)], [RunRecord(0.0, 0, "finished"), RunRecord(0.1, 0, "finished")])
+        assert "not clear yet, so seed 3 is added for rates 0, 0.2" in shown.file.getvalue()
+
+
 def test_an_epoch_without_a_loss_leaves_the_lowest_as_it_was():
     plain = console(terminal=False)
     with view(plain, 4) as shown:

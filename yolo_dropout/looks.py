@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from yolo_dropout.decision import LOOKS, SequentialDecision, Verdict, decide, next_step, planned_looks
+from yolo_dropout.decision import SequentialDecision, Verdict, decide, next_step, planned_looks
 from yolo_dropout.decision.spending import nominal_levels
 from yolo_dropout.figures.series import folds_of
 from yolo_dropout.figures.words import score_words
@@ -108,7 +108,7 @@ def _decide(spec: StudySpec, score: Score, scores: pd.DataFrame, level: list[flo
 
 
 def _looks(spec: StudySpec) -> tuple[int, ...]:
-    return planned_looks(LOOKS, len(spec.seeds))
+    return planned_looks(len(spec.seeds))
 
 
 def _step(spec: StudySpec, scores: pd.DataFrame, n_seeds: int) -> SequentialDecision:

@@ -32,7 +32,7 @@ class View(Protocol):
         """Leave the screen tidy."""
 
     def plan(self, todo: Sequence[Run], done: Done) -> None:
-        """Take in what is to do and what has been done."""
+        """Take in what is to do and what has been done; again, when seeds are added."""
 
     def show(self, event: Event) -> None:
         """Take in what has happened to a run."""
@@ -72,8 +72,9 @@ class LineView:
 
     def plan(self, todo: Sequence[Run], done: Done) -> None:
         """Say what is to do."""
+        added = f": {_seeds_added(todo)}" if self._total else ""
         self._total, self._ended = len(todo) + len(done), len(done)
-        self._print(f"{len(todo)} of {self._total} runs to do")
+        self._print(f"{len(todo)} of {self._total} runs to do{added}")
 
     def show(self, event: Event) -> None:
         """Print a line when a run has ended."""
@@ -89,6 +90,13 @@ class LineView:
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _seeds_added(todo: Sequence[Run]) -> str:
+    """What a look at the scores has led to; rates that are not among these have been dropped."""
+    seeds = ", ".join(str(seed) for seed in sorted({run.seed for run in todo}))
+    rates = ", ".join(f"{rate:g}" for rate in sorted({run.rate for run in todo}))
+    return f"not clear yet, so seed {seeds} is added for rates {rates}"
 
 
 def _ending(event: Ended, lowest: float) -> str:
@@ -130,6 +138,8 @@ class LiveView:
 
     def plan(self, todo: Sequence[Run], done: Done) -> None:
         """Set up the study's bar; it counts epochs, so that it moves steadily."""
+        if self._total:
+            self._progress.console.print(_seeds_added(todo), highlight=False)
         self._total, self._ended = len(todo) + len(done), len(done)
         self._failed = sum(not record.finished for record in done)
         # Only what is to do enters the bar: what was done before says nothing about the time left.

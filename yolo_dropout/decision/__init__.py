@@ -6,11 +6,10 @@ Pure functions on arrays; no files. The method and its calibration are in `docs/
 from __future__ import annotations
 
 from yolo_dropout.decision.fixed import decide
-from yolo_dropout.decision.sequential import LOOKS, SequentialDecision, next_step, planned_looks
+from yolo_dropout.decision.sequential import SequentialDecision, next_step, planned_looks
 from yolo_dropout.decision.verdict import Comparison, Outcome, Verdict
 
 __all__ = [
-    "LOOKS",
     "Comparison",
     "Outcome",
     "SequentialDecision",

@@ -18,9 +18,7 @@ from yolo_dropout.decision.rule import BoolArray
 _HOPELESS = 0.2
 
 
-def worth_more(
-    found: Contrasts, active: BoolArray, *, n: int, most: int, level: float, overlap: float = 0.0
-) -> BoolArray:
+def worth_more(found: Contrasts, active: BoolArray, *, n: int, most: int, level: float) -> BoolArray:
     """Which rates get more seeds: those that neither trail the best one nor are hopeless.
 
     A rate trails when the best one is ahead by more than a standard error; closer ones count as equally good,
@@ -34,7 +32,6 @@ def worth_more(
         n: Seeds so far.
         most: Seeds at the last look.
         level: Nominal level of the last look.
-        overlap: n_val / n_train of the folds, else 0.
 
     Returns:
         True for rates to go on with, shape (..., n_rates - 1). A rate with less than three blocks is not
@@ -45,13 +42,13 @@ def worth_more(
     known = active & (found.n >= MIN_BLOCKS)
     best = np.where(known, found.difference, -np.inf).max(-1, keepdims=True)
     trails = found.difference < best - found.error
-    return np.asarray(active & ~(known & (trails | _hopeless(found, n, most, level, overlap))))
+    return np.asarray(active & ~(known & (trails | _hopeless(found, n, most, level))))
 
 
-def _hopeless(found: Contrasts, n: int, most: int, level: float, overlap: float) -> BoolArray:
+def _hopeless(found: Contrasts, n: int, most: int, level: float) -> BoolArray:
     count = found.n.shape[-1]
-    spread = found.error / np.sqrt(1 / np.maximum(found.n, 1) + overlap)
-    needed = critical_value(level, count, float(degrees_of_freedom(most, count))) * spread * np.sqrt(1 / most + overlap)
+    spread = found.error * np.sqrt(np.maximum(found.n, 1))
+    needed = critical_value(level, count, float(degrees_of_freedom(most, count))) * spread / np.sqrt(most)
     hoped = found.difference + found.error
     expected = (n * found.difference + (most - n) * hoped) / most
     chance = special.ndtr((expected - needed) * most / (spread * np.sqrt(most - n)))

@@ -26,7 +26,6 @@ def decide(
     alpha: float = 0.05,
     *,
     relevant: float | None = None,
-    overlap: float = 0.0,
     folds: npt.ArrayLike | None = None,
     level: npt.ArrayLike | None = None,
     score_name: str = "score",
@@ -43,10 +42,9 @@ def decide(
         alpha: Level of each claim, for all rates at once, in (0, 0.5).
         relevant: Gain that matters, in units of the score; by default one standard deviation of the
             control across seeds (across folds where each has one seed).
-        overlap: n_val / n_train of the folds, that is 1 / (K - 1), when rows are the folds of a K-fold
-            cross-validation; 0.0 when all rows share one validation set.
         folds: Fold of each row, shape (n_rows,), when rows are the (seed, fold) blocks of a cross-validation.
-            The seeds of a fold count as one block, because they share its images, and `overlap` is set.
+            The seeds of a fold count as one block, because they share its images, and the intervals are corrected
+            for the training images that folds share. None when all rows share one validation set.
         level: What may be spent now, where that is less than alpha; one for all rates, or one for each rate above
             0.0 in ascending order, shape (n_rates - 1,).
         score_name: What the score is called in the reason.
@@ -57,15 +55,15 @@ def decide(
     Raises:
         ScoresError: The scores or rates cannot be compared, or an option is out of range.
     """
-    check_options(alpha, relevant, overlap)
-    words = Words(score_name, higher_is_better, overlap > 0)
+    check_options(alpha, relevant)
     if folds is None:
         gains, columns = read_scores(scores, rates, higher_is_better)
+        overlap, words = 0.0, Words(score_name, higher_is_better)
     else:
         in_order, columns = order_columns(scores, rates, higher_is_better)
         gains, overlap, seeds, noise = fold_rows(in_order, folds)
         relevant = noise if relevant is None else relevant
-        words = Words(score_name, higher_is_better, folded=True, seeds=seeds)
+        words = Words(score_name, higher_is_better, seeds_per_fold=seeds)
     now = np.full(len(columns) - 1, alpha) if level is None else checked_level(level, len(columns) - 1, alpha)
     return judge(gains, columns, alpha=alpha, level=now, relevant=relevant, overlap=overlap, words=words)
 
@@ -76,9 +74,9 @@ def judge(
     *,
     alpha: float,
     level: FloatArray,
-    relevant: float | None,
-    overlap: float,
     words: Words,
+    relevant: float | None = None,
+    overlap: float = 0.0,
     last_level: float | None = None,
 ) -> Verdict:
     """The verdict on checked scores, at a nominal level that may differ from alpha.
@@ -88,9 +86,9 @@ def judge(
         rates: Ascending, 0.0 first, shape (n_rates,).
         alpha: What the claims are worth over the whole study.
         level: What may be spent on each rate now: alpha, or less at one of several looks, shape (n_rates - 1,).
+        words: How to speak of the scores.
         relevant: Gain that matters; None for one standard deviation of the control.
         overlap: n_val / n_train of the folds, else 0.
-        words: How to speak of the scores.
         last_level: What may be spent at the last of several looks: by it, the verdict tells what more seeds would do.
 
     Returns:

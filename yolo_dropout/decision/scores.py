@@ -51,18 +51,16 @@ def read_scores(scores: npt.ArrayLike, rates: npt.ArrayLike, higher_is_better: b
     return gains[np.lexsort(gains.T)], columns
 
 
-def check_options(alpha: float, relevant: float | None, overlap: float) -> None:
+def check_options(alpha: float, relevant: float | None = None) -> None:
     """Refuse options that make no sense.
 
     Raises:
-        ScoresError: alpha, relevant or overlap is out of range.
+        ScoresError: alpha or relevant is out of range.
     """
     if not 0 < alpha < 0.5:
         raise ScoresError(f"alpha: must be in (0, 0.5), got {alpha!r}; 0.05 is usual")
     if relevant is not None and not 0 < relevant < math.inf:
         raise ScoresError(f"relevant: must be a finite gain above 0, got {relevant!r}; None takes the control's sd")
-    if not 0 <= overlap < math.inf:
-        raise ScoresError(f"overlap: must be n_val / n_train, 0 or more, got {overlap!r}; K folds have 1 / (K - 1)")
 
 
 def checked_level(level: npt.ArrayLike, n_rates: int, alpha: float) -> FloatArray:

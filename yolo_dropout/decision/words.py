@@ -12,21 +12,24 @@ class Words:
     Attributes:
         score_name: What the score is called, for example val/loss.
         higher_is_better: Whether an improvement raises it.
-        folded: Whether blocks are the folds of a cross-validation rather than seeds.
-        seeds: Seeds that each fold was trained with; None where nobody said.
+        seeds_per_fold: Where blocks are the folds of a cross-validation, the seeds that each was trained with.
         then: What comes next where the study knows that itself, as a sentence; said in place of advice on seeds.
     """
 
     score_name: str = "score"
     higher_is_better: bool = False
-    folded: bool = False
-    seeds: int | None = None
+    seeds_per_fold: int | None = None
     then: str = ""
 
     def blocks(self, n: int) -> str:
         """`n` with its noun: `3 seeds`, or `5 folds x 3 seeds`."""
-        seeds = "" if self.seeds is None else f" x {_count(self.seeds, 'seed')}"
+        seeds = "" if self.seeds_per_fold is None else f" x {_count(self.seeds_per_fold, 'seed')}"
         return _count(n, self.noun) + seeds
+
+    @property
+    def folded(self) -> bool:
+        """Whether blocks are the folds of a cross-validation rather than seeds."""
+        return self.seeds_per_fold is not None
 
     @property
     def noun(self) -> str:
