@@ -105,7 +105,18 @@ CASES: list[tuple[Words, str]] = [
     (["sweep", "--rates"], "rates: at least one rate above 0 is needed, got none; for instance --rates 0 0.1 0.3"),
     (["sweep", "--seeds", "0"], "seeds: a count must be at least 1, got 0"),
     (["sweep", "--seeds", "1", "1"], "seeds: each must be given once, got 1 repeatedly"),
-    (["sweep", "--seeds", "x"], "seeds: must be whole numbers, got 'x'; for instance --seeds 3"),
+    *[
+        (
+            ["sweep", "--seeds", word],
+            f"seeds: must be whole numbers, got {word!r}; for instance --seeds 5, 3 7 9, or 3-7",
+        )
+        for word in ("x", "7-3", "0-999999999")
+    ],
+    (["sweep", "--seeds", "3-5", "4"], "seeds: each must be given once, got 4 repeatedly"),
+    (
+        ["sweep", "--until-decided", "--max-seeds", "auto"],
+        "seeds: must be whole numbers, got 'auto'; for instance --seeds 5, 3 7 9, or 3-7",
+    ),
     (["sweep", "epoch=5"], "epoch: is no argument of YOLO.train, got epoch=5; did you mean epochs?"),
     (["sweep", "dropout=0.3"], "dropout: the study sets it, got dropout=0.3; use --rates, for instance --rates 0 0.3"),
     (["sweep", "seed=3"], "seed: the study sets it, got seed=3; use --seeds, for instance --seeds 3"),

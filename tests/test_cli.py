@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from yolo_dropout.cli import main, parsed, run
-from yolo_dropout.commands.sweep import default_out, spec_from
+from yolo_dropout.commands.asked import default_out, spec_from
 from yolo_dropout.commands.train import _from_study
 from yolo_dropout.publish import publish_tables
 from yolo_dropout.spec import StudySpec
@@ -65,6 +65,11 @@ def test_words_beside_a_config_win(tmp_path):
     assert asked.seeds == (4, 7)
 
 
+def test_a_span_of_seeds_holds_both_its_ends():
+    for words, seeds in (["3-6"], (3, 4, 5, 6)), (["3-3"], (3,)), (["9", "3-4"], (3, 4, 9)):
+        assert spec("--seeds", *words).seeds == seeds
+
+
 def test_seeds_that_are_named_are_those_that_are_looked_at(tmp_path):
     assert spec("--until-decided").seeds == tuple(range(12))
     assert spec("--until-decided", "--max-seeds", "5").seeds == tuple(range(5))
@@ -72,6 +77,8 @@ def test_seeds_that_are_named_are_those_that_are_looked_at(tmp_path):
     config = tmp_path / "study.yaml"
     config.write_text(yaml.safe_dump({"model": "m", "data": "d", "seeds": [3, 7, 9, 11]}))
     assert spec("--config", str(config), "--until-decided").seeds == (3, 7, 9, 11)
+    config.write_text(yaml.safe_dump({"model": "m", "data": "d", "until_decided": True}))
+    assert len(spec("--config", str(config)).seeds) == 12
     config.write_text(yaml.safe_dump({"model": "m", "data": "d", "seeds": 5, "until_decided": True}))
     for words, seeds in ([], 5), (["--until-decided"], 5), (["--max-seeds", "8"], 8), (["--seeds", "6"], 6):
         asked = spec("--config", str(config), *words)

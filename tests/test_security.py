@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import yolo_dropout
 from yolo_dropout.cli import main, parsed, run
-from yolo_dropout.commands.sweep import default_out, sweep
+from yolo_dropout.commands.asked import default_out
+from yolo_dropout.commands.sweep import sweep
 from yolo_dropout.executors import Trainer
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.plan import plan

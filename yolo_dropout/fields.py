@@ -13,7 +13,7 @@ from typing import Any
 from yolo_dropout.errors import SpecError
 
 _FIRST_LOOK = 3
-_MOST_SEEDS = 1000
+MOST_SEEDS = 1000
 
 
 def path_or_name(name: str, value: object) -> str:
@@ -68,8 +68,8 @@ def checked_seeds(values: object) -> tuple[int, ...]:
         count = int(values)  # type: ignore[call-overload]
         if count < 1:
             raise SpecError(f"seeds: a count must be at least 1, got {count}")
-        if count > _MOST_SEEDS:
-            raise SpecError(f"seeds: a count must be at most {_MOST_SEEDS}, got {count}")
+        if count > MOST_SEEDS:
+            raise SpecError(f"seeds: a count must be at most {MOST_SEEDS}, got {count}")
         return tuple(range(count))
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise SpecError(f"seeds: must be a count or a list of whole numbers, got {values!r}")

@@ -91,7 +91,7 @@ def looks_note(looked: Sequence[int]) -> Iterator[str]:
         seen = " and ".join(map(str, looked))
         yield (
             f"seeds were added after the verdict on {seen} had been seen: a false 'use' is then two to three times as "
-            "likely as the error level says; a new study, or --until-decided from the start, keeps to it"
+            "likely as the error level says; a new study of new seeds, or --until-decided from the start, keeps to it"
         )
 
 

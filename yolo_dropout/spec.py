@@ -23,6 +23,8 @@ from yolo_dropout.sites.plan import DropoutPlan
 
 DEFAULT_RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
 DEFAULT_SEEDS = (0, 1, 2)
+# Where seeds are added until it is clear: the most that may be used.
+MOST_LOOKED_AT = 12
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class StudySpec:
         schedule: `constant`, `linear`, `early:N` or `late:N`.
         score: What is compared, as `Score.parse` reads it.
         alpha: Family-wise error level of the verdict, in (0, 0.5).
-        until_decided: Take the seeds in order, look at the scores now and then, and stop as soon as they decide.
+        until_decided: Take the seeds in order, look at the scores after each from the third on, and stop as soon as
+            they decide. `seeds` is then the most that may be used: give more than the default, such as 12.
         folds: Cross-validate over so many folds of all images, at least 2; None keeps the data set's own split.
 
     Raises:
@@ -125,7 +128,8 @@ class StudySpec:
         for name in ("model", "data"):
             if name not in values:
                 raise SpecError(f"{source}: {name} is missing; add `{name}: …`")
-        return cls(**values)
+        many = {"seeds": MOST_LOOKED_AT} if values.get("until_decided") is True else {}
+        return cls(**(many | dict(values)))
 
 
 def _check_dropout(values: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -37,8 +38,23 @@ def tell(console: Console, study: Study) -> None:
         console.print()
         console.print(escape(printable(study.agreement)), highlight=False)
     console.print()
-    where = printable(str(study.folder.path))
-    console.print(f"Report and tables: {where}", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"Report and tables: {_place(study)}", highlight=False, soft_wrap=True, markup=False)
+
+
+def next_step(study: Study) -> str:
+    """How to train the seeds that an undecided verdict asks for; empty where it asks for none, or runs are missing."""
+    verdict, needed = study.verdict, study.verdict.seeds_needed
+    judged = all(comparison.judged for comparison in verdict.comparisons)
+    if verdict.decided or not needed or study.spec.until_decided or study.missing or not judged:
+        return ""
+    first = max(study.spec.seeds) + 1
+    seeds = f"{first}-{first + needed - 1}"
+    return f"New seeds: the same command with --seeds {seeds} --out {_place(study)}-seeds-{seeds}"
+
+
+def _place(study: Study) -> str:
+    path, here = study.folder.path, Path.cwd()
+    return printable(str(path.relative_to(here) if path.is_relative_to(here) and path != here else path))
 
 
 def _rates(study: Study) -> Table:

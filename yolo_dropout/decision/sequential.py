@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from yolo_dropout.decision.contrast import contrast
+from yolo_dropout.decision.contrast import MIN_BLOCKS, contrast
 from yolo_dropout.decision.dropping import worth_more
 from yolo_dropout.decision.fixed import judge
 from yolo_dropout.decision.rule import BoolArray
@@ -22,8 +22,8 @@ from yolo_dropout.decision.verdict import Verdict
 from yolo_dropout.decision.words import Words
 from yolo_dropout.errors import ScoresError
 
-# A look after every seed from the first of these to the second, and one after the last seed of all.
-_FIRST_LOOK, _LAST_LOOK = 3, 30
+# A look after every seed from the third to the thirtieth, and one after the last of all.
+_FIRST_LOOK, _LAST_LOOK = MIN_BLOCKS, 30
 
 
 @dataclass(frozen=True)

@@ -114,8 +114,8 @@ def _more(verdict: Verdict, words: Words) -> str:
     if verdict.seeds_needed is None:
         return "No practical number of seeds would settle it: the gain is too small for the noise."
     return (
-        f"About {words.blocks(verdict.seeds_needed)} in all would settle it, if its mean and noise stay as they are; "
-        "plan them as a new study, since adding seeds after a look makes false finds two to three times as likely."
+        f"About {words.blocks(verdict.seeds_needed)} would settle it, if its mean and noise stay as they are; take new "
+        "ones in a new study, since adding to seeds that were looked at makes false finds two to three times as likely."
     )
 
 
