@@ -56,7 +56,8 @@ NOTES = """
 At rate 0.0 it is left as stock Ultralytics does: a detector keeps the rate of its YAML, and so does a classifier, since
 `dropout=0.0` resets nothing. Above 0.0, `where="head"` sets every `nn.Dropout` of a classifier to the rate, as stock
 does; in other models the YAML's own dropout goes on acting beside ours. It is set to the rate where it lies in the part
-that `where` names, for as long as the training runs: checkpoints have the YAML's rate again.
+that `where` names, for as long as the training runs: checkpoints have the YAML's rate again. On a CPU such a
+classifier's control sees other crops than its rates above 0, because its own masks are drawn as stock draws them.
 
 ## Two branches: YOLO26 and YOLOv10
 

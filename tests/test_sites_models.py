@@ -37,6 +37,10 @@ def test_every_config_is_in_the_table() -> None:
     assert [name for name in TABLE.configs() if f"| {name} |" not in text] == []
 
 
+def test_the_notes_of_the_page_are_those_of_the_script() -> None:
+    assert DOCS.read_text(encoding="utf-8").endswith(TABLE.NOTES)
+
+
 @pytest.mark.parametrize("config", TABLE.configs())
 def test_a_config_is_as_the_table_says_and_ours_acts_everywhere(config: str) -> None:
     if config in NEEDS_NETWORK:

@@ -94,7 +94,7 @@ class Study:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One row per rate; see `summary.summary`."""
+        """One row per rate: runs, mean, sd and interval of the score; epoch of the minimum, gap, metric."""
         return summary(self.table, self.scores)
 
     @cached_property
@@ -122,13 +122,13 @@ class Study:
 
     @cached_property
     def other_scores(self) -> list[ScoreVerdict]:
-        """What other scores of the same runs say; see `agreement.other_scores`."""
+        """What other scores of the same runs say, each judged by the same rule."""
         levels = [comparison.level for comparison in self.verdict.comparisons]
         return other_scores(self.table, self.curves, self.score, self._looked_at, self.spec.alpha, levels=levels)
 
     @property
     def agreement(self) -> str:
-        """Whether they agree with the score that decides; see `agreement.agreement`."""
+        """Whether they agree with the score that decides, in words."""
         name, up = score_words(str(self.score)), self.score.higher_is_better
         return agreement(ScoreVerdict(str(self.score), name, up, self._looked_at, self.verdict), *self.other_scores)
 

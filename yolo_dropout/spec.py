@@ -39,8 +39,11 @@ class StudySpec:
         train: Arguments of `YOLO.train`, except those that the study sets itself.
         where: The sites: `head`, `head.cls`, `head.box`, `neck`, `backbone`, or a regular expression.
         kind: `auto`, `dropout`, `dropout2d`, `dropblock` or `drop_path`.
-        schedule: `constant`, `linear`, `early:N` or `late:N`.
-        score: What is compared, as `Score.parse` reads it.
+        schedule: `constant`; `linear`, from 0 up to the rate; `early:N`, from the rate down to 0 in N epochs;
+            `late:N`, 0 for N epochs, then the rate.
+        score: What is compared: a column of `results.csv`, or `val/loss`, the sum of the validation losses; with
+            `@min`, `@max`, `@best` (at the epoch of `best.pt`) or `@last5` (mean of the last five epochs). Without
+            one of these, the better of minimum and maximum.
         alpha: Family-wise error level of the verdict, in (0, 0.5).
         until_decided: Take the seeds in order, look at the scores after each from the third on, and stop as soon as
             they decide. `seeds` is then the most that may be used: give more than the default, such as 12.

@@ -28,7 +28,8 @@ class TrainedRun:
         best: Checkpoint of the epoch with the best fitness.
         last: Checkpoint of the last epoch.
         sites: Names of the modules where dropout acted, read from the live model.
-        proof: Sites, rates by epoch and the measured check (see `proof.measure`); JSON-able.
+        proof: Sites, rates by epoch, and whether training passes of the live model differed while those of evaluation
+            did not; JSON-able.
     """
 
     metrics: Any
@@ -58,7 +59,8 @@ def train_with_dropout(
         dropout: Drop probability in [0, 1).
         where: See `find_sites`.
         kind: See `find_sites`.
-        schedule: `constant`, `linear`, `early:N` or `late:N`; see `DropoutPlan`.
+        schedule: `constant`; `linear`, from 0 up to the rate; `early:N`, from the rate down to 0 in N epochs;
+            `late:N`, 0 for N epochs, then the rate.
         **train_args: Any argument of `YOLO.train` except `trainer`. With `resume=True` the dropout of the
             interrupted training is put back, and none needs to be given.
 
