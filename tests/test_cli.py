@@ -9,10 +9,10 @@ import yaml
 from yolo_dropout.cli import main, parsed, run
 from yolo_dropout.commands.asked import default_out, spec_from
 from yolo_dropout.commands.train import _from_study
+from yolo_dropout.options import command_line
 from yolo_dropout.publish import publish_tables
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
-from yolo_dropout.words import command_line
 
 
 def parse(*words):

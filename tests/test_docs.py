@@ -24,10 +24,10 @@ from yolo_dropout.cli import main
 from yolo_dropout.commands.asked import spec_from
 from yolo_dropout.commands.sweep import sweep
 from yolo_dropout.executors.local import LocalExecutor
+from yolo_dropout.options import command_line, parse
 from yolo_dropout.publish import publish_tables
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
-from yolo_dropout.words import command_line, parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "datasets" / "README.md"]

@@ -37,7 +37,7 @@ LAYERS = (
     ("foreign", "publish"),
     ("study",),
     ("progress", "serve"),
-    ("words",),
+    ("options",),
     ("commands",),
     ("cli",),
     ("__main__",),

@@ -11,8 +11,8 @@ from importlib import import_module
 
 from yolo_dropout.errors import YoloDropoutError
 from yolo_dropout.exit_codes import BAD_INPUT, INTERRUPTED
+from yolo_dropout.options import one_line, parse
 from yolo_dropout.output import unbreakable_output
-from yolo_dropout.words import one_line, parse
 
 
 def main(argv: Sequence[str] | None = None) -> int:

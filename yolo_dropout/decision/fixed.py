@@ -12,10 +12,10 @@ from yolo_dropout.decision.contrast import MIN_BLOCKS, Contrasts, contrast
 from yolo_dropout.decision.dunnett import critical_value, tail_probability
 from yolo_dropout.decision.folds import fold_rows
 from yolo_dropout.decision.outlook import POWER_Z, blocks_needed
+from yolo_dropout.decision.reason import explain
 from yolo_dropout.decision.rule import Ruling, rule, spread
 from yolo_dropout.decision.scores import FloatArray, check_options, checked_level, order_columns, read_scores
 from yolo_dropout.decision.verdict import Comparison, Outcome, Verdict
-from yolo_dropout.decision.wording import explain
 from yolo_dropout.decision.words import Words
 
 

@@ -61,7 +61,7 @@ def command_line() -> argparse.ArgumentParser:
     _add_sweep(commands.add_parser("sweep", help="train several rates and seeds, and say which rate to use"))
     _add_train(commands.add_parser("train", help="train once, with dropout that acts"))
     _add_check(commands.add_parser("check", help="show where dropout would act in a model"))
-    _add_watch(commands.add_parser("watch", help="show a study's report in the browser while it runs"))
+    _add_watch(commands.add_parser("watch", help="serve a study's report to a browser while it runs"))
     _add_report(commands.add_parser("report", help="make tables, pictures and report from finished runs"))
     return parser
 
@@ -70,8 +70,8 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.usage = "yolo-dropout sweep [key=value ...] [--options]"
     parser.description = "key=value goes to YOLO.train, as in Ultralytics' own command line; options are the study's."
     parser.add_argument("--rates", nargs="*", metavar="P", help="drop probabilities (default 0 0.1 0.2 0.3 0.5)")
-    parser.add_argument("--seeds", nargs="*", metavar="N", help="how many seeds, or which (default 3)")
-    parser.add_argument("--until-decided", action="store_true", help="add seeds look by look until it is clear")
+    parser.add_argument("--seeds", nargs="*", metavar="N", help="how many seeds, or which, such as 3-13 (default 3)")
+    parser.add_argument("--until-decided", action="store_true", help="add seeds one by one until it is clear")
     parser.add_argument("--max-seeds", metavar="N", help="most seeds for --until-decided (default 12)")
     parser.add_argument("--folds", metavar="K", help="cross-validate over K folds of all images")
     parser.add_argument("--jobs", metavar="N", help="runs at a time (default auto: what cores, memory and GPUs allow)")
@@ -85,7 +85,7 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
         "--continue-broken", action="store_true", help="go on from last.pt where a run broke off, instead of anew"
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would be trained, and what it takes")
-    parser.add_argument("--serve", action="store_true", help="show the report in the browser while the study runs")
+    parser.add_argument("--serve", action="store_true", help="serve the report to a browser while the study runs")
     parser.add_argument("--retry-failed", action="store_true", help="train runs again that have failed before")
     _add_dropout_options(parser)
     _add_ray_options(parser)
