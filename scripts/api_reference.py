@@ -78,7 +78,8 @@ def _parameters(arguments: ast.arguments) -> Iterator[str]:
 
 
 def _parameter(argument: ast.arg, default: ast.expr | None) -> str:
-    return ast.unparse(argument) + (f" = {ast.unparse(default)}" if default else "")
+    text = ast.unparse(argument) + (f" = {ast.unparse(default)}" if default else "")
+    return text.replace("lambda :", "lambda:")  # as Python 3.10 writes it
 
 
 def _fields(cls: Any) -> str:
