@@ -86,3 +86,18 @@ def test_on_a_terminal_every_running_training_has_a_row():
     assert "rate 0.1  seed 0" in text and "starting" in text
     list(playing)
     assert "boom ?[31m[red]" in terminal.file.getvalue()
+
+
+def test_the_bar_of_the_study_ends_full_where_a_run_goes_on_from_its_checkpoint_or_starts_over():
+    with LiveView(console(terminal=True), 4) as shown:
+        shown.plan([FIRST, SECOND], [])
+        shown.show(Started(FIRST))
+        for epoch in (3, 4):
+            shown.show(EpochDone(FIRST, {"epoch": epoch, "val/loss": 1.0}))
+        for _ in range(2):  # its node was lost after the first epoch
+            shown.show(Started(SECOND))
+            shown.show(EpochDone(SECOND, {"epoch": 1, "val/loss": 1.0}))
+        assert shown._progress.tasks[0].completed == 5
+        for run in (FIRST, SECOND):
+            shown.show(Ended(run, RunRecord(run.rate, 0, "finished")))
+        assert (shown._progress.tasks[0].completed, shown._progress.tasks[0].total) == (8, 8)
