@@ -16,7 +16,7 @@ from tiny_data import make_data
 from yolo_dropout.cli import main, parsed, run
 from yolo_dropout.commands.dry_run import dry_run
 from yolo_dropout.commands.sweep import sweep
-from yolo_dropout.errors import SpecError, StudyFolderError
+from yolo_dropout.errors import SpecError, StudyFolderError, WorkerError
 from yolo_dropout.executors import Trainer, rehearsal
 from yolo_dropout.executors.rehearsal import footprint, seconds_per_image
 from yolo_dropout.layout import StudyFolder
@@ -251,3 +251,18 @@ def test_a_dry_run_for_a_cluster_says_whose_times_it_tells(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert "on a cluster: times are this machine's, and more runs at a time take less" in lines
     assert not any(line.startswith("memory") for line in lines)
+
+
+def dies(spec):
+    print("what was wrong", flush=True)
+    os._exit(3)
+
+
+def test_a_dry_run_that_breaks_down_leaves_the_log_that_it_names(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(WorkerError, match=r"see (.*)") as error:
+        dry_run(SPEC, tmp_path / "s", None, None, Trainer(dies, fakes.train))
+    log = Path(str(error.value).rpartition("see ")[2].split(";")[0])
+    assert "what was wrong" in log.read_text()
+    dry_run(SPEC, tmp_path / "s", None, None, fakes.FAKE)
+    assert [path for path in tmp_path.iterdir() if path != log.parent] == []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors import Trainer
@@ -61,9 +63,9 @@ def dry_run(
     check_same_study(folder, spec)
     records, notes = read_records(folder)
     records = tuple(record for record in records if record.finished or not retry_failed)
-    with TemporaryDirectory() as logs:
-        executor, log = LocalExecutor(), Path(logs) / "log"
-        prepared = prepare(spec, folder, executor, trainer, folds=Path(logs) / "folds", log=log)
+    with _scratch() as scratch:
+        executor, log = LocalExecutor(), scratch / "prepare.log"
+        prepared = prepare(spec, folder, executor, trainer, folds=scratch / "folds", log=log)
         per_image = None if any(record.finished for record in records) else _rehearsed(executor, trainer, spec, log)
     needs = Needs.of(spec, prepared)
     gpus = [Gpu(**values) for values in prepared.pop("gpus", ())]
@@ -88,6 +90,20 @@ def dry_run(
     for line in lines:
         print(printable(line))
     return FINISHED
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder that goes away again, unless an error has named the log in it."""
+    folder, named = Path(mkdtemp(prefix="yolo-dropout-")), False
+    try:
+        yield folder
+    except WorkerError:
+        named = True
+        raise
+    finally:
+        if not named:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _rehearsed(executor: LocalExecutor, trainer: Trainer, spec: StudySpec, log: Path) -> dict[str, float] | None:
