@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from yolo_dropout.cli import parsed
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
 from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
+from yolo_dropout.options import parse
 
 TIMES = "step_times.json"
 _SPANS = {
@@ -42,7 +42,7 @@ def timed_train(job: Job, on_epoch: OnEpoch) -> Outcome:
 def main() -> int:
     from yolo_dropout.commands.sweep import sweep
 
-    return sweep(parsed(["sweep", *sys.argv[1:]]), Trainer(ULTRALYTICS.prepare, timed_train, ULTRALYTICS.rehearse))
+    return sweep(parse(["sweep", *sys.argv[1:]]), Trainer(ULTRALYTICS.prepare, timed_train, ULTRALYTICS.rehearse))
 
 
 if __name__ == "__main__":

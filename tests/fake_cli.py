@@ -13,9 +13,10 @@ from pathlib import Path
 
 import fakes
 
-from yolo_dropout.cli import parsed, run
+from yolo_dropout.cli import run
 from yolo_dropout.commands.sweep import sweep
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.options import parse
 from yolo_dropout.spec import StudySpec
 
 
@@ -42,7 +43,6 @@ def waiting_prepare(spec: StudySpec) -> dict[str, object]:
 
 if __name__ == "__main__":
     os.environ["GATE"] = sys.argv[1]
-    options = parsed(["sweep", *sys.argv[2:]])
     prepare = waiting_prepare if "GATE_AT_PREPARE" in os.environ else fakes.prepare
-    options.command = partial(sweep, trainer=Trainer(prepare, waiting_train))
-    sys.exit(run(options))
+    command = partial(sweep, trainer=Trainer(prepare, waiting_train))
+    sys.exit(run(parse(["sweep", *sys.argv[2:]]), command))

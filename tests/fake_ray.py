@@ -10,9 +10,10 @@ from pathlib import Path
 
 import fakes
 
-from yolo_dropout.cli import parsed, run
+from yolo_dropout.cli import run
 from yolo_dropout.commands.sweep import sweep
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.options import parse
 
 
 def gated_train(job: Job, on_epoch: OnEpoch, gate: Path) -> Outcome:
@@ -32,6 +33,4 @@ def gated(gate: Path) -> Trainer:
 
 
 if __name__ == "__main__":
-    options = parsed(["sweep", *sys.argv[2:]])
-    options.command = partial(sweep, trainer=gated(Path(sys.argv[1])))
-    sys.exit(run(options))
+    sys.exit(run(parse(["sweep", *sys.argv[2:]]), partial(sweep, trainer=gated(Path(sys.argv[1])))))

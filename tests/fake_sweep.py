@@ -12,9 +12,9 @@ from pathlib import Path
 
 import fakes
 
-from yolo_dropout.cli import parsed
 from yolo_dropout.commands.sweep import sweep
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.options import parse
 
 
 def gated_train(job: Job, on_epoch: OnEpoch) -> Outcome:
@@ -28,4 +28,4 @@ if __name__ == "__main__":
     os.environ["FAKE_GATE"] = sys.argv[2]
     words = ["sweep", "model=m.yaml", "data=d.yaml", "epochs=4", "--rates", "0", "0.1", "--seeds", "3"]
     words += ["--jobs", "2", "--serve", "--out", sys.argv[1]]
-    sys.exit(sweep(parsed(words), Trainer(fakes.prepare, gated_train)))
+    sys.exit(sweep(parse(words), Trainer(fakes.prepare, gated_train)))

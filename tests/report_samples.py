@@ -9,12 +9,14 @@ from synthetic_study import make_curves, make_scores
 
 from yolo_dropout.agreement import other_scores
 from yolo_dropout.decision import decide
-from yolo_dropout.figures.series import primary_metric, run_values
+from yolo_dropout.figures import study_figures, to_svg
+from yolo_dropout.figures.series import primary_metric
 from yolo_dropout.plan import Run
-from yolo_dropout.report import ReportData
+from yolo_dropout.report import ReportData, render_report
 from yolo_dropout.results import Results
 from yolo_dropout.score import Score
-from yolo_dropout.table import Table
+from yolo_dropout.summary import overfitting_gap
+from yolo_dropout.table import Table, by_block
 
 NOTE = (
     "YOLO26: the losses are those of the one-to-one branch, mAP is that of the one-to-many branch with NMS; "
@@ -26,6 +28,7 @@ def make_summary(curves: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """The columns of `table.summary` that the report shows."""
     metric = primary_metric(curves)
     losses = curves[curves["metric"] == "val/loss"]
+    largest = curves[curves["metric"] == metric].groupby(["rate", "seed"])["value"].max()
     lowest = losses.loc[losses.groupby(["rate", "seed"])["value"].idxmin()]
     return pd.DataFrame(
         {
@@ -34,9 +37,9 @@ def make_summary(curves: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
             "mean": scores.mean().to_numpy(),
             "sd": scores.std().to_numpy(),
             "epoch": lowest.groupby("rate")["epoch"].mean().to_numpy(),
-            "gap": run_values(curves, "val/loss", "gap").mean().to_numpy(),
+            "gap": make_gaps(curves, scores).mean().to_numpy(),
             "metric": metric,
-            "metric_mean": run_values(curves, metric, "best").mean().to_numpy() if metric else float("nan"),
+            "metric_mean": largest.groupby("rate").mean().to_numpy() if metric else float("nan"),
         }
     )
 
@@ -48,6 +51,25 @@ def make_table(curves: pd.DataFrame) -> Table:
         wide = run.pivot_table(index="epoch", columns="metric", values="value", observed=True, dropna=False)
         results[Run(int(seed), float(rate))] = Results(wide.index.to_numpy(), tuple(wide.columns), wide.to_numpy())
     return Table(results)
+
+
+def make_gaps(curves: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """The overfitting gap of every run, as scores."""
+    return by_block(make_table(curves), overfitting_gap, scores.columns.astype(float), scores.index)
+
+
+def whole_page(data: ReportData) -> str:
+    """The page with its pictures."""
+    figures = study_figures(
+        data.curves,
+        data.scores,
+        make_gaps(data.curves, data.scores),
+        data.verdict,
+        data.branch_note,
+        score_name=data.score,
+        higher_is_better=data.higher_is_better,
+    )
+    return render_report(data, pictures={stem: to_svg(figure, stem) for stem, figure in figures.items()})
 
 
 def make_report(curves: pd.DataFrame | None = None, **changes: Any) -> ReportData:
@@ -74,7 +96,7 @@ def make_report(curves: pd.DataFrame | None = None, **changes: Any) -> ReportDat
         "curves": curves,
         "scores": scores,
         "summary": make_summary(curves, scores),
-        "others": tuple(other_scores(make_table(curves), curves, Score.parse("val/loss"), scores, 0.05)),
+        "others": tuple(other_scores(make_table(curves), Score.parse("val/loss"), scores, 0.05)),
         "records": tuple(records),
         "planned": len(records),
         "asked": {

@@ -6,17 +6,18 @@ import fakes
 import pytest
 import yaml
 
-from yolo_dropout.cli import main, parsed, run
+from yolo_dropout.cli import main, run
 from yolo_dropout.commands.asked import default_out, spec_from
 from yolo_dropout.commands.train import _from_study
 from yolo_dropout.options import command_line
+from yolo_dropout.options import parse as parse_words
 from yolo_dropout.publish import publish_tables
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
 
 
 def parse(*words):
-    return parsed(words)
+    return parse_words(words)
 
 
 def spec(*words):
@@ -125,9 +126,7 @@ def denied(options):
 
 
 def test_a_file_that_may_not_be_read_is_told_in_one_line(capfd):
-    options = parse("sweep")
-    options.command = denied
-    assert run(options) == 2
+    assert run(parse("sweep"), denied) == 2
     assert capfd.readouterr().err == "yolo-dropout: /there/study.yaml: Permission denied; change its permissions\n"
 
 

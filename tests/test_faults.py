@@ -18,10 +18,11 @@ import fakes
 import pytest
 from test_crash import tables
 
-from yolo_dropout.cli import parsed, run
+from yolo_dropout.cli import run
 from yolo_dropout.commands.sweep import sweep
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
 from yolo_dropout.layout import StudyFolder
+from yolo_dropout.options import parse
 from yolo_dropout.records import read_records
 
 WORDS = ("model=m", "epochs=3", "--rates", "0", "0.2", "--seeds", "3", "--jobs", "1")
@@ -32,9 +33,8 @@ MEGABYTE = 1_000_000
 def study(folder: Path, train: Callable[..., Outcome] = fakes.train, *words: str, prepare=fakes.prepare) -> int:
     """Run the command `sweep` with a fake trainer, and return its exit code."""
     data = () if any(word.startswith("data=") for word in words) else ("data=d",)
-    options = parsed(["sweep", *WORDS, *data, *words, "--out", str(folder)])
-    options.command = partial(sweep, trainer=Trainer(prepare, train))
-    return run(options)
+    options = parse(["sweep", *WORDS, *data, *words, "--out", str(folder)])
+    return run(options, partial(sweep, trainer=Trainer(prepare, train)))
 
 
 def failures(folder: Path) -> dict[str, str]:

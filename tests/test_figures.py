@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from report_samples import make_gaps
 from synthetic_study import make_curves, make_scores, make_verdict
 
 from yolo_dropout.figures import (
@@ -25,7 +26,7 @@ from yolo_dropout.figures import (
 )
 from yolo_dropout.figures.labels import spread
 from yolo_dropout.figures.runs import frame
-from yolo_dropout.figures.series import by_run, loss_parts, mean_by_rate, paired_means, primary_metric, run_values
+from yolo_dropout.figures.series import by_run, loss_parts, mean_by_rate, paired_means, primary_metric
 from yolo_dropout.figures.style import colours, number, rate_text
 from yolo_dropout.figures.words import score_words
 
@@ -49,6 +50,7 @@ def title(figure: Figure) -> str:
 
 
 HAND = tidy({(0.0, 0): [3, 2, 4], (0.0, 1): [5, 4, 4], (0.2, 0): [4, 1, 2], (0.2, 1): [4, 3, 2]})
+GAPS = pd.DataFrame({0.0: [2.0, 0.0], 0.2: [1.0, 0.0]}, index=[0, 1])
 
 
 def test_mean_is_taken_only_where_every_seed_has_a_value():
@@ -60,16 +62,6 @@ def test_mean_is_taken_only_where_every_seed_has_a_value():
 def test_infinite_values_leave_a_gap_and_never_a_number():
     curves = tidy({(0.0, 0): [3, np.inf, 1]})
     assert np.isnan(by_run(curves, "val/loss")[0.0, 0].iloc[1])
-
-
-def test_gap_is_last_epoch_minus_minimum_for_short_runs():
-    assert run_values(HAND, "val/loss", "gap").to_numpy().tolist() == [[2, 1], [0, 0]]
-
-
-def test_a_run_that_diverges_at_the_end_has_a_minimum_but_no_gap():
-    curves = tidy({(0.0, 0): [3, 2, np.inf]})
-    assert run_values(curves, "val/loss", "best").to_numpy().tolist() == [[2]]
-    assert np.isnan(run_values(curves, "val/loss", "gap").to_numpy()).all()
 
 
 @pytest.mark.parametrize(
@@ -193,9 +185,14 @@ def test_missing_scores_are_told():
     assert any("1 of 4 runs were not made or have no score" in text for text in texts(rate_response(scores)))
 
 
+def drawn(curves: pd.DataFrame, branch_note: str = "") -> dict[str, Figure]:
+    scores = make_scores(curves)
+    return study_figures(curves, scores, make_gaps(curves, scores), None, branch_note)
+
+
 def test_branch_note_is_on_every_figure():
     curves = make_curves(n_seeds=2, epochs=5)
-    for figure in study_figures(curves, make_scores(curves), None, "one-to-one branch").values():
+    for figure in drawn(curves, "one-to-one branch").values():
         assert any("one-to-one branch" in text for text in texts(figure))
 
 
@@ -205,7 +202,7 @@ def test_branch_note_is_on_every_figure():
 )
 def test_all_figures_draw_for_any_size_of_study(rates: tuple[float, ...], n_seeds: int, epochs: int):
     curves = make_curves(rates, n_seeds, epochs)
-    figures = study_figures(curves, make_scores(curves), None)
+    figures = drawn(curves)
     assert set(figures) == {"val_loss", "loss_components", "rate_response", "metric", "overfitting_gap"}
     for figure in figures.values():
         assert to_png(figure, dpi=40).startswith(b"\x89PNG")
@@ -214,7 +211,7 @@ def test_all_figures_draw_for_any_size_of_study(rates: tuple[float, ...], n_seed
 def test_figures_without_any_finite_value_say_so():
     curves = tidy({(0.0, 0): [np.nan, np.inf], (0.1, 0): [np.nan, np.nan]})
     scores = pd.DataFrame({0.0: [np.nan], 0.1: [np.nan]}, index=[0])
-    figures = study_figures(curves, scores, None)
+    figures = study_figures(curves, scores, scores, None)
     assert set(figures) == {"val_loss", "rate_response", "overfitting_gap"}
     assert title(figures["val_loss"]) == "No finite validation loss in any run"
     for figure in figures.values():
@@ -231,10 +228,6 @@ def test_equal_curves_do_not_blow_up_the_axis():
     assert high - low > 0.01
 
 
-def test_rounding_is_no_overfitting():
-    assert run_values(tidy({(0.0, 0): [0.3, 0.1 + 0.2]}), "val/loss", "gap").to_numpy().tolist() == [[0]]
-
-
 def test_svg_is_the_same_every_time_and_carries_no_date():
     curves = make_curves(n_seeds=2, epochs=5)
     first, second = (to_svg(validation_loss(curves), "val_loss") for _ in range(2))
@@ -243,14 +236,14 @@ def test_svg_is_the_same_every_time_and_carries_no_date():
 
 
 def test_svg_carries_the_title_of_the_picture():
-    figure = overfitting_gap(HAND)
+    figure = overfitting_gap(GAPS)
     title = figure.texts[0].get_text().replace("\n", " ")
     assert f"<title>{title}</title>" in to_svg(figure, "gap")
 
 
 def test_figures_leave_the_global_settings_alone():
     before = dict(mpl.rcParams)
-    to_svg(overfitting_gap(HAND), "gap")
+    to_svg(overfitting_gap(GAPS), "gap")
     assert dict(mpl.rcParams) == before
 
 

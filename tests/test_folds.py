@@ -141,11 +141,9 @@ def test_classes_keep_their_numbers_in_a_fold_that_lacks_one(tmp_path, pictures)
         ]
 
 
-def test_what_a_crash_left_half_is_made_anew_and_the_same_splits_stay(tmp_path, pictures):
+def test_folds_that_are_there_stay_as_they_are(tmp_path, pictures):
     out = tmp_path / "folds"
-    (tmp_path / ".folds.part" / "f0").mkdir(parents=True)
     write_folds(pictures, 3, out, {})
-    assert not (tmp_path / ".folds.part").exists()
     cache = out / "f0" / "labels" / "train.cache"
     cache.write_text("warm")
     write_folds(pictures, 3, out, {})

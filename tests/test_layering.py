@@ -64,6 +64,8 @@ def imported_modules(path: Path) -> set[str]:
             continue
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("yolo_dropout."):
             names.add(node.module.split(".")[1])
+        elif isinstance(node, ast.ImportFrom) and node.module == "yolo_dropout":
+            names |= {alias.name for alias in node.names} - {"__version__"}
         elif isinstance(node, ast.Import):
             names |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("yolo_dropout.")}
     return names

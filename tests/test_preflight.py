@@ -13,13 +13,14 @@ import pytest
 import torch
 from tiny_data import make_data
 
-from yolo_dropout.cli import main, parsed, run
+from yolo_dropout.cli import main, run
 from yolo_dropout.commands.dry_run import dry_run
 from yolo_dropout.commands.sweep import sweep
 from yolo_dropout.errors import SpecError, StudyFolderError, WorkerError
 from yolo_dropout.executors import Trainer, rehearsal
 from yolo_dropout.executors.rehearsal import footprint, seconds_per_image
 from yolo_dropout.layout import StudyFolder
+from yolo_dropout.options import parse
 from yolo_dropout.preflight import Needs, check_disk, duration, fitting_jobs, little_disk, seconds_of_a_run, size
 from yolo_dropout.records import RunRecord
 from yolo_dropout.spec import StudySpec
@@ -46,9 +47,8 @@ def test_checkpoints_that_save_period_keeps_are_counted():
 
 def test_a_study_that_does_not_fit_on_the_disk_is_refused_before_its_first_run(tmp_path, capfd):
     words = ["sweep", "model=m", "data=d", "--rates", "0", "0.1", "--seeds", "3", "--jobs", "1"]
-    options = parsed([*words, "--out", str(tmp_path / "s")])
-    options.command = partial(sweep, trainer=Trainer(prepare_huge, fakes.train))
-    assert run(options) == 2
+    options = parse([*words, "--out", str(tmp_path / "s")])
+    assert run(options, partial(sweep, trainer=Trainer(prepare_huge, fakes.train))) == 2
     err = capfd.readouterr().err
     assert err.startswith("yolo-dropout: --out: needs about 3.88e+06 GB for 6 runs, ")
     assert err.endswith(" are free; free some or choose another\n")
@@ -66,9 +66,8 @@ def test_only_runs_that_are_missing_need_disk(tmp_path):
     with pytest.raises(StudyFolderError, match=r"needs about 2e\+09 GB for 2 runs"):
         check_disk(StudyFolder(tmp_path), spec, huge, 1)
     assert little_disk(StudyFolder(tmp_path), huge).startswith("stopped: a run needs about 1e+09 GB of disk, ")
-    options = parsed(["sweep", "model=m", "data=d", "--rates", "0", "0.1", "--seeds", "1", "--out", str(tmp_path)])
-    options.command = partial(sweep, trainer=fakes.FAKE)
-    assert run(options) == 0
+    options = parse(["sweep", "model=m", "data=d", "--rates", "0", "0.1", "--seeds", "1", "--out", str(tmp_path)])
+    assert sweep(options, fakes.FAKE) == 0
     check_disk(StudyFolder(tmp_path), spec, huge, 1)
 
 
@@ -157,9 +156,8 @@ def rehearse(spec):
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys):
     words = ["sweep", "model=m", "data=d", "epochs=10", "--rates", "0", "0.1", "--seeds", "2", "--jobs", "2"]
-    options = parsed([*words, "--dry-run", "--out", str(tmp_path / "s")])
-    options.command = partial(sweep, trainer=Trainer(fakes.prepare, fakes.train, rehearse))
-    assert run(options) == 0
+    options = parse([*words, "--dry-run", "--out", str(tmp_path / "s")])
+    assert sweep(options, Trainer(fakes.prepare, fakes.train, rehearse)) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:6] == [
         "4 runs: 0 finished, 0 failed, 4 to do",
@@ -182,12 +180,11 @@ def fail_at_one(job, on_epoch):
 
 def test_a_dry_run_tells_what_is_done_and_what_is_missing(tmp_path, capsys):
     words = ["sweep", "model=m", "data=d", "--rates", "0", "0.1", "--out", str(tmp_path), "--seeds"]
-    first, second = parsed([*words, "1"]), parsed([*words, "2", "--dry-run"])
-    first.command = second.command = partial(sweep, trainer=Trainer(fakes.prepare, fail_at_one))
-    assert run(first) == 1
+    trainer = Trainer(fakes.prepare, fail_at_one)
+    assert sweep(parse([*words, "1"]), trainer) == 1
     capsys.readouterr()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    assert run(second) == 0
+    assert sweep(parse([*words, "2", "--dry-run"]), trainer) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:5] == [
         "4 runs: 1 finished, 1 failed, 2 to do",
@@ -202,11 +199,10 @@ def test_a_dry_run_tells_what_is_done_and_what_is_missing(tmp_path, capsys):
 
 def test_a_dry_run_counts_failed_runs_that_would_be_trained_again(tmp_path, capsys):
     words = ["sweep", "model=m", "data=d", "--rates", "0", "0.1", "--out", str(tmp_path), "--seeds", "1"]
-    first, second = parsed(words), parsed([*words, "--dry-run", "--retry-failed"])
-    first.command = second.command = partial(sweep, trainer=Trainer(fakes.prepare, fail_at_one))
-    assert run(first) == 1
+    trainer = Trainer(fakes.prepare, fail_at_one)
+    assert sweep(parse(words), trainer) == 1
     capsys.readouterr()
-    assert run(second) == 0
+    assert sweep(parse([*words, "--dry-run", "--retry-failed"]), trainer) == 0
     assert capsys.readouterr().out.startswith("2 runs: 1 finished, 0 failed, 1 to do\n")
 
 

@@ -12,7 +12,7 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 import pytest
-from report_samples import make_report
+from report_samples import make_report, whole_page
 from synthetic_study import make_curves, make_scores
 
 from yolo_dropout.decision import decide
@@ -59,7 +59,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return render_report(make_report())
+    return whole_page(make_report())
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_score_table_holds_the_scores_in_full(text: str):
 
 
 def test_page_is_the_same_every_time(text: str):
-    assert render_report(make_report()) == text
+    assert whole_page(make_report()) == text
 
 
 def test_names_from_files_cannot_inject():
@@ -144,7 +144,7 @@ def test_names_from_files_cannot_inject():
     curves["metric"] = curves["metric"].replace({"metrics/mAP50(B)": f"metrics/{evil}", "val/box_loss": f"val/{evil}"})
     scores = make_scores(curves)
     records = ({"rate": 0.1, "seed": 0, "status": "failed", "error": evil, "folder": "javascript:alert(1)"},)
-    text = render_report(
+    text = whole_page(
         make_report(
             curves,
             title=evil,

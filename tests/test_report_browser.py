@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_samples import make_report
+from report_samples import make_report, whole_page
 from synthetic_study import make_curves
 
 from yolo_dropout.report import ReportData, render_report
@@ -39,7 +39,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write(folder: Path, data: ReportData) -> Path:
     path = folder / "report.html"
-    path.write_text(render_report(data), encoding="utf-8")
+    path.write_text(whole_page(data), encoding="utf-8")
     return path
 
 

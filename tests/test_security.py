@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import partial
 from pathlib import Path
 
 import fakes
@@ -12,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import yolo_dropout
-from yolo_dropout.cli import main, parsed, run
+from yolo_dropout.cli import main, run
 from yolo_dropout.commands.asked import default_out
 from yolo_dropout.commands.sweep import sweep
 from yolo_dropout.executors import Trainer
 from yolo_dropout.layout import StudyFolder
+from yolo_dropout.options import parse
 from yolo_dropout.plan import plan
 from yolo_dropout.spec import StudySpec
 
@@ -104,11 +106,9 @@ def test_escape_codes_in_class_names_errors_and_paths_do_not_reach_the_terminal(
     folder = tmp_path / f"study{ESCAPE.replace('/', '')}"
     (folder / "runs" / f"copy {ESCAPE}").mkdir(parents=True)
     for more in ([], ["--dry-run"]):
-        options = parsed(
-            ["sweep", "model=m", "data=d", "--rates", "0", "0.1", "--seeds", "2", *more, "--out", str(folder)]
-        )
-        options.command = lambda parsed_options: sweep(parsed_options, Trainer(prepare, fail_at_rate))
-        assert run(options) == (0 if more else 1)
+        words = ["sweep", "model=m", "data=d", "--rates", "0", "0.1", "--seeds", "2", *more, "--out", str(folder)]
+        code = run(parse(words), partial(sweep, trainer=Trainer(prepare, fail_at_rate)))
+        assert code == (0 if more else 1)
         out, err = capfd.readouterr()
         assert "red" in out
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", out + err)

@@ -90,6 +90,11 @@ def test_summary_by_hand():
 
 def test_the_gap_is_zero_when_the_last_epoch_is_the_best():
     assert overfitting_gap(results([3, 2, 1])) == 0
+    assert overfitting_gap(results([0.3, 0.1 + 0.2])) == 0  # rounding is no overfitting
+
+
+def test_a_run_that_diverges_at_the_end_has_no_gap():
+    assert math.isnan(overfitting_gap(results([3, 2, math.inf])))
 
 
 def test_a_run_that_cannot_be_read_is_told_and_left_out(tmp_path):

@@ -196,7 +196,7 @@ def test_compile_with_a_rate_that_changes_every_epoch_is_refused(schedule: str) 
 
 @pytest.mark.parametrize("schedule", ["constant", "late:5", "early:1"])
 def test_compile_with_two_rates_is_taken(schedule: str) -> None:
-    DropoutPlan(0.1, schedule=schedule).check_compile(20)
+    DropoutPlan(0.1, schedule=schedule).check_epochs(20, compiled=True)
 
 
 @pytest.mark.train

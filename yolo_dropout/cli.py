@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from yolo_dropout.errors import YoloDropoutError
+from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.exit_codes import BAD_INPUT, INTERRUPTED
 from yolo_dropout.options import one_line, parse
 from yolo_dropout.output import unbreakable_output
+
+_TAKE_KEY_VALUES = ("sweep", "train")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,29 +21,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0: all runs finished. 1: some failed, the rest is kept. 2: bad input, told in one line. 130: interrupted.
     """
-    return run(parsed(sys.argv[1:] if argv is None else argv))
+    return run(parse(sys.argv[1:] if argv is None else argv))
 
 
-def parsed(words: Sequence[str]) -> Namespace:
-    """The words of a command line as options; see `parse`. Here `command` is what to call with them."""
-    options = parse(words)
-    options.command = partial(_start, options.command)
-    return options
-
-
-def _start(name: str, options: Namespace) -> int:
-    command = import_module(f"yolo_dropout.commands.{name}")  # the one that is asked for: imports take a while
-    return int(getattr(command, name)(options))
-
-
-def run(options: Namespace) -> int:
-    """Run a parsed command line and return its exit code."""
+def run(options: Namespace, command: Callable[[Namespace], int] | None = None) -> int:
+    """Run a parsed command line, by default with the command that it names, and return the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another, and no traceback
     try:
         with unbreakable_output():
-            return int(options.command(options))
+            return (command or _named(options))(options)
     except YoloDropoutError as error:
         print(f"yolo-dropout: {one_line(str(error))}", file=sys.stderr)
         return BAD_INPUT
@@ -57,5 +46,9 @@ def run(options: Namespace) -> int:
         return INTERRUPTED
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _named(options: Namespace) -> Callable[[Namespace], int]:
+    name = options.command
+    if options.key_values and name not in _TAKE_KEY_VALUES:
+        raise SpecError(f"argument: {name} takes no key=value, got {options.key_values[0]!r}")
+    command: Callable[[Namespace], int] = getattr(import_module(f"yolo_dropout.commands.{name}"), name)
+    return command  # imported now that it is asked for: that takes a while

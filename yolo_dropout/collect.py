@@ -22,8 +22,8 @@ from yolo_dropout.readings import Readings
 from yolo_dropout.records import RunRecord, read_records
 from yolo_dropout.score import Score
 from yolo_dropout.spec import StudySpec
-from yolo_dropout.summary import summary
-from yolo_dropout.table import Table, curves, read_table, scores
+from yolo_dropout.summary import overfitting_gap, summary
+from yolo_dropout.table import Table, by_block, curves, read_table, scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,9 +76,11 @@ class Study:
     @cached_property
     def scores(self) -> pd.DataFrame:
         """One row per seed, or (seed, fold); a column per rate; nan where a run is missing, failed or diverged."""
-        begun = {run.seed for run in self.due}
-        found = self._scores_by(self.score) if self.shown else self._deciding
-        return found.loc[[seed for seed in self.spec.seeds if seed in begun]]
+        return self._begun(self._scores_by(self.score) if self.shown else self._deciding)
+
+    def _begun(self, values: pd.DataFrame) -> pd.DataFrame:
+        seeds = {run.seed for run in self.due}
+        return values.loc[[seed for seed in self.spec.seeds if seed in seeds]]
 
     @cached_property
     def _deciding(self) -> pd.DataFrame:
@@ -124,7 +126,7 @@ class Study:
     def other_scores(self) -> list[ScoreVerdict]:
         """What other scores of the same runs say, each judged by the same rule."""
         levels = [comparison.level for comparison in self.verdict.comparisons]
-        return other_scores(self.table, self.curves, self.score, self._looked_at, self.spec.alpha, levels=levels)
+        return other_scores(self.table, self.score, self._looked_at, self.spec.alpha, levels=levels)
 
     @property
     def agreement(self) -> str:
@@ -139,6 +141,7 @@ class Study:
         return study_figures(
             self.curves,
             self.scores,
+            self._begun(by_block(self.table, overfitting_gap, self.spec.rates, self.spec.seeds, self.spec.folds)),
             self.verdict,
             self.branch_note,
             score_name=str(self.score),

@@ -12,7 +12,8 @@ from typing import Any
 
 from yolo_dropout.errors import SpecError
 
-_FIRST_LOOK = 3
+# Fewer allow no verdict. The same as `decision.contrast.MIN_BLOCKS`, whose module takes a while to import.
+LEAST_SEEDS = 3
 MOST_SEEDS = 1000
 
 
@@ -109,8 +110,8 @@ def checked_until_decided(value: object, seeds: object) -> bool:
     if not isinstance(value, bool):
         raise SpecError(f"until_decided: must be true or false, got {value!r}")
     n = len(checked_seeds(seeds))
-    if value and n < _FIRST_LOOK:
-        raise SpecError(f"seeds: until_decided needs at least {_FIRST_LOOK}, got {n}; use --max-seeds 12")
+    if value and n < LEAST_SEEDS:
+        raise SpecError(f"seeds: until_decided needs at least {LEAST_SEEDS}, got {n}; use --max-seeds 12")
     return value
 
 

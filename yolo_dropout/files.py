@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -33,7 +34,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         StudyFolderError: The file cannot be written.
     """
-    try:
+    with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}{TEMPORARY}", suffix=path.suffix, dir=path.parent)
         os.close(handle)
@@ -46,10 +47,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
             flush_to_disk(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
-    except StudyFolderError:
-        raise
-    except OSError as error:
-        raise StudyFolderError(f"{path}: cannot be written ({error.strerror or error}); {_way_out(error)}") from error
 
 
 @contextlib.contextmanager
@@ -65,7 +62,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Raises:
         StudyFolderError: It cannot be written.
     """
-    try:
+    with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}{TEMPORARY}", dir=path.parent))
         try:
@@ -79,10 +76,6 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             flush_to_disk(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    except StudyFolderError:
-        raise
-    except OSError as error:
-        raise StudyFolderError(f"{path}: cannot be written ({error.strerror or error}); {_way_out(error)}") from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -126,12 +119,16 @@ def _umask() -> int:
     return mask
 
 
-def _way_out(error: OSError) -> str:
-    import errno
-
-    if error.errno == errno.ENOSPC:
-        return "free some disk space and run the same command again"
-    return "choose another --out, or make it writable"
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except StudyFolderError:
+        raise
+    except OSError as error:
+        full = "free some disk space and run the same command again"
+        way_out = full if error.errno == errno.ENOSPC else "choose another --out, or make it writable"
+        raise StudyFolderError(f"{path}: cannot be written ({error.strerror or error}); {way_out}") from error
 
 
 def files_below(folder: Path, without: str | None = None) -> dict[str, Path]:

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from yolo_dropout.errors import InputError, StudyFolderError
-from yolo_dropout.files import write_text
+from yolo_dropout.errors import InputError
+from yolo_dropout.files import atomic_folder, write_text
 from yolo_dropout.folds import Example, assign_folds
 
 _SPLITS = "splits.csv"
@@ -45,12 +45,13 @@ def write_folds(examples: Sequence[Example], folds: int, out: Path, data: Mappin
     """
     fold_of = assign_folds(examples, folds)
     splits = _splits_csv(examples, fold_of)
-    if not out.exists():
-        _write_aside(examples, fold_of, out, data, splits)
-    elif (there := _read(out / _SPLITS)) != splits:
-        if _rootless(there) != _rootless(splits):
-            raise InputError(f"{out}: was made from other images, or for other folds; use another --out")
-        _write_aside(examples, fold_of, out, data, splits)  # the images have moved
+    there = _read(out / _SPLITS)
+    if out.exists() and there != splits and _rootless(there) != _rootless(splits):
+        raise InputError(f"{out}: was made from other images, or for other folds; use another --out")
+    if there != splits:  # not there yet, or the images have moved
+        with atomic_folder(out) as folder:
+            _write(folder, examples, fold_of, data)
+            write_text(folder / _SPLITS, splits)
     places = [out / f"f{fold}" for fold in range(folds)]
     return tuple(place if data is None else place / "data.yaml" for place in places)
 
@@ -76,32 +77,18 @@ def _rootless(splits: str) -> list[tuple[str, str]]:
         return []
 
 
-def _write_aside(
-    examples: Sequence[Example],
-    fold_of: npt.NDArray[np.int64],
-    out: Path,
-    data: Mapping[str, Any] | None,
-    splits: str,
+def _write(
+    folder: Path, examples: Sequence[Example], fold_of: npt.NDArray[np.int64], data: Mapping[str, Any] | None
 ) -> None:
-    """Write beside `out`, then rename: whoever sees `out` sees all of it."""
-    aside = out.with_name(f".{out.name}.part")
-    try:
-        shutil.rmtree(aside, ignore_errors=True)
-        for fold in range(int(fold_of.max()) + 1):
-            for source, place in _files(examples, fold_of == fold):
-                _link(source, aside / f"f{fold}" / place)
-            if data is None:
-                _class_folders(examples, aside / f"f{fold}")
-            else:
-                fields = {"train": "images/train", "val": "images/val", **data}
-                text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
-                write_text(aside / f"f{fold}" / "data.yaml", text)
-        write_text(aside / _SPLITS, splits)
-        if out.exists():
-            shutil.rmtree(out)
-        aside.rename(out)
-    except OSError as error:
-        raise StudyFolderError(f"{out}: cannot be written ({error.strerror or error}); choose another --out") from error
+    for fold in range(int(fold_of.max()) + 1):
+        for source, place in _files(examples, fold_of == fold):
+            _link(source, folder / f"f{fold}" / place)
+        if data is None:
+            _class_folders(examples, folder / f"f{fold}")
+        else:
+            fields = {"train": "images/train", "val": "images/val", **data}
+            text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
+            write_text(folder / f"f{fold}" / "data.yaml", text)
 
 
 def _files(examples: Sequence[Example], validates: npt.NDArray[np.bool_]) -> Iterator[tuple[Path, str]]:

@@ -15,6 +15,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from yolo_dropout.errors import SpecError, StudyFolderError
+from yolo_dropout.fields import LEAST_SEEDS
 from yolo_dropout.files import write_text
 from yolo_dropout.layout import StudyFolder, clear_leftovers
 from yolo_dropout.spec import StudySpec
@@ -22,7 +23,6 @@ from yolo_dropout.spec import StudySpec
 # What study.yaml holds beside the spec: facts found when the study began.
 _FACTS: dict[str, type] = {"inputs": dict, "prepared": dict, "looked": list}
 # With fewer seeds no rate can be said to win, so that a look at them gives nothing away.
-_LEAST_SEEDS = 3
 
 
 def read_yaml(path: Path) -> Any:
@@ -91,7 +91,7 @@ def _looked(folder: StudyFolder, spec: StudySpec) -> list[int]:
     if not folder.spec.exists():
         return []
     stored, facts = read_study_file(folder)
-    more = folder.verdict.exists() and len(spec.seeds) > len(stored.seeds) >= _LEAST_SEEDS
+    more = folder.verdict.exists() and len(spec.seeds) > len(stored.seeds) >= LEAST_SEEDS
     return [*facts["looked"], *([len(stored.seeds)] if more else [])]
 
 

@@ -44,6 +44,11 @@ class StudyFolder:
         return self.path / "study.yaml"
 
     @property
+    def prepare_log(self) -> Path:
+        """What Ultralytics says before the first run."""
+        return self.path / "prepare.log"
+
+    @property
     def lock(self) -> Path:
         """Held while a sweep works in this folder."""
         return self.path / ".lock"

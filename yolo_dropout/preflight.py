@@ -125,6 +125,18 @@ def fitting_jobs(asked: int | None, needs: Needs, free: int | None = None) -> tu
     return jobs, f"{short}; runs may be killed, use a smaller batch or imgsz"
 
 
+def what_it_takes(
+    spec: StudySpec, prepared: dict[str, Any], jobs: int | None, per_gpu: int | None, *, here: bool
+) -> tuple[Needs, Slots, str | None]:
+    """What a run needs, how many train at a time, and a line where memory is short.
+
+    `gpus` leaves `prepared`, since they are this machine's and not the study's. `here` is False for an executor that
+    knows itself what its machines hold.
+    """
+    needs, gpus = Needs.of(spec, prepared), [Gpu(**values) for values in prepared.pop("gpus", ())]
+    return needs, *(fitting_slots(jobs, per_gpu, needs, gpus) if here else (CoreSlots(jobs or 1), None))
+
+
 def fitting_slots(
     jobs: int | None, per_gpu: int | None, needs: Needs, gpus: Sequence[Gpu], n_cores: int | None = None
 ) -> tuple[Slots, str | None]:

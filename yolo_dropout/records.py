@@ -48,6 +48,11 @@ class RunRecord:
     versions: Mapping[str, str] = field(default_factory=dict)
     fold: int | None = None
 
+    @classmethod
+    def failure(cls, run: Run, error: str, seconds: float) -> RunRecord:
+        """The record of a run that left none itself."""
+        return cls(run.rate, run.seed, "failed", error, seconds=round(seconds, 2), fold=run.fold)
+
     @property
     def run(self) -> Run:
         """The run that this record is about."""

@@ -79,9 +79,10 @@ class StudySpec:
             "folds": checked_folds(self.folds, self.train, until_decided=self.until_decided),
             **{name: word(name, getattr(self, name)) for name in ("where", "kind", "schedule")},
         }
-        _check_dropout(values)
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        plan = DropoutPlan(self.rates[-1], self.where, self.kind, self.schedule)
+        plan.check_epochs(self.epochs, compiled=bool(self.train.get("compile")))  # now, and not in the first run
 
     @property
     def model_name(self) -> str:
@@ -133,11 +134,3 @@ class StudySpec:
                 raise SpecError(f"{source}: {name} is missing; add `{name}: …`")
         many = {"seeds": MOST_LOOKED_AT} if values.get("until_decided") is True else {}
         return cls(**(many | dict(values)))
-
-
-def _check_dropout(values: Mapping[str, Any]) -> None:
-    """Raise what is wrong with place, kind and schedule now, and not in the first run."""
-    plan = DropoutPlan(values["rates"][-1], values["where"], values["kind"], values["schedule"])
-    epochs = values["train"].get("epochs")
-    if isinstance(epochs, int):
-        plan.check_epochs(epochs)

@@ -12,12 +12,11 @@ from typing import Any
 from yolo_dropout.collect import Study, load_study
 from yolo_dropout.executors import Ended, Event, Executor, Job, Trainer
 from yolo_dropout.executors.local import LocalExecutor
-from yolo_dropout.executors.slots import CoreSlots, Gpu
 from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
 from yolo_dropout.folder import hold, write_study_file
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.plan import Run, pending
-from yolo_dropout.preflight import Needs, check_disk, fitting_slots, little_disk
+from yolo_dropout.preflight import check_disk, little_disk, what_it_takes
 from yolo_dropout.publish import publish as publish_all
 from yolo_dropout.records import RunRecord
 from yolo_dropout.same_study import check_same_data, check_same_study
@@ -52,12 +51,12 @@ def run_study(
     Args:
         spec: What to do.
         out: The study's folder; a study that is there already goes on.
-        jobs: How many runs train at a time; by default as many as cores, memory or GPUs allow.
-        per_gpu: How many runs share a GPU; by default what the first run's memory and utilisation allow.
-        run_timeout_s: A run that takes longer is stopped and recorded as failed; None waits for ever.
+        jobs: How many runs train at a time on this machine; by default as many as cores, memory or GPUs allow.
+        per_gpu: How many share a GPU of this machine; by default what the first run's memory and utilisation allow.
+        run_timeout_s: A run on this machine that takes longer is stopped and recorded as failed; None waits for ever.
         retry_failed: Train runs again that have failed before.
         continue_broken: Go on with runs that broke off from their `last.pt`, instead of starting them over.
-        executor: Where to train; by default on this machine.
+        executor: Where to train instead of on this machine.
         trainer: What trains; by default Ultralytics.
         on_plan: Told what is to do, and what has been done before; again whenever seeds are added.
         on_event: Told each thing that happens to a run.
@@ -77,13 +76,9 @@ def run_study(
     """
     folder = StudyFolder(Path(out).resolve())
     with hold(folder):
-        check_same_study(folder, spec)
-        log = folder.path / "prepare.log"
-        prepared = prepare(spec, folder, executor or LocalExecutor(), trainer, folds=folder.folds, log=log)
-        needs = Needs.of(spec, prepared)
-        gpus = [Gpu(**values) for values in prepared.pop("gpus", ())]
-        # What another executor's machines hold is for itself to know.
-        slots, little_memory = (CoreSlots(jobs or 1), None) if executor else fitting_slots(jobs, per_gpu, needs, gpus)
+        here, log = executor or LocalExecutor(), folder.prepare_log
+        prepared = prepare(spec, folder, here, trainer, folds=folder.folds, log=log)
+        needs, slots, little_memory = what_it_takes(spec, prepared, jobs, per_gpu, here=executor is None)
         check_disk(folder, spec, needs, slots.now, retry_failed=retry_failed)
         write_study_file(folder, spec, prepared)
         study, ended = load_study(folder.path, remember=True), list[RunRecord]()
@@ -98,6 +93,7 @@ def run_study(
         while todo := _todo(study, retry, ended):
             on_plan(todo, tuple(record for record in study.records if record.run not in retry))
             waiting = (Job(run, spec, folder.run(run.name).path, continue_broken) for run in todo)
+            # Jobs are taken one by one, as there is room for them, so that obstacles are looked for before each run.
             with closing(chosen.run(takewhile(lambda _: not obstacle(), waiting), trainer)) as events:
                 for event in events:
                     if isinstance(event, Ended):
@@ -130,6 +126,7 @@ def prepare(
     Raises:
         YoloDropoutError: The study cannot work.
     """
+    check_same_study(folder, spec)
     prepared = executor.call(trainer.prepare, spec, log=log)
     check_same_data(folder, spec, prepared)  # before folds that are there are made anew
     if spec.folds is None or trainer.split is None:

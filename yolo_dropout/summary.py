@@ -13,11 +13,15 @@ from yolo_dropout.results import VAL_LOSS, Results
 from yolo_dropout.score import Score
 from yolo_dropout.table import Table, score_of
 
+_ROUNDING = 1e-12
+
 
 def overfitting_gap(results: Results) -> float:
     """How far the validation loss has drifted up: mean of the last tenth of the epochs minus the minimum."""
     last = max(1, round(len(results.epochs) / 10))
-    return score_of(results, Score(VAL_LOSS, "last", last)) - score_of(results, Score(VAL_LOSS, "min"))
+    lowest = score_of(results, Score(VAL_LOSS, "min"))
+    gap = score_of(results, Score(VAL_LOSS, "last", last)) - lowest
+    return 0.0 if gap < _ROUNDING * abs(lowest) else gap
 
 
 def summary(table: Table, table_scores: pd.DataFrame) -> pd.DataFrame:

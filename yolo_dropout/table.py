@@ -136,10 +136,21 @@ def scores(
     Raises:
         InputError: The runs lack the metric.
     """
+    return by_block(table, lambda results: score_of(results, score), rates, seeds, folds)
+
+
+def by_block(
+    table: Table,
+    value: Callable[[Results], float],
+    rates: Iterable[float],
+    seeds: Iterable[int],
+    folds: int | None = None,
+) -> pd.DataFrame:
+    """Any number per run, arranged as `scores` are; see there."""
     rates = list(rates)
     blocks = [(seed, fold) for seed in seeds for fold in ((None,) if folds is None else range(folds))]
     found = [[table.results.get(Run(seed, rate, fold)) for rate in rates] for seed, fold in blocks]
-    cells = [[math.nan if results is None else score_of(results, score) for results in row] for row in found]
+    cells = [[math.nan if results is None else value(results) for results in row] for row in found]
     return pd.DataFrame(
         np.array(cells, dtype=np.float64).reshape(len(blocks), len(rates)),
         index=pd.MultiIndex.from_tuples(blocks, names=["seed", "fold"])

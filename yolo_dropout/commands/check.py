@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from yolo_dropout.errors import SpecError
 from yolo_dropout.exit_codes import FINISHED
 from yolo_dropout.training import check_model
 
@@ -23,8 +22,6 @@ def check(options: Namespace) -> int:
     Raises:
         YoloDropoutError: The model cannot be loaded, or has no such sites.
     """
-    if options.key_values:
-        raise SpecError(f"argument: check takes a model and options only, got {options.key_values[0]!r}")
     logging.disable(logging.INFO)  # Ultralytics sums up every model that it builds
     rows = check_model(options.model, options.where, options.kind)
     table = Table("module", "branch", "channels", "stock dropout=", "ours", box=None, header_style="bold")

@@ -12,22 +12,12 @@ from tempfile import mkdtemp
 from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors import Trainer
 from yolo_dropout.executors.local import LocalExecutor
-from yolo_dropout.executors.slots import CoreSlots, Gpu
 from yolo_dropout.exit_codes import FINISHED
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.output import printable
 from yolo_dropout.plan import pending, plan
-from yolo_dropout.preflight import (
-    Needs,
-    check_disk,
-    duration,
-    fitting_slots,
-    free_disk,
-    seconds_of_a_run,
-    size,
-)
+from yolo_dropout.preflight import check_disk, duration, free_disk, seconds_of_a_run, size, what_it_takes
 from yolo_dropout.records import RunRecord, read_records
-from yolo_dropout.same_study import check_same_study
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import prepare
 
@@ -60,16 +50,13 @@ def dry_run(
         YoloDropoutError: The sweep would be refused.
     """
     folder = StudyFolder(out.resolve())
-    check_same_study(folder, spec)
     records, notes = read_records(folder)
     records = tuple(record for record in records if record.finished or not retry_failed)
     with _scratch() as scratch:
         executor, log = LocalExecutor(), scratch / "prepare.log"
         prepared = prepare(spec, folder, executor, trainer, folds=scratch / "folds", log=log)
         per_image = None if any(record.finished for record in records) else _rehearsed(executor, trainer, spec, log)
-    needs = Needs.of(spec, prepared)
-    gpus = [Gpu(**values) for values in prepared.pop("gpus", ())]
-    places, little_memory = fitting_slots(jobs, per_gpu, needs, gpus) if here else (CoreSlots(jobs or 1), None)
+    needs, places, little_memory = what_it_takes(spec, prepared, jobs, per_gpu, here=here)
     slots = places.now
     runs = len(pending(plan(spec), {record.run for record in records}))
     check_disk(folder, spec, needs, slots, retry_failed=retry_failed)

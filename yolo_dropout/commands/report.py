@@ -10,7 +10,7 @@ from rich.console import Console
 
 from yolo_dropout.collect import Study, load_study
 from yolo_dropout.commands.tell import tell
-from yolo_dropout.errors import InputError, SpecError
+from yolo_dropout.errors import InputError
 from yolo_dropout.exit_codes import FINISHED
 from yolo_dropout.foreign import load_foreign_runs
 from yolo_dropout.layout import StudyFolder
@@ -29,8 +29,6 @@ def report(options: Namespace) -> int:
     Raises:
         YoloDropoutError: The folders hold no runs that can be compared.
     """
-    if options.key_values:
-        raise SpecError(f"argument: report takes folders and options only, got {options.key_values[0]!r}")
     study = _load(options)
     publish(study)
     tell(Console(), study)

@@ -44,11 +44,16 @@ class Job:
         return RunFolder(self.path)
 
     @property
+    def study(self) -> StudyFolder:
+        """The study that the run belongs to."""
+        return StudyFolder(self.path.parents[1])
+
+    @property
     def data(self) -> str:
         """What it trains on: the study's data, or its fold's."""
         if self.spec.folds is None:
             return self.spec.data
-        fold = StudyFolder(self.path.parents[1]).folds / f"f{self.run.fold}"
+        fold = self.study.folds / f"f{self.run.fold}"
         return str(fold / "data.yaml" if (fold / "data.yaml").exists() else fold)
 
     @property

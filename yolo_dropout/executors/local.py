@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Collection, Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from yolo_dropout.executors.worker_process import WorkerProcess
 _SAMPLE_S = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass
 class LocalExecutor:
     """Trains on this machine.
 
@@ -36,7 +36,6 @@ class LocalExecutor:
     slots: int | Slots = 1
     run_timeout_s: float | None = None
     utilisation: Callable[[Gpu], float | None] = utilisation
-    _learnt: list[Slots] = field(default_factory=list, repr=False, compare=False)
 
     def call(self, function: Callable[..., T], *arguments: Any, log: Path) -> T:
         """Call `function` in a fresh process whose output goes to `log`; see `Executor`."""
@@ -61,8 +60,7 @@ class LocalExecutor:
 
     def run(self, jobs: Iterable[Job], trainer: Trainer) -> Generator[Event, None, None]:
         """Train the jobs; see `Executor`. Closing the iterator kills the trainings that still run."""
-        asked = CoreSlots(self.slots) if isinstance(self.slots, int) else self.slots
-        slots = self._learnt[-1] if self._learnt else asked  # what earlier runs have shown holds on
+        slots = CoreSlots(self.slots) if isinstance(self.slots, int) else self.slots
         waiting, again, running = iter(jobs), list[Job](), dict[Any, WorkerProcess]()
         try:
             while True:
@@ -95,7 +93,7 @@ class LocalExecutor:
                     del running[worker.connection]
                     yield worker.stop(f"took longer than the run timeout of {self.run_timeout_s:g} s")
         finally:
-            self._learnt[:] = [slots]
+            self.slots = slots  # what runs have shown holds on
             for worker in running.values():
                 worker.kill()
 

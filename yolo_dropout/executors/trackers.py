@@ -23,7 +23,7 @@ def tracker_environment(job: Job, given: Mapping[str, str] = os.environ) -> dict
         MLflow: experiment, run name and tags. W&B: group and tags, added to the user's own; its run name is the
         folder's.
     """
-    study, marks = job.path.parents[1].name, {"rate": f"{job.run.rate:g}", "seed": str(job.run.seed)}
+    study, marks = job.study.path.name, {"rate": f"{job.run.rate:g}", "seed": str(job.run.seed)}
     marks |= {} if job.run.fold is None else {"fold": str(job.run.fold)}
     tags = [given.get("WANDB_TAGS", ""), *(f"{name}={value}" for name, value in marks.items())]
     return {

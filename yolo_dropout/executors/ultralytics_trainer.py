@@ -29,21 +29,11 @@ def prepare(spec: StudySpec) -> dict[str, Any]:
     from yolo_dropout.training.models import load_model
     from yolo_dropout.training.preparation import check_args
 
-    _check_schedule(spec)
     check_args(dict(spec.train))  # before a model is downloaded for nothing
     yolo = load_model(spec.model)
     _check_score(spec, yolo)
     found = prepare_training(yolo, spec.data, dict(spec.train), spec.rates, spec.where, spec.kind)
     return asdict(found) | footprint(spec, yolo) | {"gpus": gpus_of(spec)}
-
-
-def _check_schedule(spec: StudySpec) -> None:
-    from yolo_dropout.sites import DropoutPlan
-
-    plan = DropoutPlan(spec.rates[-1], spec.where, spec.kind, spec.schedule)
-    plan.check_epochs(spec.epochs)
-    if spec.train.get("compile"):
-        plan.check_compile(spec.epochs)
 
 
 def _check_score(spec: StudySpec, yolo: Any) -> None:

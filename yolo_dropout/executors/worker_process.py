@@ -76,9 +76,7 @@ class WorkerProcess:
         try:
             record = read_record(self.job.folder)
         except InputError:
-            seconds = round(time.monotonic() - self.started, 2)
-            run = self.job.run
-            record = RunRecord(run.rate, run.seed, "failed", error, seconds=seconds, fold=run.fold)
+            record = RunRecord.failure(self.job.run, error, time.monotonic() - self.started)
             write_record(self.job.folder, record)
         return Ended(self.job.run, record)
 

@@ -30,6 +30,7 @@ __all__ = [
 def study_figures(
     curves: pd.DataFrame,
     scores: pd.DataFrame,
+    gaps: pd.DataFrame,
     verdict: Verdict | None,
     branch_note: str | None = None,
     *,
@@ -41,6 +42,7 @@ def study_figures(
     Args:
         curves: Tidy curves with the columns rate, seed, epoch, metric, value.
         scores: Index seed, one column per rate, NaN where a run is missing.
+        gaps: Overfitting gap of each run, as `scores`.
         verdict: As `decide` returns it for these scores; None where there is none.
         branch_note: What the values describe on models with two branches, as small print.
         score_name: What the score is, as `val/loss@min` or in words.
@@ -55,7 +57,7 @@ def study_figures(
             scores, verdict, score_name=score_name, higher_is_better=higher_is_better, branch_note=branch_note
         ),
         "val_loss": validation_loss(curves, verdict, branch_note),
-        "overfitting_gap": overfitting_gap(curves, branch_note),
+        "overfitting_gap": overfitting_gap(gaps, branch_note),
     }
     if loss_parts(curves):
         figures["loss_components"] = loss_components(curves, branch_note)

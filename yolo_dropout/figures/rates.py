@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from yolo_dropout.figures import series, style, words
 from yolo_dropout.figures.runs import SAME
-from yolo_dropout.results import VAL_LOSS
 
 if TYPE_CHECKING:
     from yolo_dropout.decision import Verdict
@@ -67,10 +66,9 @@ def rate_response(
     return style.finish(figure, words.response_title(verdict, name), subtitle, notes)
 
 
-def overfitting_gap(curves: pd.DataFrame, branch_note: str | None = None) -> Figure:
+def overfitting_gap(values: pd.DataFrame, branch_note: str | None = None) -> Figure:
     """How far the validation loss has risen above its minimum by the end of training, by rate."""
     figure, (ax,) = style.new_figure(4.2)
-    values = series.run_values(curves, VAL_LOSS, "gap")
     _pairs(ax, values)
     _means(ax, values, None)
     largest = float(np.nanmax(values.to_numpy(), initial=0.0)) or 1.0

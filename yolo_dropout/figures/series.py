@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from yolo_dropout.results import HEADLINE_METRICS, VAL_LOSS
-from yolo_dropout.score import higher_is_better
-
-LAST_SHARE = 0.1
-ROUNDING = 1e-12
 
 if TYPE_CHECKING:
     Curve: TypeAlias = "pd.Series[float]"
@@ -142,38 +138,3 @@ def primary_metric(curves: pd.DataFrame) -> str | None:
     """The metric that people quote for this task (mAP50-95, top-1 accuracy, ...), or None."""
     names = [name for name in curves["metric"].unique() if name.startswith("metrics/")]
     return next((name for name in HEADLINE_METRICS if name in names), names[-1] if names else None)
-
-
-def run_values(curves: pd.DataFrame, metric: str, at: Literal["best", "last", "gap"]) -> pd.DataFrame:
-    """One number per run from one metric.
-
-    Args:
-        curves: Tidy curves with the columns rate, seed, epoch, metric, value.
-        metric: A column of `results.csv`, or `val/loss`.
-        at: Its best value over epochs; the mean of its last tenth; or the distance between the two, which for
-            a loss is the overfitting gap.
-
-    Returns:
-        Index seed, or seed and fold; one column per rate; NaN where a run is missing, or has diverged there.
-    """
-    blocks = block_columns(curves)
-    chosen = curves.loc[curves["metric"] == metric].sort_values(["rate", *blocks, "epoch"])
-    lower = not higher_is_better(metric)
-    keys = chosen[["rate", *blocks]].to_numpy(dtype=float)
-    starts = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)][: len(keys)])
-    runs = np.split(chosen["value"].to_numpy(dtype=float), starts[1:]) if len(starts) else []
-    table = chosen.iloc[starts][["rate", *blocks]]
-    table = table.assign(value=[_value(run, at, lower=lower) for run in runs])
-    return table.set_index([*blocks, "rate"])["value"].unstack()  # noqa: PD010 - each run is there once
-
-
-def _value(curve: NDArray[np.float64], at: str, *, lower: bool) -> float:
-    last = float(curve[-max(1, round(len(curve) * LAST_SHARE)) :].mean())
-    finite = curve[np.isfinite(curve)]
-    if at == "last" or not finite.size:
-        return last if np.isfinite(last) else float("nan")
-    best = float(finite.min() if lower else finite.max())
-    if at == "best":
-        return best
-    gap = abs(last - best) if np.isfinite(last) else float("nan")
-    return 0.0 if gap < ROUNDING * abs(best) else gap

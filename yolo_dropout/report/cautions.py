@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from yolo_dropout.fields import LEAST_SEEDS
 from yolo_dropout.figures.series import block_columns, by_run
 from yolo_dropout.figures.style import rate_text
 from yolo_dropout.report.data import ReportData
 from yolo_dropout.results import VAL_LOSS
 
-FEW_SEEDS, ENOUGH_SEEDS = 3, 5
+ENOUGH_SEEDS = 5
 SMALL_VALIDATION = 100
 STILL_FALLING = 0.97
 
@@ -89,7 +90,7 @@ def _seeds(data: ReportData) -> Iterator[str]:
     count = data.verdict.n_seeds if data.verdict else len(data.scores)
     basis = data.verdict.basis if data.verdict else data.blocks
     folds = " folds" if data.folded else ""
-    if count < FEW_SEEDS:
+    if count < LEAST_SEEDS:
         cause = "the images" if data.folded else "the seed"
         noise = f"{cause} alone move{'' if data.folded else 's'} a score as much as most rates do"
         yield f"{basis} cannot carry a verdict: {noise}. Use {ENOUGH_SEEDS}{folds} or more."

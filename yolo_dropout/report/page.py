@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from math import isfinite
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from yolo_dropout.agreement import agreement
-from yolo_dropout.figures import study_figures, to_svg
 from yolo_dropout.figures.series import block_words
 from yolo_dropout.figures.style import colours, number, rate_text
 from yolo_dropout.figures.words import bars_words, capital, metric_name, score_words, verdict_words
@@ -31,7 +31,7 @@ def render_report(
     data: ReportData,
     *,
     live_version: str | None = None,
-    pictures: Mapping[str, str] | None = None,
+    pictures: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The page as HTML text: nothing is loaded from elsewhere, and without scripts it still shows everything.
 
@@ -39,7 +39,7 @@ def render_report(
         data: The study.
         live_version: Where the page is served while the study runs: what the server calls this state. The page
             then asks for newer ones; static pictures, which take seconds to draw, are left out.
-        pictures: The study's figures as `to_svg` returns them, by stem; by default they are drawn here.
+        pictures: The study's figures as `to_svg` returns them, by stem.
     """
     scripts = [_static(name) for name in SCRIPTS]
     return (
@@ -53,7 +53,7 @@ def render_report(
             style=Markup(_static("report.css")),
             palette=_palette(data.rates),
             payload=payload(data),
-            figures={} if live_version is not None else _pictures(data, pictures or _drawn(data)),
+            figures=_pictures(data, pictures),
             warnings=warnings_of(data),
             agreement=agreement(*data.all_scores),
             headline=verdict_words(data.verdict),
@@ -106,18 +106,6 @@ def _palette(rates: list[float]) -> Markup:
         for on_dark in (False, True)
     )
     return Markup(f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}")
-
-
-def _drawn(data: ReportData) -> dict[str, str]:
-    figures = study_figures(
-        data.curves,
-        data.scores,
-        data.verdict,
-        data.branch_note,
-        score_name=data.score,
-        higher_is_better=data.higher_is_better,
-    )
-    return {stem: to_svg(figure, stem) for stem, figure in figures.items()}
 
 
 def _pictures(data: ReportData, drawn: Mapping[str, str]) -> dict[str, Markup]:

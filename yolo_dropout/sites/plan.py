@@ -62,26 +62,20 @@ class DropoutPlan:
             return self.rate if epoch >= n else 0.0
         return self.rate
 
-    def check_epochs(self, epochs: int) -> None:
-        """Refuse a schedule under which a rate above 0 would never act.
+    def check_epochs(self, epochs: int, *, compiled: bool = False) -> None:
+        """Refuse a schedule under which a rate above 0 would never act, or that `compile` would make slow.
 
         Raises:
-            SpecError: `late:N` with N not below the number of epochs.
+            SpecError: `late:N` with N not below the number of epochs; or more than two rates with `compile`, where
+                every change builds the network anew, eight times at most.
         """
         name, n = _parse(self.schedule)
         if name == "late" and n >= epochs and self.rate > 0:
             raise SpecError(
                 f"schedule: late:N needs N below epochs={epochs}, got {self.schedule!r}: it would never act"
             )
-
-    def check_compile(self, epochs: int) -> None:
-        """Refuse a rate that changes often under `compile`: every change builds the network anew, eight times at most.
-
-        Raises:
-            SpecError: The schedule has more than two rates.
-        """
         rates = {self.rate_at(epoch, epochs) for epoch in range(epochs)}
-        if len(rates) > 2:
+        if compiled and len(rates) > 2:
             raise SpecError(
                 f"schedule: {self.schedule} has {len(rates)} rates, and compile would build the network anew for each; "
                 "use compile=False, or constant or late:N"

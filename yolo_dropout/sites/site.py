@@ -9,6 +9,9 @@ from torch import nn
 
 from yolo_dropout.errors import SiteError
 
+# Below this many channels one draw of channel dropout takes a large part of the branch away.
+FEW_CHANNELS = 32
+
 
 @dataclass(frozen=True)
 class Site:
@@ -29,6 +32,14 @@ class Site:
     branch: str
     channels: int | None
     before_norm: bool
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know before trusting dropout here, in plain words without the site's name."""
+        coarse = self.kind in ("dropout2d", "dropblock") and (self.channels or FEW_CHANNELS) < FEW_CHANNELS
+        few = (f"only {self.channels} channels, so dropout is coarse",) if coarse else ()
+        shifted = "a BatchNorm follows, and sees another variance in training than in validation"
+        return (*few, shifted) if self.before_norm else few
 
 
 def network(model: Any) -> nn.Module:

@@ -22,7 +22,7 @@ class TrainedRun:
     """What a training left.
 
     Attributes:
-        metrics: What Ultralytics returned; of a lean training, the best epoch's row of `results.csv`.
+        metrics: What Ultralytics returned.
         save_dir: Folder of the training.
         results_csv: Its curves.
         best: Checkpoint of the epoch with the best fitness.
@@ -128,7 +128,7 @@ def _train(
     cls = trainer_class(yolo, plan, lean=lean, on_epoch=on_epoch)
     with not_read_again(yolo) if lean else nullcontext():
         metrics = yolo.train(trainer=cls, **{**train_args, "dropout": plan.rate})
-    return _finished(yolo, plan, metrics, lean=lean)
+    return _finished(yolo, plan, metrics)
 
 
 def _refuse(train_args: dict[str, Any], plan: DropoutPlan) -> None:
@@ -139,9 +139,7 @@ def _refuse(train_args: dict[str, Any], plan: DropoutPlan) -> None:
     _check_cfg(train_args.get("cfg"), plan)
     epochs = train_args.get("epochs")
     if isinstance(epochs, int) and not train_args.get("resume"):
-        plan.check_epochs(epochs)
-        if train_args.get("compile"):
-            plan.check_compile(epochs)
+        plan.check_epochs(epochs, compiled=bool(train_args.get("compile")))
     if plan.rate > 0 and str(train_args.get("quantize")) in ("8", "int8"):
         raise SpecError("quantize: training for int8 rebuilds the modules that dropout acts in; leave quantize out")
 
@@ -167,7 +165,7 @@ def _resumable(yolo: Any, resume: Any) -> Path:
     return last
 
 
-def _finished(yolo: Any, plan: DropoutPlan, metrics: Any, *, lean: bool) -> TrainedRun:
+def _finished(yolo: Any, plan: DropoutPlan, metrics: Any) -> TrainedRun:
     from yolo_dropout.sites import network
     from yolo_dropout.training.branches import branch_note
 
@@ -178,7 +176,7 @@ def _finished(yolo: Any, plan: DropoutPlan, metrics: Any, *, lean: bool) -> Trai
     proof = acted or {**asdict(plan), "sites": [], "rates": []}
     note = branch_note(network(yolo), nms=trainer.args.nms)
     return TrainedRun(
-        metrics=getattr(trainer, "best_row", metrics) if lean else metrics,
+        metrics=metrics,
         save_dir=save_dir,
         results_csv=Path(trainer.csv),
         best=Path(trainer.best),

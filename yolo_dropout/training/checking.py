@@ -46,7 +46,6 @@ def check_model(model: Any, where: str = "head", kind: str = "auto") -> list[Che
         SiteError: The model has no such site.
     """
     from yolo_dropout.sites import apply_dropout, find_sites, network
-    from yolo_dropout.training.cautions import warnings_for
     from yolo_dropout.training.models import load_model
     from yolo_dropout.training.proof import random_modules
 
@@ -63,7 +62,7 @@ def check_model(model: Any, where: str = "head", kind: str = "auto") -> list[Che
             site.channels,
             site.name in stock,
             site.name in acting,
-            "; ".join(warnings_for(site)) or None,
+            "; ".join(site.warnings) or None,
         )
         for site in sites
     ]

@@ -62,9 +62,7 @@ class LeanCheckpoints(SafeCheckpoints):
     write_every_s = 60.0  # what a training that is killed loses at most
 
     on_epoch: Any
-    best_row: dict[str, float]
     best_content: dict[str, Any] | None = None
-    _row: dict[str, float]
     _held_last: Snapshot | None = None
     _held_best: Snapshot | None = None
     _written_at: float | None = None
@@ -92,10 +90,7 @@ class LeanCheckpoints(SafeCheckpoints):
     def save_metrics(self, metrics: dict[str, float]) -> None:
         """Write the epoch's row, and tell it."""
         super().save_metrics(metrics)
-        row = {"epoch": self.epoch + 1, **metrics}
-        if self.best_fitness == self.fitness:
-            self.best_row = row
-        self.on_epoch(row)
+        self.on_epoch({"epoch": self.epoch + 1, **metrics})
 
     def save_model(self) -> bool:
         """Hold the epoch's state, and write it where it is due."""

@@ -141,10 +141,8 @@ def _check_late(args: Any) -> None:
 
 
 def _site_notes(sites: Sequence[Any]) -> list[str]:
-    from yolo_dropout.training.cautions import warnings_for
-
     told: dict[str, list[str]] = {}
     for site in sites:
-        for text in warnings_for(site):
+        for text in site.warnings:
             told.setdefault(text, []).append(site.branch)
     return [f"{' and '.join(dict.fromkeys(branches))}: {text}" for text, branches in told.items()]

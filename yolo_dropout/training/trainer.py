@@ -75,9 +75,7 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
         """Load the model in every way that Ultralytics knows, then put dropout in, before compile, DDP and EMA."""
         checkpoint = super().setup_model()
         net, plan = network(unwrap_model(self.model)), self.dropout_plan
-        plan.check_epochs(self.epochs)
-        if self.args.compile:
-            plan.check_compile(self.epochs)
+        plan.check_epochs(self.epochs, compiled=bool(self.args.compile))
         self.dropout_sites = apply_dropout(net, plan.rate, plan.where, plan.kind)
         self.mask_stream = MaskStream(self.args.seed)
         measured = measure(net, self.dropout_sites)

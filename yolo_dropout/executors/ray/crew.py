@@ -107,7 +107,7 @@ class Crew:
     def _loaded(self, job: Job) -> Cargo:
         if self._trainer.inputs is None or self._executor.data_in_place:
             return {}
-        log = job.path.parents[1] / "prepare.log"
+        log = job.study.prepare_log
         log.parent.mkdir(parents=True, exist_ok=True)
         return load(self._executor.call(self._trainer.inputs, job.spec, log=log), self._executor.ship_limit_gb)
 

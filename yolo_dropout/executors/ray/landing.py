@@ -66,8 +66,7 @@ class Attempt:
             StudyFolderError: It cannot be written.
         """
         self.close()
-        run, seconds = self.job.run, round(time.monotonic() - self._started, 2)
-        record = RunRecord(run.rate, run.seed, "failed", error, seconds=seconds, fold=run.fold)
+        record = RunRecord.failure(self.job.run, error, time.monotonic() - self._started)
         with atomic_folder(self.job.path) as folder:
             write_record(RunFolder(folder), record)
         return Ended(self.job.run, record)

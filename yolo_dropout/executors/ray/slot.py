@@ -59,7 +59,7 @@ class Slot:
             YoloDropoutError: The job's inputs cannot be used here.
         """
         # The study's and the run's folders are named as at home: trackers go by that.
-        path = self._scratch / job.path.parents[1].name / "runs" / job.run.name
+        path = self._scratch / job.study.path.name / "runs" / job.run.name
         spec = self._unloaded(job.spec, trainer, cargo) if cargo else job.spec
         try:
             with closing(self._local.run([replace(job, spec=spec, path=path)], trainer)) as events:
