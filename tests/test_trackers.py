@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from tiny_data import make_data
 
 from yolo_dropout.executors import Job
-from yolo_dropout.executors.trackers import tracker_environment
+from yolo_dropout.executors.trackers import registering_in_turn, tracker_environment
 from yolo_dropout.plan import Run
 from yolo_dropout.spec import StudySpec
 
@@ -118,3 +120,32 @@ def test_trackers_are_off_unless_the_user_has_them_on_and_change_no_number(studi
 def rows(study: Path, name: str) -> list[dict[str, str]]:
     with (study / "runs" / name / "results.csv").open() as stream:
         return [{key: value for key, value in row.items() if key != "time"} for row in csv.DictReader(stream)]
+
+
+def test_runs_register_with_mlflow_one_after_the_other(monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("mlflow", reason="needs mlflow-skinny")
+    from ultralytics.utils import SETTINGS
+    from ultralytics.utils.callbacks.mlflow import callbacks
+
+    at_once, most = [0], [0]
+
+    def register(_trainer: object) -> None:
+        at_once[0] += 1
+        most[0] = max(most[0], at_once[0])
+        time.sleep(0.2)
+        at_once[0] -= 1
+
+    monkeypatch.setitem(SETTINGS, "mlflow", True)
+    monkeypatch.setitem(callbacks, "on_pretrain_routine_end", register)
+    with registering_in_turn(), ThreadPoolExecutor() as pool:
+        list(pool.map(callbacks["on_pretrain_routine_end"], range(3)))
+    assert (most, callbacks["on_pretrain_routine_end"]) == ([1], register)
+
+
+def test_a_tracker_that_is_off_is_not_imported(monkeypatch: pytest.MonkeyPatch):
+    from ultralytics.utils import SETTINGS
+
+    monkeypatch.setitem(SETTINGS, "mlflow", False)
+    monkeypatch.setitem(sys.modules, "ultralytics.utils.callbacks.mlflow", None)  # to import it would fail
+    with registering_in_turn():
+        pass

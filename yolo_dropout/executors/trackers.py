@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from filelock import FileLock, Timeout
 
 from yolo_dropout.executors import Job
+
+_TURN_S = 60.0
 
 
 def tracker_environment(job: Job, given: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -33,3 +43,29 @@ def tracker_environment(job: Job, given: Mapping[str, str] = os.environ) -> dict
         "WANDB_RUN_GROUP": given.get("WANDB_RUN_GROUP") or study,
         "WANDB_TAGS": ",".join(filter(None, tags)),
     }
+
+
+@contextmanager
+def registering_in_turn() -> Iterator[None]:
+    """Let the runs of this machine register with MLflow one after the other.
+
+    Runs that start together would each create the study's experiment, or the store itself: all but one of them fail,
+    and are not tracked. Who has waited for a minute goes on: a server that does not answer holds up its own run alone.
+    """
+    from ultralytics.utils import SETTINGS
+
+    on = SETTINGS["mlflow"] is True  # to import it takes a second where it is installed
+    callbacks = import_module("ultralytics.utils.callbacks.mlflow").callbacks if on else {}
+    register: Any = callbacks.get("on_pretrain_routine_end")  # None where it is not
+
+    def in_turn(trainer: Any) -> None:
+        lock = FileLock(Path(tempfile.gettempdir()) / f"yolo-dropout-mlflow-{os.getuid()}.lock")
+        with suppress(Timeout):
+            lock.acquire(timeout=_TURN_S)
+        try:
+            register(trainer)
+        finally:
+            lock.release()
+
+    with patch.dict(callbacks, {"on_pretrain_routine_end": in_turn} if register else {}):
+        yield

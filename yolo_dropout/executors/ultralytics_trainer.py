@@ -10,7 +10,7 @@ from typing import Any
 
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
-from yolo_dropout.executors.trackers import tracker_environment
+from yolo_dropout.executors.trackers import registering_in_turn, tracker_environment
 from yolo_dropout.results import VAL_LOSS
 from yolo_dropout.score import Score
 from yolo_dropout.spec import StudySpec
@@ -61,23 +61,24 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
     os.environ.update(tracker_environment(job))
     spec = job.spec
     continued = job.checkpoint is not None and _broke_off(job.checkpoint)
-    if continued:
-        # The GPU that is free now and the folder as it is called now, not those of before.
-        now = {name: value for name, value in spec.train.items() if name in ("device", "plots")}
-        run = train_lean(str(job.checkpoint), on_epoch=on_epoch, resume=True, save_dir=str(job.path), **now)
-    else:
-        run = train_lean(
-            spec.model,
-            dropout=job.run.rate,
-            where=spec.where,
-            kind=spec.kind,
-            schedule=spec.schedule,
-            on_epoch=on_epoch,
-            data=job.data,
-            seed=job.run.seed,
-            save_dir=str(job.path),
-            **spec.train,
-        )
+    with registering_in_turn():
+        if continued:
+            # The GPU that is free now and the folder as it is called now, not those of before.
+            now = {name: value for name, value in spec.train.items() if name in ("device", "plots")}
+            run = train_lean(str(job.checkpoint), on_epoch=on_epoch, resume=True, save_dir=str(job.path), **now)
+        else:
+            run = train_lean(
+                spec.model,
+                dropout=job.run.rate,
+                where=spec.where,
+                kind=spec.kind,
+                schedule=spec.schedule,
+                on_epoch=on_epoch,
+                data=job.data,
+                seed=job.run.seed,
+                save_dir=str(job.path),
+                **spec.train,
+            )
     proof = dict(run.proof)
     return Outcome(run.sites, proof, proof.pop("versions", {}), continued)
 
