@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from yolo_dropout.cli import main, run
-from yolo_dropout.commands.asked import default_out, spec_from
+from yolo_dropout.commands.sweep_options import default_out, spec_from
 from yolo_dropout.commands.train import _from_study
 from yolo_dropout.options import command_line
 from yolo_dropout.options import parse as parse_words

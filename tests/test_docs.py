@@ -21,8 +21,8 @@ from tiny_data import make_data
 import yolo_dropout
 from yolo_dropout.arguments import parse_key_values
 from yolo_dropout.cli import main
-from yolo_dropout.commands.asked import spec_from
 from yolo_dropout.commands.sweep import sweep
+from yolo_dropout.commands.sweep_options import spec_from
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.options import command_line, parse
 from yolo_dropout.publish import publish_tables

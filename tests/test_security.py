@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import yolo_dropout
 from yolo_dropout.cli import main, run
-from yolo_dropout.commands.asked import default_out
 from yolo_dropout.commands.sweep import sweep
+from yolo_dropout.commands.sweep_options import default_out
 from yolo_dropout.executors import Trainer
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.options import parse

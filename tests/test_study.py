@@ -13,6 +13,7 @@ from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.executors import Ended, Trainer
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.foreign import load_foreign_runs
+from yolo_dropout.publish import publish, publish_tables
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
 
@@ -22,28 +23,31 @@ def spec(**changes: object) -> StudySpec:
     return StudySpec(**(values | changes))
 
 
-def run(folder, asked=None, trainer=fakes.FAKE, **more):
+def run(folder, asked=None, trainer=fakes.FAKE, publish=publish_tables, **more):
+    """Run a study without its pictures, which take seconds; the study and what was trained."""
     trained = []
 
     def note(event):
         if isinstance(event, Ended):
             trained.append(event.run.name)
 
-    study = run_study(asked or spec(), folder, executor=LocalExecutor(slots=2), trainer=trainer, on_event=note, **more)
+    given = {"executor": LocalExecutor(slots=2), "trainer": trainer, "publish": publish, "on_event": note, **more}
+    study = run_study(asked or spec(), folder, **given)
     return study, sorted(trained)
 
 
-DERIVED = ("curves.csv", "scores.csv", "summary.csv", "verdict.json", "figures/val_loss.png", "figures/val_loss.svg")
+TABLES = ("curves.csv", "scores.csv", "summary.csv", "verdict.json")
+PICTURES = ("figures/val_loss.png", "figures/val_loss.svg", "figures/rate_response.png")
 
 
-def derived(folder):
-    return {name: (folder / name).read_bytes() for name in DERIVED}
+def derived(folder, names=TABLES):
+    return {name: (folder / name).read_bytes() for name in names}
 
 
 def test_a_study_writes_all_that_the_design_names(tmp_path):
-    study, trained = run(tmp_path)
+    study, trained = run(tmp_path, publish=publish)
     assert len(trained) == 9
-    for name in (*DERIVED, "study.yaml", "report.html", "figures/rate_response.png", "runs/p0.30-s2/run.json"):
+    for name in (*TABLES, *PICTURES, "study.yaml", "report.html", "runs/p0.30-s2/run.json"):
         assert (tmp_path / name).stat().st_size > 0, name
     assert study.scores.shape == (3, 3)
     assert len(study.curves) == 9 * 6 * 6  # runs, epochs, metrics: five columns and val/loss
@@ -53,16 +57,16 @@ def test_a_study_writes_all_that_the_design_names(tmp_path):
 
 
 def test_the_same_command_again_trains_nothing_and_gives_the_same_bytes(tmp_path):
-    run(tmp_path)
-    before = derived(tmp_path)
-    _, trained = run(tmp_path)
+    run(tmp_path, publish=publish)
+    before = derived(tmp_path, TABLES + PICTURES)
+    _, trained = run(tmp_path, publish=publish)
     assert trained == []
-    assert derived(tmp_path) == before
+    assert derived(tmp_path, TABLES + PICTURES) == before
 
 
 def test_one_job_and_two_jobs_give_the_same_bytes(tmp_path):
     run(tmp_path / "two")
-    run_study(spec(), tmp_path / "one", jobs=1, trainer=fakes.FAKE)
+    run_study(spec(), tmp_path / "one", jobs=1, trainer=fakes.FAKE, publish=publish_tables)
     assert derived(tmp_path / "one") == derived(tmp_path / "two")
 
 
@@ -204,7 +208,7 @@ FOLDER = Trainer(fakes.prepare, train_fold, split=split)
 
 
 def test_a_study_over_folds_has_a_block_per_seed_and_fold(tmp_path):
-    study, trained = run(tmp_path, spec(seeds=2, folds=3), FOLDER)
+    study, trained = run(tmp_path, spec(seeds=2, folds=3), FOLDER, publish)
     assert len(trained) == 18
     assert trained[0] == "p0.00-s0-f0"
     assert study.failed == ()

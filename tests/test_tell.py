@@ -10,7 +10,7 @@ import fakes
 import pytest
 
 from yolo_dropout.collect import Study
-from yolo_dropout.commands.tell import next_step
+from yolo_dropout.commands.tell import new_seeds
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.publish import publish_tables
 from yolo_dropout.spec import StudySpec
@@ -29,7 +29,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 def told(study: Study, **verdict: object) -> str:
     changed = replace(study)
     vars(changed)["verdict"] = replace(study.verdict, **verdict)  # in place of what is computed once
-    return next_step(changed)
+    return new_seeds(changed)
 
 
 def test_an_undecided_study_asks_for_seeds_that_nobody_has_looked_at(study: Study):

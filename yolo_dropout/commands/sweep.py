@@ -12,9 +12,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from yolo_dropout.commands.asked import count, default_out, seconds, spec_from
 from yolo_dropout.commands.cluster import check_executor, executor_from
 from yolo_dropout.commands.interrupts import Interrupts
+from yolo_dropout.commands.sweep_options import count, default_out, seconds, spec_from
 from yolo_dropout.errors import YoloDropoutError
 from yolo_dropout.executors import Trainer
 from yolo_dropout.executors.processes import warm_up
@@ -47,7 +47,7 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     warm_up()  # before the imports that take a while, so that both load at the same time
     atexit.register(gc.freeze)  # Python's last search for garbage, in all that was imported, takes half a second
     from yolo_dropout.commands.dry_run import dry_run
-    from yolo_dropout.commands.tell import next_step, tell
+    from yolo_dropout.commands.tell import new_seeds, tell
     from yolo_dropout.study import run_study
 
     if options.dry_run:
@@ -79,7 +79,7 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
                 raise KeyboardInterrupt from None
             raise
     tell(console, study)
-    if step := next_step(study):
+    if step := new_seeds(study):
         console.print(step, highlight=False, soft_wrap=True, markup=False)
     if interrupts.asked and study.missing:
         return INTERRUPTED

@@ -41,7 +41,7 @@ def tell(console: Console, study: Study) -> None:
     console.print(f"Report and tables: {_place(study)}", highlight=False, soft_wrap=True, markup=False)
 
 
-def next_step(study: Study) -> str:
+def new_seeds(study: Study) -> str:
     """How to train the seeds that an undecided verdict asks for; empty where it asks for none, or runs are missing."""
     verdict, needed = study.verdict, study.verdict.seeds_needed
     judged = all(comparison.judged for comparison in verdict.comparisons)
