@@ -96,7 +96,9 @@ def make_report(curves: pd.DataFrame | None = None, **changes: Any) -> ReportDat
         "curves": curves,
         "scores": scores,
         "summary": make_summary(curves, scores),
-        "others": tuple(other_scores(make_table(curves), Score.parse("val/loss"), scores, 0.05)),
+        "others": tuple(
+            other_scores(make_table(curves), make_gaps(curves, scores), Score.parse("val/loss"), scores, 0.05)
+        ),
         "records": tuple(records),
         "planned": len(records),
         "asked": {

@@ -11,7 +11,8 @@ from yolo_dropout.agreement import GAP, ScoreVerdict, agreement, other_scores, s
 from yolo_dropout.plan import Run
 from yolo_dropout.results import Results
 from yolo_dropout.score import Score
-from yolo_dropout.table import Table, scores
+from yolo_dropout.summary import overfitting_gap
+from yolo_dropout.table import Table, by_block, scores
 
 MAP = "metrics/mAP50-95(B)"
 RATES = (0.0, 0.1, 0.3)
@@ -40,7 +41,7 @@ def judged(table, primary="val/loss", alpha=0.05):
     score = Score.parse(primary)
     own = scores(table, score, RATES, sorted({run.seed for run in table.results}))
     first = score_verdict(str(score), "the loss", own, alpha, higher_is_better=score.higher_is_better)
-    return first, other_scores(table, score, own, alpha)
+    return first, other_scores(table, by_block(table, overfitting_gap, RATES, own.index), score, own, alpha)
 
 
 def test_the_standard_scores_are_each_judged_and_the_gap_comes_last():

@@ -11,7 +11,7 @@ from yolo_dropout.plan import Run
 from yolo_dropout.results import Results
 from yolo_dropout.score import Score
 from yolo_dropout.summary import overfitting_gap, summary
-from yolo_dropout.table import Table, curves, read_table, score_of, scores
+from yolo_dropout.table import Table, by_block, curves, read_table, score_of, scores
 
 METRICS = ("metrics/mAP50-95(B)", "val/loss")
 
@@ -74,8 +74,12 @@ def test_scores_have_a_row_per_seed_and_nan_where_a_run_is_missing():
     assert math.isnan(frame.loc[1, 0.5])
 
 
+def summarised(table, *blocks):
+    return summary(table, scores(table, Score(), *blocks), by_block(table, overfitting_gap, *blocks))
+
+
 def test_summary_by_hand():
-    frame = summary(TABLE, scores(TABLE, Score(), [0.0, 0.5], [0, 1])).set_index("rate")
+    frame = summarised(TABLE, [0.0, 0.5], [0, 1]).set_index("rate")
     control = frame.loc[0.0]
     assert control["n"] == 2
     assert control["mean"] == 2  # minima 1 and 3
@@ -120,6 +124,6 @@ def test_folds_add_a_column_and_an_index_level_only_where_there_are_some():
 
 def test_the_interval_of_a_mean_over_folds_is_corrected_for_their_overlap():
     table = Table({Run(0, 0.0, fold): results([9, loss]) for fold, loss in enumerate((1, 2, 3))})
-    row = summary(table, scores(table, Score(), [0.0], [0], 3)).iloc[0]
+    row = summarised(table, [0.0], [0], 3).iloc[0]
     assert (row["n"], row["mean"], row["sd"]) == (3, 2, 1)
     assert row["high"] - row["mean"] == pytest.approx(4.302653 * math.sqrt(1 / 3 + 1 / 2))

@@ -17,8 +17,7 @@ from yolo_dropout.figures import series, words
 from yolo_dropout.figures.style import rate_text
 from yolo_dropout.results import VAL_LOSS
 from yolo_dropout.score import Score
-from yolo_dropout.summary import overfitting_gap
-from yolo_dropout.table import Table, by_block, scores
+from yolo_dropout.table import Table, scores
 
 Levels: TypeAlias = Sequence[float] | None
 GAP = "gap"
@@ -72,12 +71,13 @@ class ScoreVerdict:
 
 
 def other_scores(
-    results: Table, primary: Score, own: pd.DataFrame, alpha: float, *, levels: Levels = None
+    results: Table, gaps: pd.DataFrame, primary: Score, own: pd.DataFrame, alpha: float, *, levels: Levels = None
 ) -> list[ScoreVerdict]:
     """The standard scores beside the primary one, the overfitting gap last.
 
     Args:
         results: The runs' results.
+        gaps: Their overfitting gaps, arranged as `own`; there may be more rows.
         primary: The score that decides, which is left out.
         own: Its values; the others take their blocks and rates.
         alpha: Error level of each verdict.
@@ -98,8 +98,10 @@ def other_scores(
         found.append(
             score_verdict(str(score), name, table, alpha, levels=levels, higher_is_better=score.higher_is_better)
         )
-    gap = by_block(results, overfitting_gap, own.columns.astype(float), seeds, n_folds)
-    return [*found, score_verdict(GAP, "overfitting gap", gap, alpha, levels=levels, higher_is_better=False)]
+    return [
+        *found,
+        score_verdict(GAP, "overfitting gap", gaps.loc[own.index], alpha, levels=levels, higher_is_better=False),
+    ]
 
 
 def score_verdict(

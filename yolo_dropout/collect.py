@@ -12,7 +12,7 @@ import pandas as pd
 
 from yolo_dropout.agreement import ScoreVerdict, agreement, other_scores
 from yolo_dropout.decision import Verdict
-from yolo_dropout.errors import InputError, ScoresError
+from yolo_dropout.errors import InputError
 from yolo_dropout.figures.words import score_words
 from yolo_dropout.folder import read_study_file
 from yolo_dropout.layout import StudyFolder
@@ -78,6 +78,11 @@ class Study:
         """One row per seed, or (seed, fold); a column per rate; nan where a run is missing, failed or diverged."""
         return self._begun(self._scores_by(self.score) if self.shown else self._deciding)
 
+    @cached_property
+    def gaps(self) -> pd.DataFrame:
+        """The overfitting gap of every run, arranged as the scores are; see `summary.overfitting_gap`."""
+        return self._begun(by_block(self.table, overfitting_gap, self.spec.rates, self.spec.seeds, self.spec.folds))
+
     def _begun(self, values: pd.DataFrame) -> pd.DataFrame:
         seeds = {run.seed for run in self.due}
         return values.loc[[seed for seed in self.spec.seeds if seed in seeds]]
@@ -97,7 +102,7 @@ class Study:
     @cached_property
     def summary(self) -> pd.DataFrame:
         """One row per rate: runs, mean, sd and interval of the score; epoch of the minimum, gap, metric."""
-        return summary(self.table, self.scores)
+        return summary(self.table, self.scores, self.gaps)
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -126,7 +131,7 @@ class Study:
     def other_scores(self) -> list[ScoreVerdict]:
         """What other scores of the same runs say, each judged by the same rule."""
         levels = [comparison.level for comparison in self.verdict.comparisons]
-        return other_scores(self.table, self.score, self._looked_at, self.spec.alpha, levels=levels)
+        return other_scores(self.table, self.gaps, self.score, self._looked_at, self.spec.alpha, levels=levels)
 
     @property
     def agreement(self) -> str:
@@ -141,7 +146,7 @@ class Study:
         return study_figures(
             self.curves,
             self.scores,
-            self._begun(by_block(self.table, overfitting_gap, self.spec.rates, self.spec.seeds, self.spec.folds)),
+            self.gaps,
             self.verdict,
             self.branch_note,
             score_name=str(self.score),
@@ -149,24 +154,16 @@ class Study:
         )
 
     def __repr__(self) -> str:
-        return f"<Study: {self._title}, {len(self.records)} runs>"
+        return f"<Study: {self.title}, {len(self.records)} runs>"
 
     def _repr_html_(self) -> str:
-        from yolo_dropout.figures import rate_response
-        from yolo_dropout.report.notebook import message_html, study_html
+        from yolo_dropout.report.notebook import study_html
 
-        try:
-            verdict = self.verdict
-        except (InputError, ScoresError) as error:
-            return message_html(self._title, str(error))
-        score, up = str(self.score), self.score.higher_is_better
-        figure = rate_response(
-            self.scores, verdict, score_name=score, higher_is_better=up, branch_note=self.branch_note
-        )
-        return study_html(self._title, verdict.reason, self.summary, score, figure)
+        return study_html(self)
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
+        """The model and the data."""
         return f"{self.spec.model_name} on {self.spec.data_name}"
 
     @property

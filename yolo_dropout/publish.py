@@ -93,7 +93,7 @@ def publish_figures(study: Study) -> dict[str, str]:
 def report_data(study: Study) -> ReportData:
     """The study as its report needs it."""
     return ReportData(
-        title=f"{study.spec.model_name} on {study.spec.data_name}",
+        title=study.title,
         verdict=study.verdict,
         curves=study.curves,
         scores=study.scores,

@@ -24,12 +24,13 @@ def overfitting_gap(results: Results) -> float:
     return 0.0 if gap < _ROUNDING * abs(lowest) else gap
 
 
-def summary(table: Table, table_scores: pd.DataFrame) -> pd.DataFrame:
+def summary(table: Table, table_scores: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     """One row per rate.
 
     Args:
         table: The runs' results.
         table_scores: Their scores, as `scores` gives them.
+        gaps: Their overfitting gaps, arranged as the scores.
 
     Returns:
         Columns rate; n, mean, sd, low, high of the score (95 % t interval of the mean over seeds, or over folds,
@@ -49,7 +50,7 @@ def summary(table: Table, table_scores: pd.DataFrame) -> pd.DataFrame:
             | _interval(scores)
             | {
                 "epoch": _mean(_epoch_of_minimum(item) for item in results),
-                "gap": _mean(overfitting_gap(item) for item in results),
+                "gap": _mean(gaps[rate]),
                 "metric": headline or "",
                 "metric_mean": _mean(
                     score_of(item, Score(headline, "max")) for item in results if headline in item.metrics

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from yolo_dropout.figures import to_svg
+from yolo_dropout.errors import InputError, ScoresError
+from yolo_dropout.figures import rate_response, to_svg
 from yolo_dropout.figures.words import metric_name, score_words
+
+if TYPE_CHECKING:
+    from yolo_dropout.collect import Study
 
 # Figures are drawn for white paper: on a dark notebook they bring it along.
 _PAPER = "background:#fff;color:#1f2328;padding:12px;max-width:820px;font-family:system-ui,sans-serif"
 
 
-def study_html(title: str, reason: str, summary: pd.DataFrame, score: str, figure: Figure) -> str:
-    """HTML for a notebook cell: no scripts, nothing loaded, every text escaped.
-
-    Args:
-        title: What was studied.
-        reason: The verdict in words.
-        summary: One row per rate, as `summary.summary` makes it.
-        score: What is compared, as `val/loss@min`.
-        figure: The picture below the table.
-    """
-    svg = to_svg(figure, f"notebook-{title}")
-    table = _rates(summary, score).to_html(
+def study_html(study: Study) -> str:
+    """HTML for a notebook cell: no scripts, nothing loaded, every text escaped."""
+    try:
+        verdict = study.verdict
+    except (InputError, ScoresError) as error:  # there is nothing to compare yet
+        return _message(study.title, str(error))
+    score = str(study.score)
+    figure = rate_response(
+        study.scores,
+        verdict,
+        score_name=score,
+        higher_is_better=study.score.higher_is_better,
+        branch_note=study.branch_note,
+    )
+    svg = to_svg(figure, f"notebook-{study.title}")
+    table = _rates(study.summary, score).to_html(
         index=False, border=0, justify="right", na_rep="–", float_format="{:.4g}".format
     )
-    return f'<div style="{_PAPER}">{message_html(title, reason)}{table}{svg[svg.index("<svg") :]}</div>'
+    return f'<div style="{_PAPER}">{_message(study.title, verdict.reason)}{table}{svg[svg.index("<svg") :]}</div>'
 
 
-def message_html(title: str, message: str) -> str:
-    """The same where there is nothing to compare yet."""
+def _message(title: str, message: str) -> str:
     return f"<p><b>{escape(title)}</b></p><p>{escape(message)}</p>"
 
 
