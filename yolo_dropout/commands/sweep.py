@@ -42,7 +42,6 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     out = Path(options.out) if options.out is not None else default_out(spec)
     jobs, per_gpu = count("jobs", options.jobs), count("per-gpu", options.per_gpu)
     timeout_s = seconds("run-timeout", options.run_timeout)
-    epochs = spec.epochs
     check_executor(options)
     warm_up()  # before the imports that take a while, so that both load at the same time
     atexit.register(gc.freeze)  # Python's last search for garbage, in all that was imported, takes half a second
@@ -56,7 +55,7 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     console = Console()
     with Interrupts(console) as interrupts, _served(out, console) if options.serve else nullcontext():
         try:
-            with executor_from(options, jobs, timeout_s) as executor, view(console, epochs) as shown:
+            with executor_from(options, jobs, timeout_s) as executor, view(console, spec.epochs) as shown:
                 study = run_study(
                     spec,
                     out,
