@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors import Ended, Event, Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.records import RunRecord
 from yolo_dropout.spec import StudySpec
 
 COLUMNS = ("epoch", "time", "train/box_loss", "metrics/mAP50-95(B)", "val/box_loss", "val/cls_loss", "lr/pg0")
@@ -48,3 +50,8 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
 
 
 FAKE = Trainer(prepare, train)
+
+
+def ends(events: Iterable[Event]) -> dict[str, RunRecord]:
+    """The records of the runs that have ended, by name."""
+    return {event.run.name: event.record for event in events if isinstance(event, Ended)}

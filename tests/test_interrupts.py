@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from test_crash import TABLES, alive
+from waiting import PATIENCE_S, wait_until
 
 from yolo_dropout.cli import main
 from yolo_dropout.layout import StudyFolder
@@ -20,16 +20,7 @@ from yolo_dropout.records import read_records
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to see whether a process lives")
 
 WORDS = ("model=m", "data=d", "epochs=3", "--rates", "0", "0.2", "--seeds", "3", "--jobs", "2")
-PATIENCE_S = 300
 FIRST_TWO = {"p0.00-s0", "p0.20-s0"}
-
-
-def wait_until(what: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not what():
-        assert process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 class Sweep:

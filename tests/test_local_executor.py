@@ -28,10 +28,6 @@ def jobs(folder, spec=SPEC):
     return [Job(run, spec, folder / run.name) for run in plan(spec)]
 
 
-def ends(events):
-    return {event.run.name: event.record for event in events if isinstance(event, Ended)}
-
-
 def test_every_run_starts_tells_its_epochs_and_ends_with_a_record(tmp_path):
     events = list(LocalExecutor(slots=2).run(jobs(tmp_path), fakes.FAKE))
     for job in jobs(tmp_path):
@@ -50,7 +46,7 @@ def fail_at_one(job, on_epoch):
 
 
 def test_a_failed_run_is_recorded_with_its_error_and_the_others_go_on(tmp_path):
-    records = ends(LocalExecutor(slots=2).run(jobs(tmp_path), Trainer(fakes.prepare, fail_at_one)))
+    records = fakes.ends(LocalExecutor(slots=2).run(jobs(tmp_path), Trainer(fakes.prepare, fail_at_one)))
     assert records["p0.10-s1"].status == "failed"
     assert records["p0.10-s1"].error == "ValueError: first line"
     assert "Traceback" in (tmp_path / "p0.10-s1" / "train.log").read_text()
@@ -78,7 +74,7 @@ def vanish(job, on_epoch):
     ],
 )
 def test_a_worker_that_dies_is_a_failed_run(tmp_path, train, error):
-    records = ends(LocalExecutor(slots=2).run(jobs(tmp_path), Trainer(fakes.prepare, train)))
+    records = fakes.ends(LocalExecutor(slots=2).run(jobs(tmp_path), Trainer(fakes.prepare, train)))
     assert [record.error for record in records.values()] == [error] * 4
     assert read_record(jobs(tmp_path)[0].folder).error == error
 
@@ -99,7 +95,7 @@ def gone(pid):
 
 def test_a_hung_worker_is_stopped_after_the_run_timeout(tmp_path):
     executor = LocalExecutor(slots=4, run_timeout_s=2.0)
-    records = ends(executor.run(jobs(tmp_path), Trainer(fakes.prepare, hang)))
+    records = fakes.ends(executor.run(jobs(tmp_path), Trainer(fakes.prepare, hang)))
     assert {record.error for record in records.values()} == {"took longer than the run timeout of 2 s"}
 
 
@@ -178,7 +174,7 @@ def lose_everything(job, on_epoch):
 
 
 def test_a_training_that_diverged_says_so_in_its_record(tmp_path):
-    records = ends(LocalExecutor().run(jobs(tmp_path)[:1], Trainer(fakes.prepare, diverge)))
+    records = fakes.ends(LocalExecutor().run(jobs(tmp_path)[:1], Trainer(fakes.prepare, diverge)))
     assert records["p0.00-s0"].finished
     assert records["p0.00-s0"].note == "validation loss not finite from epoch 3 on"
 
@@ -188,7 +184,7 @@ def test_a_training_that_diverged_says_so_in_its_record(tmp_path):
     [(lose_an_epoch, "lacks epochs that were trained, 2 first"), (lose_everything, "cannot be read")],
 )
 def test_a_folder_that_is_changed_underneath_fails_the_run(tmp_path, train, error):
-    records = ends(LocalExecutor().run(jobs(tmp_path)[:1], Trainer(fakes.prepare, train)))
+    records = fakes.ends(LocalExecutor().run(jobs(tmp_path)[:1], Trainer(fakes.prepare, train)))
     assert records["p0.00-s0"].status == "failed"
     assert error in records["p0.00-s0"].error
 
@@ -232,8 +228,8 @@ def break_off_then_go_on(job, on_epoch):
 def test_a_run_that_broke_off_goes_on_from_its_checkpoint_on_request_and_the_record_says_so(tmp_path):
     trainer = Trainer(fakes.prepare, break_off_then_go_on)
     job = jobs(tmp_path)[0]
-    assert not ends(LocalExecutor().run([job], trainer))["p0.00-s0"].finished
-    record = ends(LocalExecutor().run([replace(job, continue_broken=True)], trainer))["p0.00-s0"]
+    assert not fakes.ends(LocalExecutor().run([job], trainer))["p0.00-s0"].finished
+    record = fakes.ends(LocalExecutor().run([replace(job, continue_broken=True)], trainer))["p0.00-s0"]
     assert record.finished
     assert record.note.startswith("continued from last.pt after it broke off")
-    assert not ends(LocalExecutor().run([job], trainer))["p0.00-s0"].finished
+    assert not fakes.ends(LocalExecutor().run([job], trainer))["p0.00-s0"].finished

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ pytest.importorskip("ray", reason="Ray is not installed")
 
 from fake_ray import gated
 from ray_cluster import small_cluster
+from waiting import wait_until
 
 from yolo_dropout.errors import ClusterError, InputError, SpecError
 from yolo_dropout.executors import Ended, EpochDone, Job, Started, Trainer
@@ -37,7 +37,6 @@ from yolo_dropout.training.inputs import InputFiles
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to see whether a process lives")
 
 SPEC = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=2)
-PATIENCE_S = 120
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +47,6 @@ def cluster(tmp_path_factory):
 
 def jobs(study, spec=SPEC):
     return [Job(run, spec, study / "runs" / run.name) for run in plan(spec)]
-
-
-def ends(events):
-    return {event.run.name: event.record for event in events if isinstance(event, Ended)}
-
-
-def wait_until(what):
-    deadline = time.monotonic() + PATIENCE_S
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def files(study):
@@ -126,7 +114,7 @@ def test_a_node_that_dies_while_it_trains_loses_no_run(cluster, gate, tmp_path, 
     cluster.kill(node)
     wait_until(lambda: not alive(doomed[0]))
     gate.open()
-    records = ends([*taken, *events])
+    records = fakes.ends([*taken, *events])
     assert len(records) == 4
     assert all(record.finished for record in records.values())
     over = [record.note for record in records.values() if record.note]
@@ -139,7 +127,7 @@ def test_a_slot_that_is_killed_starts_its_run_over(cluster, gate, tmp_path):
     taken = gate.started(events, 1)
     os.kill(parent_of(gate.pids[0]), signal.SIGKILL)
     gate.open()
-    (record,) = ends([*taken, *events]).values()
+    (record,) = fakes.ends([*taken, *events]).values()
     assert record.finished
     assert record.note == "started over once, because its node or process was lost"
 
@@ -156,13 +144,13 @@ def die(job, on_epoch):
 
 
 def test_a_training_that_is_killed_is_a_failed_run_as_it_is_locally(cluster, tmp_path):
-    records = ends(RayExecutor().run(jobs(tmp_path / "study")[:1], Trainer(fakes.prepare, die)))
+    records = fakes.ends(RayExecutor().run(jobs(tmp_path / "study")[:1], Trainer(fakes.prepare, die)))
     assert records["p0.00-s0"].error == "the process was killed (SIGKILL), perhaps for want of memory; try fewer --jobs"
     assert "train.log" in {path.name for path in (tmp_path / "study" / "runs" / "p0.00-s0").iterdir()}
 
 
 def test_a_run_that_takes_too_long_is_stopped(cluster, gate, tmp_path):
-    records = ends(RayExecutor(run_timeout_s=1.0).run(jobs(tmp_path / "study")[:1], gate.trainer))
+    records = fakes.ends(RayExecutor(run_timeout_s=1.0).run(jobs(tmp_path / "study")[:1], gate.trainer))
     assert records["p0.00-s0"].error == "took longer than the run timeout of 1 s"
     wait_until(lambda: not any(alive(pid) for pid in gate.pids))
 
@@ -190,7 +178,7 @@ def test_jobs_are_taken_only_when_a_slot_is_free_and_runs_queue(cluster, gate, t
     gate.started(events, 2)
     assert len(taken) == 2
     gate.open()
-    assert len(ends(events)) == 8
+    assert len(fakes.ends(events)) == 8
 
 
 def test_a_cluster_that_grows_is_used(cluster, gate, tmp_path):
@@ -201,7 +189,7 @@ def test_a_cluster_that_grows_is_used(cluster, gate, tmp_path):
         assert isinstance(next(events), Started)
         wait_until(lambda: len(gate.pids) == 3)
         gate.open()
-        assert len(ends(events)) == 4
+        assert len(fakes.ends(events)) == 4
     finally:
         events.close()
         cluster.kill(node)
@@ -281,7 +269,7 @@ def test_inputs_travel_once_per_node_and_are_not_read_in_place(cluster, tmp_path
     for event in RayExecutor().run(jobs(tmp_path / "study"), trainer):
         if isinstance(event, Started) and original.exists():
             original.rename(tmp_path / "moved")
-        records |= ends([event])
+        records |= fakes.ends([event])
     assert [record.error for record in records.values()] == [None] * 4
     places = {(job.path / "place").read_text() for job in jobs(tmp_path / "study")}
     assert all(Path(place).is_relative_to(cluster.root) for place in places)
@@ -296,7 +284,7 @@ def test_slots_of_one_node_use_what_was_shipped_at_the_same_time(cluster, gate, 
     try:
         taken = gate.started(events, 4)
         gate.open()
-        assert len(ends([*taken, *events])) == 4
+        assert len(fakes.ends([*taken, *events])) == 4
     finally:
         events.close()
         cluster.kill(node)
@@ -307,7 +295,7 @@ def test_more_than_the_limit_is_not_shipped(cluster, tmp_path):
     trainer = Trainer(fakes.prepare, fakes.train, inputs=partial(shipped, root=tmp_path))
     with pytest.raises(InputError, match=r"^data: at most 1e-06 GB are shipped, got 2.01e-06 GB; use --data-in-place"):
         list(RayExecutor(ship_limit_gb=1e-6).run(jobs(tmp_path / "study"), trainer))
-    assert ends(RayExecutor(ship_limit_gb=1e-6, data_in_place=True).run(jobs(tmp_path / "study")[:1], trainer))
+    assert fakes.ends(RayExecutor(ship_limit_gb=1e-6, data_in_place=True).run(jobs(tmp_path / "study")[:1], trainer))
 
 
 def fold_data(spec):
@@ -327,7 +315,7 @@ def test_each_run_of_a_cross_validation_gets_the_data_of_its_fold(cluster, tmp_p
         (study / "folds" / f"f{fold}" / "data.yaml").write_text(f"fold {fold}")
     trainer = Trainer(fakes.prepare, train_and_tell_the_data, inputs=fold_data)
     spec = replace(SPEC, folds=2, seeds=1)
-    records = ends(RayExecutor(data_in_place=in_place).run(jobs(study, spec), trainer))
+    records = fakes.ends(RayExecutor(data_in_place=in_place).run(jobs(study, spec), trainer))
     assert [(record.fold, record.error) for record in records.values()].count((0, None)) == 2
     assert len(records) == 4
     for job in jobs(study, spec):
@@ -346,7 +334,7 @@ def test_a_run_whose_inputs_are_lost_for_good_fails_after_some_tries(cluster, tm
     ray.kill(holder)  # and with its owner the object is gone
     trainer = Trainer(fakes.prepare, fakes.train, inputs=partial(shipped, root=tmp_path))
     crew = Crew(executor, trainer, {None: {"data": Parcel("set.txt", "ab" * 32, 10, (chunk,))}})
-    (record,) = ends(crew.work(iter(jobs(tmp_path / "study")[:1]))).values()
+    (record,) = fakes.ends(crew.work(iter(jobs(tmp_path / "study")[:1]))).values()
     crew.close()
     assert "its node or process was lost 5 times, last: " in record.error
 
@@ -374,7 +362,7 @@ def refuse(spec):
 def test_inputs_that_a_node_refuses_fail_the_run(cluster, tmp_path):
     (tmp_path / "set.txt").write_text("images of another kind")
     trainer = Trainer(refuse, fakes.train, inputs=partial(shipped, root=tmp_path))
-    records = ends(RayExecutor().run(jobs(tmp_path / "study")[:1], trainer))
+    records = fakes.ends(RayExecutor().run(jobs(tmp_path / "study")[:1], trainer))
     assert records["p0.00-s0"].error == "InputError: data: no"
 
 

@@ -16,6 +16,7 @@ from tiny_data import make_data
 pytest.importorskip("ray", reason="Ray is not installed")
 
 from ray_cluster import small_cluster
+from waiting import wait_until
 
 from yolo_dropout.cli import main
 from yolo_dropout.executors import Started
@@ -115,11 +116,3 @@ def test_ctrl_c_twice_on_ray_stops_now(cluster, tmp_path):
     assert told.endswith("yolo-dropout: interrupted; the same command goes on from here\n")
     assert "Traceback" not in told
     wait_until(lambda: ray.available_resources().get("CPU") == 2)
-
-
-def wait_until(what, process=None):
-    deadline = time.monotonic() + 120
-    while not what():
-        assert process is None or process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -7,13 +7,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import fakes
 import pytest
+from waiting import PATIENCE_S, wait_until
 
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.publish import publish_tables
@@ -21,7 +21,6 @@ from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
 
 SPEC = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=3, train={"epochs": 4})
-PATIENCE_S = 120
 
 
 def ask(url: str, path: str = "/", **headers: str) -> tuple[int, str]:
@@ -91,10 +90,3 @@ def test_serve_shows_the_page_while_the_study_runs(tmp_path: Path, start):
     assert (out / "report.html").exists()
     with pytest.raises(OSError):
         ask(url)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
