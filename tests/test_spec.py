@@ -155,3 +155,7 @@ def test_whatever_is_given_makes_a_sound_spec_or_one_clear_line(values):
     else:
         assert made.rates[0] == 0.0 < made.rates[-1] < 1
         assert len(set(made.seeds)) == len(made.seeds) > 0
+
+
+def test_a_spec_of_a_billion_epochs_is_made_at_once():
+    assert StudySpec(model="m", data="d", train={"epochs": 10**9}).epochs == 10**9  # no loop over epochs

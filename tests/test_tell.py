@@ -12,6 +12,7 @@ import pytest
 from yolo_dropout.collect import Study
 from yolo_dropout.commands.tell import new_seeds
 from yolo_dropout.executors.local import LocalExecutor
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.publish import publish_tables
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
@@ -46,6 +47,11 @@ def test_no_seeds_are_asked_for_where_they_would_not_settle_it(study: Study):
     assert told(study, outcome="undecided", seeds_needed=None) == ""
     lone = replace(study.verdict.comparisons[0], n=2, p=None)
     assert told(study, outcome="undecided", seeds_needed=7, comparisons=(lone,)) == ""
+
+
+def test_a_folder_with_a_space_in_its_name_is_quoted(study: Study):
+    moved = replace(study, folder=StudyFolder(Path("/there/my study")))
+    assert told(moved, outcome="undecided", seeds_needed=2).endswith("--out '/there/my study-seeds-5-6'")
 
 
 def test_a_study_with_runs_to_do_is_to_be_finished_first(study: Study, tmp_path: Path):

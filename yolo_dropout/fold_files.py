@@ -46,7 +46,7 @@ def write_folds(examples: Sequence[Example], folds: int, out: Path, data: Mappin
     fold_of = assign_folds(examples, folds)
     splits = _splits_csv(examples, fold_of)
     there = _read(out / _SPLITS)
-    if out.exists() and there != splits and _rootless(there) != _rootless(splits):
+    if out.exists() and _rootless(there) != _rootless(splits):
         raise InputError(f"{out}: was made from other images, or for other folds; use another --out")
     if there != splits:  # not there yet, or the images have moved
         with atomic_folder(out) as folder:

@@ -22,7 +22,6 @@ from yolo_dropout.spec import StudySpec
 
 # What study.yaml holds beside the spec: facts found when the study began.
 _FACTS: dict[str, type] = {"inputs": dict, "prepared": dict, "looked": list}
-# With fewer seeds no rate can be said to win, so that a look at them gives nothing away.
 
 
 def read_yaml(path: Path) -> Any:
@@ -91,6 +90,7 @@ def _looked(folder: StudyFolder, spec: StudySpec) -> list[int]:
     if not folder.spec.exists():
         return []
     stored, facts = read_study_file(folder)
+    # Fewer seeds than the least can make no rate win, so that a look at them gives nothing away.
     more = folder.verdict.exists() and len(spec.seeds) > len(stored.seeds) >= LEAST_SEEDS
     return [*facts["looked"], *([len(stored.seeds)] if more else [])]
 

@@ -78,8 +78,8 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
                 raise KeyboardInterrupt from None
             raise
     tell(console, study)
-    if step := new_seeds(study):
-        console.print(step, highlight=False, soft_wrap=True, markup=False)
+    if line := new_seeds(study):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
     if interrupts.asked and study.missing:
         return INTERRUPTED
     return SOME_FAILED if study.failed or study.missing else FINISHED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -49,7 +50,8 @@ def new_seeds(study: Study) -> str:
         return ""
     first = max(study.spec.seeds) + 1
     seeds = f"{first}-{first + needed - 1}"
-    return f"New seeds: the same command with --seeds {seeds} --out {_place(study)}-seeds-{seeds}"
+    out = shlex.quote(f"{_place(study)}-seeds-{seeds}")
+    return f"New seeds: the same command with --seeds {seeds} --out {out}"
 
 
 def _place(study: Study) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from yolo_dropout.executors import Job
 
@@ -52,15 +50,15 @@ def registering_in_turn() -> Iterator[None]:
     Runs that start together would each create the study's experiment, or the store itself: all but one of them fail,
     and are not tracked. Who has waited for a minute goes on: a server that does not answer holds up its own run alone.
     """
-    from ultralytics.utils import SETTINGS
+    from ultralytics.utils import SETTINGS, USER_CONFIG_DIR
 
     on = SETTINGS["mlflow"] is True  # to import it takes a second where it is installed
     callbacks = import_module("ultralytics.utils.callbacks.mlflow").callbacks if on else {}
     register: Any = callbacks.get("on_pretrain_routine_end")  # None where it is not
 
     def in_turn(trainer: Any) -> None:
-        lock = FileLock(Path(tempfile.gettempdir()) / f"yolo-dropout-mlflow-{os.getuid()}.lock")
-        with suppress(Timeout):
+        lock = FileLock(USER_CONFIG_DIR / "yolo-dropout-mlflow.lock")
+        with suppress(OSError):  # a timeout is one, and a lock that cannot be had must not end the run
             lock.acquire(timeout=_TURN_S)
         try:
             register(trainer)

@@ -1,16 +1,16 @@
-"""One line per run that has ended, for logs and pipes."""
+"""One line per run that has ended, for logs and pipes; and what the live view says in the same words."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from rich.console import Console
 
 from yolo_dropout.executors import Ended, EpochDone, Event
+from yolo_dropout.output import printable
 from yolo_dropout.plan import Run
-from yolo_dropout.progress.words import ending_words, seeds_added, val_loss
 from yolo_dropout.records import RunRecord
 
 
@@ -32,8 +32,8 @@ class LineView:
 
     def plan(self, todo: Sequence[Run], done: Sequence[RunRecord]) -> None:
         """Say what is to do."""
-        added = f": {seeds_added(todo)}" if self._total else ""
-        self._total, self._ended = len(todo) + len(done), len(done)
+        before, self._total, self._ended = self._total, len(todo) + len(done), len(done)
+        added = f": {seeds_added(todo)}" if 0 < before < self._total else ""
         self._print(f"{len(todo)} of {self._total} runs to do{added}")
 
     def show(self, event: Event) -> None:
@@ -50,3 +50,26 @@ class LineView:
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def val_loss(values: Mapping[str, float]) -> float:
+    """The validation loss of one row of `results.csv`: the sum of its `val/` columns."""
+    losses = [value for name, value in values.items() if name.startswith("val/")]
+    return sum(losses) if losses else math.nan
+
+
+def seeds_added(todo: Sequence[Run]) -> str:
+    """What a look at the scores has led to; rates that are not among these have been dropped."""
+    seeds = ", ".join(str(seed) for seed in sorted({run.seed for run in todo}))
+    rates = ", ".join(f"{rate:g}" for rate in sorted({run.rate for run in todo}))
+    return f"not clear yet, so seed {seeds} is added for rates {rates}"
+
+
+def ending_words(event: Ended, lowest: float) -> str:
+    """How a run ended, and its lowest validation loss where that is known."""
+    record = event.record
+    name = f"rate {event.run.rate:g} {event.run.block}"
+    if not record.finished:
+        return f"{name}: failed, {printable(record.error or 'no reason known')}"
+    told = f", lowest val loss {lowest:.4g}" if math.isfinite(lowest) else ""
+    return f"{name}: finished in {record.seconds or 0:.0f} s{told}"

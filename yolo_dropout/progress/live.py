@@ -13,7 +13,7 @@ from rich.text import Text
 
 from yolo_dropout.executors import Ended, EpochDone, Event, Started
 from yolo_dropout.plan import Run
-from yolo_dropout.progress.words import ending_words, seeds_added, val_loss
+from yolo_dropout.progress.lines import ending_words, seeds_added, val_loss
 from yolo_dropout.records import RunRecord
 
 
@@ -47,7 +47,7 @@ class LiveView:
 
     def plan(self, todo: Sequence[Run], done: Sequence[RunRecord]) -> None:
         """Set up the study's bar; it counts epochs, so that it moves steadily."""
-        if self._total:
+        if 0 < self._total < len(todo) + len(done):
             self._progress.console.print(seeds_added(todo), highlight=False)
         self._total, self._ended = len(todo) + len(done), len(done)
         self._failed = sum(not record.finished for record in done)

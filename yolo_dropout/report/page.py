@@ -38,8 +38,9 @@ def render_report(
     Args:
         data: The study.
         live_version: Where the page is served while the study runs: what the server calls this state. The page
-            then asks for newer ones; static pictures, which take seconds to draw, are left out.
-        pictures: The study's figures as `to_svg` returns them, by stem.
+            then asks for newer ones.
+        pictures: The study's figures as `to_svg` returns them, by stem; they take seconds to draw, so that a page that
+            is served while the study runs does without.
     """
     scripts = [_static(name) for name in SCRIPTS]
     return (

@@ -74,8 +74,7 @@ class DropoutPlan:
             raise SpecError(
                 f"schedule: late:N needs N below epochs={epochs}, got {self.schedule!r}: it would never act"
             )
-        rates = {self.rate_at(epoch, epochs) for epoch in range(epochs)}
-        if compiled and len(rates) > 2:
+        if compiled and len(rates := {self.rate_at(epoch, epochs) for epoch in range(epochs)}) > 2:
             raise SpecError(
                 f"schedule: {self.schedule} has {len(rates)} rates, and compile would build the network anew for each; "
                 "use compile=False, or constant or late:N"
