@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from yolo_dropout.executors import Ended, Event, Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.layout import StudyFolder
+from yolo_dropout.plan import plan
 from yolo_dropout.records import RunRecord
 from yolo_dropout.spec import StudySpec
 
@@ -50,6 +52,12 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
 
 
 FAKE = Trainer(prepare, train)
+SPEC = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=2)
+
+
+def jobs(study: Path, spec: StudySpec = SPEC) -> list[Job]:
+    """All jobs of a study, in the order of its plan."""
+    return [Job(run, spec, StudyFolder(study).run(run.name).path) for run in plan(spec)]
 
 
 def ends(events: Iterable[Event]) -> dict[str, RunRecord]:

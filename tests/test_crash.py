@@ -15,15 +15,13 @@ from pathlib import Path
 import fakes
 import pytest
 from fake_study import SPEC
+from survival import TABLES, alive, check_nothing_lost, finished, tables
 
 from yolo_dropout.executors import Ended, EpochDone, Event, Job, Started, Trainer
 from yolo_dropout.executors.worker import ready_folder, run_job
-from yolo_dropout.layout import StudyFolder
 from yolo_dropout.publish import publish_tables
-from yolo_dropout.records import read_records
 from yolo_dropout.study import run_study
 
-TABLES = ("curves.csv", "scores.csv", "summary.csv", "verdict.json")
 WRITES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree"}
 
 
@@ -70,22 +68,6 @@ def fork(target: Callable[..., None], *arguments: object) -> multiprocessing.Pro
     process = multiprocessing.get_context("fork").Process(target=target, args=arguments)
     process.start()
     return process
-
-
-def tables(folder: Path) -> dict[str, bytes]:
-    return {name: (folder / name).read_bytes() for name in TABLES}
-
-
-def finished(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Identity and content of each finished run's record: a run that is trained again gets a new file."""
-    records, _ = read_records(StudyFolder(folder))
-    paths = [StudyFolder(folder).run(record.run.name).record for record in records if record.finished]
-    return {path.parent.name: (path.stat().st_ino, path.read_bytes()) for path in paths}
-
-
-def check_nothing_lost(before: dict[str, tuple[int, bytes]], folder: Path) -> None:
-    after = finished(folder)
-    assert {name: after.get(name) for name in before} == before
 
 
 @pytest.fixture(scope="module")
@@ -153,14 +135,6 @@ def wait_for_training(process: subprocess.Popen[bytes], pids: Path) -> int | Non
             return int(min(new).name)
         time.sleep(0.02)
     return None
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to see whether a process lives")

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_crash import alive, check_nothing_lost, finished, tables
+from survival import alive, check_nothing_lost, finished, tables
 
 from yolo_dropout.embedded import embedded_path
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import fakes
 import pytest
-from test_crash import tables
+from survival import tables
 
 from yolo_dropout.cli import run
 from yolo_dropout.commands.sweep import sweep

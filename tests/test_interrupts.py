@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_crash import TABLES, alive
+from survival import TABLES, alive
 from waiting import PATIENCE_S, wait_until
 
 from yolo_dropout.cli import main

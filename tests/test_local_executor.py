@@ -13,19 +13,12 @@ from pathlib import Path
 
 import fakes
 import pytest
+from fakes import SPEC, jobs
 
 from yolo_dropout.errors import InputError
-from yolo_dropout.executors import Ended, EpochDone, Job, Started, Trainer
+from yolo_dropout.executors import Ended, EpochDone, Started, Trainer
 from yolo_dropout.executors.local import LocalExecutor
-from yolo_dropout.plan import plan
 from yolo_dropout.records import read_record
-from yolo_dropout.spec import StudySpec
-
-SPEC = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=2)
-
-
-def jobs(folder, spec=SPEC):
-    return [Job(run, spec, folder / run.name) for run in plan(spec)]
 
 
 def test_every_run_starts_tells_its_epochs_and_ends_with_a_record(tmp_path):
@@ -49,7 +42,7 @@ def test_a_failed_run_is_recorded_with_its_error_and_the_others_go_on(tmp_path):
     records = fakes.ends(LocalExecutor(slots=2).run(jobs(tmp_path), Trainer(fakes.prepare, fail_at_one)))
     assert records["p0.10-s1"].status == "failed"
     assert records["p0.10-s1"].error == "ValueError: first line"
-    assert "Traceback" in (tmp_path / "p0.10-s1" / "train.log").read_text()
+    assert "Traceback" in (tmp_path / "runs" / "p0.10-s1" / "train.log").read_text()
     assert sum(record.finished for record in records.values()) == 3
 
 
@@ -102,12 +95,12 @@ def test_a_hung_worker_is_stopped_after_the_run_timeout(tmp_path):
 def test_closing_the_events_kills_what_runs(tmp_path):
     events = LocalExecutor(slots=1).run(jobs(tmp_path), Trainer(fakes.prepare, hang))
     assert isinstance(next(events), Started)
-    pid_file = tmp_path / "p0.00-s0" / "pid"
+    pid_file = tmp_path / "runs" / "p0.00-s0" / "pid"
     while not (pid_file.exists() and pid_file.read_text()):
         time.sleep(0.05)
     events.close()
     assert gone(int(pid_file.read_text()))
-    assert not (tmp_path / "p0.00-s0" / "run.json").exists()
+    assert not (tmp_path / "runs" / "p0.00-s0" / "run.json").exists()
 
 
 def test_jobs_are_taken_only_when_a_slot_is_free(tmp_path):
@@ -126,11 +119,11 @@ def test_jobs_are_taken_only_when_a_slot_is_free(tmp_path):
 
 
 def test_a_folder_left_by_a_run_that_broke_off_is_made_anew(tmp_path):
-    (tmp_path / "p0.00-s0" / "weights").mkdir(parents=True)
-    (tmp_path / "p0.00-s0" / "results.csv").write_text("half")
+    (tmp_path / "runs" / "p0.00-s0" / "weights").mkdir(parents=True)
+    (tmp_path / "runs" / "p0.00-s0" / "results.csv").write_text("half")
     list(LocalExecutor().run(jobs(tmp_path)[:1], fakes.FAKE))
-    assert not (tmp_path / "p0.00-s0" / "weights").exists()
-    assert (tmp_path / "p0.00-s0" / "results.csv").read_text() != "half"
+    assert not (tmp_path / "runs" / "p0.00-s0" / "weights").exists()
+    assert (tmp_path / "runs" / "p0.00-s0" / "results.csv").read_text() != "half"
 
 
 def refuse(spec):

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 
 import fakes
 import pytest
-from test_crash import alive
+from fakes import SPEC, jobs
+from survival import alive
 
 pytest.importorskip("ray", reason="Ray is not installed")
 
@@ -20,33 +21,25 @@ from ray_cluster import small_cluster
 from waiting import wait_until
 
 from yolo_dropout.errors import ClusterError, InputError, SpecError
-from yolo_dropout.executors import Ended, EpochDone, Job, Started, Trainer
+from yolo_dropout.executors import Ended, EpochDone, Started, Trainer
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.executors.ray import RayExecutor
 from yolo_dropout.executors.ray.cargo import Parcel
 from yolo_dropout.executors.ray.crew import Crew
 from yolo_dropout.executors.ray.hiring import Hiring
 from yolo_dropout.executors.ray.slot import installed_versions
-from yolo_dropout.plan import plan
 from yolo_dropout.publish import publish_tables
 from yolo_dropout.records import read_record
-from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
 from yolo_dropout.training.inputs import InputFiles
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to see whether a process lives")
-
-SPEC = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=2)
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     with small_cluster(tmp_path_factory.mktemp("nodes"), nodes=2) as cluster:
         yield cluster
-
-
-def jobs(study, spec=SPEC):
-    return [Job(run, spec, study / "runs" / run.name) for run in plan(spec)]
 
 
 def files(study):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import fakes
 import pytest
-from test_local_executor import SPEC, ends, jobs
+from fakes import SPEC, ends, jobs
 
 from yolo_dropout.errors import SpecError
 from yolo_dropout.executors import GPU_BYTES, Ended, Started, Trainer
@@ -159,7 +158,7 @@ def test_runs_share_a_gpu_once_the_first_has_shown_what_it_takes(tmp_path):
 def test_each_gpu_gets_runs_of_its_own(tmp_path):
     executor = LocalExecutor(GpuSlots(TWO, 64, per_gpu=2))
     list(executor.run(jobs(tmp_path), Trainer(fakes.prepare, train_on_gpu)))
-    assert sorted(path.read_text() for path in Path(tmp_path).glob("*/device")) == ["0", "0", "1", "1"]
+    assert sorted((job.path / "device").read_text() for job in jobs(tmp_path)) == ["0", "0", "1", "1"]
 
 
 def crowded_out(job, on_epoch):

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import SPEC
 from tiny_data import make_data
 
 from yolo_dropout.executors import Job
 from yolo_dropout.executors.trackers import registering_in_turn, tracker_environment
 from yolo_dropout.plan import Run
-from yolo_dropout.spec import StudySpec
 
-SPEC = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=2)
 JOB = Job(Run(seed=3, rate=0.1), SPEC, Path("/runs/dropout/coco8/runs/p0.10-s3"))
 
 
