@@ -101,7 +101,7 @@ def test_a_folder_is_replaced_at_once_or_not_at_all(tmp_path):
     assert [path.name for path in study.runs.iterdir()] == ["p0.10-s0"]
 
 
-def test_what_a_crash_leaves_of_a_landing_is_cleared_away(tmp_path):
+def test_what_a_crash_leaves_of_a_half_unpacked_folder_is_cleared_away(tmp_path):
     left = tmp_path / "runs" / ".p0.10-s0.tmp-abc"
     left.mkdir(parents=True)
     (left / "results.csv").touch()

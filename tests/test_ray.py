@@ -24,10 +24,10 @@ from yolo_dropout.errors import ClusterError, InputError, SpecError
 from yolo_dropout.executors import Ended, EpochDone, Started, Trainer
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.executors.ray import RayExecutor
-from yolo_dropout.executors.ray.cargo import Parcel
-from yolo_dropout.executors.ray.crew import Crew
-from yolo_dropout.executors.ray.hiring import Hiring
+from yolo_dropout.executors.ray.driver import Driver
+from yolo_dropout.executors.ray.shipping import ShippedFiles
 from yolo_dropout.executors.ray.slot import installed_versions
+from yolo_dropout.executors.ray.slot_requests import SlotRequests
 from yolo_dropout.publish import publish_tables
 from yolo_dropout.records import read_record
 from yolo_dropout.study import run_study
@@ -199,19 +199,19 @@ def test_a_node_that_is_lost_late_is_waited_for_as_long_as_one_that_never_was(mo
     slot = SimpleNamespace(versions=SimpleNamespace(remote=object))
     told = {"nodes": lambda: nodes, "remote": lambda **_: lambda _: SimpleNamespace(remote=lambda *_: slot)}
     told |= dict.fromkeys(("available_resources", "cluster_resources"), lambda: {"CPU": 2})
-    monkeypatch.setattr("yolo_dropout.executors.ray.hiring.ray", SimpleNamespace(**told))
-    monkeypatch.setattr("yolo_dropout.executors.ray.hiring.time", SimpleNamespace(monotonic=lambda: now[0]))
-    hiring = Hiring(RayExecutor(slots=1, patience_s=60))
-    hiring.ask(0)
-    hiring.arriving.clear()  # it has come
+    monkeypatch.setattr("yolo_dropout.executors.ray.slot_requests.ray", SimpleNamespace(**told))
+    monkeypatch.setattr("yolo_dropout.executors.ray.slot_requests.time", SimpleNamespace(monotonic=lambda: now[0]))
+    requests = SlotRequests(RayExecutor(slots=1, patience_s=60))
+    requests.ask_for_more(0)
+    requests.pending.clear()  # it has come
     now[0] = 3600.0
     nodes[0]["Alive"] = False
     for seconds in (0, 59):
         now[0] += seconds
-        hiring.ask(0)
+        requests.ask_for_more(0)
     now[0] += 2
     with pytest.raises(ClusterError, match="there is none"):
-        hiring.ask(0)
+        requests.ask_for_more(0)
 
 
 def test_a_node_that_cannot_say_what_it_has_is_told(cluster):
@@ -221,12 +221,12 @@ def test_a_node_that_cannot_say_what_it_has_is_told(cluster):
     def versions():
         raise ModuleNotFoundError("No module named 'torch'")
 
-    hiring = Hiring(RayExecutor())
+    requests = SlotRequests(RayExecutor())
     with pytest.raises(ClusterError, match=r"^cluster: slots cannot start on its nodes: .*No module named 'torch'"):
         for _ in range(5):
             ref = versions.remote()
-            hiring.arriving[ref] = "slot"
-            assert hiring.welcome(ref) is None
+            requests.pending[ref] = "slot"
+            assert requests.arrived(ref) is None
 
 
 def test_a_run_that_broke_off_cannot_go_on_and_says_so(cluster, tmp_path):
@@ -326,9 +326,9 @@ def test_a_run_whose_inputs_are_lost_for_good_fails_after_some_tries(cluster, tm
     executor, (chunk,) = RayExecutor(slots=1), ray.get(holder.hold.remote())
     ray.kill(holder)  # and with its owner the object is gone
     trainer = Trainer(fakes.prepare, fakes.train, inputs=partial(shipped, root=tmp_path))
-    crew = Crew(executor, trainer, {None: {"data": Parcel("set.txt", "ab" * 32, 10, (chunk,))}})
-    (record,) = fakes.ends(crew.work(iter(jobs(tmp_path / "study")[:1]))).values()
-    crew.close()
+    driver = Driver(executor, trainer, {None: {"data": ShippedFiles("set.txt", "ab" * 32, 10, (chunk,))}})
+    (record,) = fakes.ends(driver.run(iter(jobs(tmp_path / "study")[:1]))).values()
+    driver.close()
     assert "its node or process was lost 5 times, last: " in record.error
 
 
@@ -339,13 +339,13 @@ def test_a_node_with_other_versions_is_refused_unless_that_is_allowed(cluster, p
     told = ray.put(("node-7", {**installed_versions(), package: "0.0.1"}))
     here = installed_versions()[package]
     for allowed in (False, True):
-        hiring = Hiring(RayExecutor(any_versions=allowed))
-        hiring.arriving[told] = "slot"
+        requests = SlotRequests(RayExecutor(any_versions=allowed))
+        requests.pending[told] = "slot"
         if allowed:
-            assert hiring.welcome(told) == "slot"
+            assert requests.arrived(told) == "slot"
         else:
             with pytest.raises(ClusterError, match=rf"^versions: .* node-7 has {package} 0\.0\.1 \(here {here}\)"):
-                hiring.welcome(told)
+                requests.arrived(told)
 
 
 def refuse(spec):

@@ -53,7 +53,7 @@ class RayExecutor:
             SpecError: A run cannot go on from `last.pt` here, or asks for a device that Ray must give.
             InputError: Model or data are more than may be shipped.
         """
-        from yolo_dropout.executors.ray.crew import Crew
+        from yolo_dropout.executors.ray.driver import Driver
 
-        with closing(Crew(self, trainer)) as crew:
-            yield from crew.work(iter(jobs))
+        with closing(Driver(self, trainer)) as driver:
+            yield from driver.run(iter(jobs))

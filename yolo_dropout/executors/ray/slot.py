@@ -14,7 +14,7 @@ from yolo_dropout.executors import Ended, EpochDone, Job, Trainer
 from yolo_dropout.executors.archive import pack
 from yolo_dropout.executors.cache import ContentCache
 from yolo_dropout.executors.local import LocalExecutor
-from yolo_dropout.executors.ray.cargo import Cargo, unload
+from yolo_dropout.executors.ray.shipping import ShippedInputs, spec_on_node
 from yolo_dropout.files import files_below
 from yolo_dropout.spec import StudySpec
 
@@ -49,7 +49,7 @@ class Slot:
         """This node's name, and its versions."""
         return os.uname().nodename, installed_versions()
 
-    def train(self, job: Job, trainer: Trainer, cargo: Cargo) -> Iterator[EpochDone | bytes | Ended]:
+    def train(self, job: Job, trainer: Trainer, shipped: ShippedInputs) -> Iterator[EpochDone | bytes | Ended]:
         """Train one job.
 
         Yields:
@@ -60,7 +60,7 @@ class Slot:
         """
         # The study's and the run's folders are named as at home: trackers go by that.
         path = self._scratch / job.study.path.name / "runs" / job.run.name
-        spec = self._unloaded(job.spec, trainer, cargo) if cargo else job.spec
+        spec = self._spec_here(job.spec, trainer, shipped) if shipped else job.spec
         try:
             with closing(self._local.run([replace(job, spec=spec, path=path)], trainer)) as events:
                 for event in events:
@@ -71,11 +71,11 @@ class Slot:
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
-    def _unloaded(self, spec: StudySpec, trainer: Trainer, cargo: Cargo) -> StudySpec:
+    def _spec_here(self, spec: StudySpec, trainer: Trainer, shipped: ShippedInputs) -> StudySpec:
         """The spec as it reads on this node; the first slot here prepares it, which warms the label cache."""
-        here = unload(cargo, spec, self._cache)
+        here = spec_on_node(shipped, spec, self._cache)
         key = hashlib.sha256(repr((here.model, here.data, sorted(here.train.items()))).encode()).hexdigest()
-        mark = self._cache.root / next(iter(cargo.values())).digest / f".prepared-{key[:16]}"
+        mark = self._cache.root / next(iter(shipped.values())).digest / f".prepared-{key[:16]}"
         if not mark.exists():
             with self._cache.alone("prepare"):
                 if not mark.exists():

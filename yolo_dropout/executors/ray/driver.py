@@ -13,9 +13,9 @@ from ray.exceptions import RayError, RayTaskError
 
 from yolo_dropout.errors import SpecError
 from yolo_dropout.executors import Ended, EpochDone, Event, Job, Started, Trainer
-from yolo_dropout.executors.ray.cargo import Cargo, load
-from yolo_dropout.executors.ray.hiring import Hiring
-from yolo_dropout.executors.ray.landing import Attempt
+from yolo_dropout.executors.ray.attempt import Attempt
+from yolo_dropout.executors.ray.shipping import ShippedInputs, ship
+from yolo_dropout.executors.ray.slot_requests import SlotRequests
 from yolo_dropout.executors.worker import one_line
 
 if TYPE_CHECKING:
@@ -25,25 +25,25 @@ _LOOK_S = 1.0
 _MOST_LOSSES = 5
 
 
-class Crew:
+class Driver:
     """The slots of one cluster while they work at the jobs of one study.
 
     Args:
         executor: What was asked for.
         trainer: What trains.
-        cargo: Model and data by fold, where they are shipped already.
+        shipped: Model and data by fold, where they are shipped already.
     """
 
     def __init__(
-        self, executor: RayExecutor, trainer: Trainer, cargo: Mapping[int | None, Cargo] | None = None
+        self, executor: RayExecutor, trainer: Trainer, shipped: Mapping[int | None, ShippedInputs] | None = None
     ) -> None:
-        self._executor, self._trainer, self._hiring = executor, trainer, Hiring(executor)
+        self._executor, self._trainer, self._requests = executor, trainer, SlotRequests(executor)
         self._free = list[Any]()
         self._working = dict[Any, tuple[Any, Attempt]]()
         self._again = deque[Attempt]()
-        self._cargo = dict(cargo or {})
+        self._shipped = dict(shipped or {})
 
-    def work(self, jobs: Iterator[Job]) -> Iterator[Event]:
+    def run(self, jobs: Iterator[Job]) -> Iterator[Event]:
         """Train the jobs. Each is taken when a slot is free for it, so that who hands them out may stop."""
         exhausted = False
         while True:
@@ -51,25 +51,25 @@ class Crew:
                 yield self._start(attempt)
             exhausted = exhausted or bool(self._free)
             if self._again or not exhausted:
-                self._hiring.ask(len(self._working) + len(self._free))
+                self._requests.ask_for_more(len(self._working) + len(self._free))
             else:
-                self._dismiss_idle()
+                self._end_idle()
                 if not self._working:
                     return
-            waited = [*self._hiring.arriving, *self._working]
+            waited = [*self._requests.pending, *self._working]
             for ref in ray.wait(waited, num_returns=1, timeout=_LOOK_S)[0]:
                 yield from self._take_in(ref)
 
     def close(self) -> None:
         """End every slot, with what it trains."""
-        self._dismiss_idle()
+        self._end_idle()
         for actor, attempt in self._working.values():
             ray.kill(actor)
             attempt.close()
         self._working.clear()
 
-    def _dismiss_idle(self) -> None:
-        self._hiring.dismiss()
+    def _end_idle(self) -> None:
+        self._requests.cancel()
         for actor in self._free:
             ray.kill(actor)
         self._free.clear()
@@ -84,36 +84,36 @@ class Crew:
         self._check(attempt.job)
         # A node has no folds beside the run's folder: the job names its data itself.
         job = replace(attempt.job, spec=replace(attempt.job.spec, data=attempt.job.data, folds=None))
-        cargo = self._cargo_of(job)
+        shipped = self._shipped_for(job)
         actor = self._free.pop()
         train = actor.train.options(num_returns="streaming")
         attempt.begin()
-        self._working[train.remote(job, self._trainer, cargo)] = (actor, attempt)
+        self._working[train.remote(job, self._trainer, shipped)] = (actor, attempt)
         return Started(attempt.job.run)
 
     def _check(self, job: Job) -> None:
         device = job.spec.train.get("device")
         if job.checkpoint is not None:
             raise SpecError(f"continue-broken: {job.run.name} cannot go on from last.pt on Ray; use --executor local")
-        if self._hiring.need["GPU"] and device not in (None, ""):
+        if self._requests.need["GPU"] and device not in (None, ""):
             raise SpecError(f"device: Ray gives each run its GPUs, got device={device}; leave it out")
 
-    def _cargo_of(self, job: Job) -> Cargo:
+    def _shipped_for(self, job: Job) -> ShippedInputs:
         """Model and data of a job, shipped once for all jobs of its fold."""
-        if job.run.fold not in self._cargo:
-            self._cargo[job.run.fold] = self._loaded(job)
-        return self._cargo[job.run.fold]
+        if job.run.fold not in self._shipped:
+            self._shipped[job.run.fold] = self._ship_for(job)
+        return self._shipped[job.run.fold]
 
-    def _loaded(self, job: Job) -> Cargo:
+    def _ship_for(self, job: Job) -> ShippedInputs:
         if self._trainer.inputs is None or self._executor.data_in_place:
             return {}
         log = job.study.prepare_log
         log.parent.mkdir(parents=True, exist_ok=True)
-        return load(self._executor.call(self._trainer.inputs, job.spec, log=log), self._executor.ship_limit_gb)
+        return ship(self._executor.call(self._trainer.inputs, job.spec, log=log), self._executor.ship_limit_gb)
 
     def _take_in(self, ref: Any) -> Iterator[Event]:
-        if ref in self._hiring.arriving:
-            actor = self._hiring.welcome(ref)
+        if ref in self._requests.pending:
+            actor = self._requests.arrived(ref)
             self._free += [] if actor is None else [actor]
             return
         actor, attempt = self._working[ref]
@@ -129,7 +129,7 @@ class Crew:
             elif isinstance(message, Ended):
                 del self._working[ref]
                 self._free.append(actor)
-                yield attempt.land(message.record)
+                yield attempt.finish(message.record)
             elif isinstance(message, EpochDone):
                 yield message
 

@@ -41,7 +41,7 @@ class Attempt:
             self._archive = tempfile.TemporaryFile(dir=self.job.path.parent)  # noqa: SIM115 - closed by `close`
         self._archive.write(chunk)
 
-    def land(self, record: RunRecord) -> Ended:
+    def finish(self, record: RunRecord) -> Ended:
         """Put the folder in its place; whoever looks sees the old one or the new, never half of it.
 
         Raises:

@@ -18,7 +18,7 @@ from yolo_dropout.training.inputs import InputFiles
 
 
 @dataclass(frozen=True)
-class Parcel:
+class ShippedFiles:
     """One input of a training, in the object store.
 
     Attributes:
@@ -39,10 +39,10 @@ class Parcel:
             yield ray.get(chunk)
 
 
-Cargo = Mapping[str, Parcel]
+ShippedInputs = Mapping[str, ShippedFiles]
 
 
-def load(inputs: Mapping[str, InputFiles], limit_gb: float) -> Cargo:
+def ship(inputs: Mapping[str, InputFiles], limit_gb: float) -> ShippedInputs:
     """Put inputs into the object store.
 
     Args:
@@ -62,30 +62,30 @@ def load(inputs: Mapping[str, InputFiles], limit_gb: float) -> Cargo:
             f"{largest}: at most {limit_gb:g} GB are shipped, got {sum(sizes.values()) / 1e9:.3g} GB; use "
             "--data-in-place where all nodes see the same path, or raise --ship-limit"
         )
-    return {name: _parcel(files, sizes[name]) for name, files in inputs.items()}
+    return {name: _put(files, sizes[name]) for name, files in inputs.items()}
 
 
-def _parcel(inputs: InputFiles, size_bytes: int) -> Parcel:
+def _put(inputs: InputFiles, size_bytes: int) -> ShippedFiles:
     digest, chunks = hashlib.sha256(), []
     for chunk in pack(inputs.files):
         digest.update(chunk)
         chunks.append(ray.put(chunk))
-    return Parcel(inputs.entry, digest.hexdigest(), size_bytes, tuple(chunks))
+    return ShippedFiles(inputs.entry, digest.hexdigest(), size_bytes, tuple(chunks))
 
 
 def _size(inputs: InputFiles) -> int:
     return sum(len(file) if isinstance(file, bytes) else file.stat().st_size for file in inputs.files.values())
 
 
-def unload(cargo: Cargo, spec: StudySpec, cache: ContentCache) -> StudySpec:
+def spec_on_node(shipped: ShippedInputs, spec: StudySpec, cache: ContentCache) -> StudySpec:
     """The spec with the paths that its inputs have on this node, once they are there.
 
     Raises:
         InputError: They cannot be had, or do not fit in the cache.
     """
     places: dict[str, str] = {}
-    for name, parcel in cargo.items():
-        folder: Path = cache.fetch(parcel.digest, parcel.size_bytes, parcel.content)
-        places[name] = str(folder / parcel.entry)
+    for name, files in shipped.items():
+        folder: Path = cache.fetch(files.digest, files.size_bytes, files.content)
+        places[name] = str(folder / files.entry)
     model, data = places.pop("model", spec.model), places.pop("data", spec.data)
     return replace(spec, model=model, data=data, train={**spec.train, **places})
