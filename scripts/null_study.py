@@ -22,12 +22,13 @@ from yolo_dropout.executors import Ended, Job, Trainer
 from yolo_dropout.executors.local import LocalExecutor
 from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
 from yolo_dropout.files import write_text
-from yolo_dropout.folder import hold, read_config, write_study_file
 from yolo_dropout.layout import StudyFolder
+from yolo_dropout.lock import hold
 from yolo_dropout.plan import Run
 from yolo_dropout.records import read_records
 from yolo_dropout.same_study import check_same_study
 from yolo_dropout.score import Score
+from yolo_dropout.study_file import read_config, write_study_file
 from yolo_dropout.table import read_table, scores
 
 SCORES = ("val/loss", "val/loss@last5", "metrics/accuracy_top1")

@@ -18,9 +18,9 @@ from yolo_dropout.collect import Study
 from yolo_dropout.embedded import embedded_path
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
 from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
-from yolo_dropout.folder import read_config
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
+from yolo_dropout.study_file import read_config
 
 # What the embedded study switches off, that is, all but the flips: they turn digits into others.
 _AUGMENTATION = ("auto_augment", "erasing", "scale", "hsv_h", "hsv_s", "hsv_v")

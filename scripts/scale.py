@@ -127,8 +127,8 @@ def watch_workers() -> None:
 
     from yolo_dropout.embedded import default_study
     from yolo_dropout.executors.local import LocalExecutor
-    from yolo_dropout.folder import read_config
     from yolo_dropout.plan import plan
+    from yolo_dropout.study_file import read_config
 
     values = read_config(default_study())
     spec = StudySpec.from_dict(values | {"train": values["train"] | {"epochs": 2}})

@@ -10,10 +10,9 @@ from synthetic_study import make_curves, make_scores
 from yolo_dropout.agreement import other_scores
 from yolo_dropout.decision import decide
 from yolo_dropout.figures import study_figures, to_svg
-from yolo_dropout.figures.series import primary_metric
 from yolo_dropout.plan import Run
 from yolo_dropout.report import ReportData, render_report
-from yolo_dropout.results import Results
+from yolo_dropout.results import Results, headline_metric
 from yolo_dropout.score import Score
 from yolo_dropout.summary import overfitting_gap
 from yolo_dropout.table import Table, by_block
@@ -26,7 +25,7 @@ NOTE = (
 
 def make_summary(curves: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """The columns of `table.summary` that the report shows."""
-    metric = primary_metric(curves)
+    metric = headline_metric(curves["metric"].unique())
     losses = curves[curves["metric"] == "val/loss"]
     largest = curves[curves["metric"] == metric].groupby(["rate", "seed"])["value"].max()
     lowest = losses.loc[losses.groupby(["rate", "seed"])["value"].idxmin()]
@@ -66,8 +65,7 @@ def whole_page(data: ReportData) -> str:
         make_gaps(data.curves, data.scores),
         data.verdict,
         data.branch_note,
-        score_name=data.score,
-        higher_is_better=data.higher_is_better,
+        score=data.score,
     )
     return render_report(data, pictures={stem: to_svg(figure, stem) for stem, figure in figures.items()})
 
@@ -95,6 +93,7 @@ def make_report(curves: pd.DataFrame | None = None, **changes: Any) -> ReportDat
         "verdict": decide(scores.to_numpy(), scores.columns.to_numpy(float), score_name="val/loss@min"),
         "curves": curves,
         "scores": scores,
+        "score": Score(),
         "summary": make_summary(curves, scores),
         "others": tuple(
             other_scores(make_table(curves), make_gaps(curves, scores), Score.parse("val/loss"), scores, 0.05)

@@ -26,9 +26,10 @@ from yolo_dropout.figures import (
 )
 from yolo_dropout.figures.labels import spread
 from yolo_dropout.figures.runs import frame
-from yolo_dropout.figures.series import by_run, loss_parts, mean_by_rate, paired_means, primary_metric
-from yolo_dropout.figures.style import colours, number, rate_text
-from yolo_dropout.figures.words import score_words
+from yolo_dropout.figures.series import by_run, loss_parts, mean_by_rate, paired_means
+from yolo_dropout.figures.style import colours
+from yolo_dropout.score import Score
+from yolo_dropout.words import number, rate_text, score_words
 
 
 def tidy(values: dict[tuple[float, int], list[float]], metric: str = "val/loss") -> pd.DataFrame:
@@ -71,23 +72,15 @@ def test_infinite_values_leave_a_gap_and_never_a_number():
         ("metrics/mAP50-95(B)@max", "highest mAP50-95 (boxes)"),
         ("metrics/accuracy_top1@last5", "top-1 accuracy at the end (last 5 epochs)"),
         ("val/loss@best", "validation loss of best.pt"),
-        ("a name of my own", "a name of my own"),
     ],
 )
 def test_scores_are_named_in_words(score: str, words: str):
-    assert score_words(score) == words
+    assert score_words(Score.parse(score)) == words
 
 
 def test_components_leave_out_losses_that_are_always_zero_and_the_total():
     assert loss_parts(make_curves()) == ["val/box_loss", "val/cls_loss", "val/l1_loss"]
     assert loss_parts(make_curves(task="classify")) == []
-
-
-@pytest.mark.parametrize(
-    ("task", "expected"), [("detect", "metrics/mAP50-95(B)"), ("classify", "metrics/accuracy_top1")]
-)
-def test_primary_metric_is_the_one_people_quote(task: str, expected: str):
-    assert primary_metric(make_curves(task=task)) == expected
 
 
 def test_validation_loss_draws_every_mean_and_every_seed_and_marks_the_minimum():
@@ -154,40 +147,40 @@ def test_components_say_which_part_overfits():
 )
 def test_rate_response_says_the_verdict_in_words(outcome: str, words: str):
     scores = make_scores(make_curves())
-    assert title(rate_response(scores, make_verdict(scores, outcome))).startswith(words)
+    assert title(rate_response(scores, Score(), make_verdict(scores, outcome))).startswith(words)
 
 
 @pytest.mark.parametrize(("outcome", "marks"), [("use", 1), ("keep", 1), ("undecided", 0)])
 def test_only_a_decided_rate_is_marked_as_chosen(outcome: str, marks: int):
     scores = make_scores(make_curves())
-    assert texts(rate_response(scores, make_verdict(scores, outcome))).count("chosen") == marks
+    assert texts(rate_response(scores, Score(), make_verdict(scores, outcome))).count("chosen") == marks
 
 
 def test_interval_is_laid_off_from_the_control_in_the_direction_of_the_score():
     scores = pd.DataFrame({0.0: [3.0, 3.2, 3.4], 0.1: [2.5, 2.9, 2.7]}, index=[0, 1, 2])
     verdict = make_verdict(scores)
     (only,) = verdict.comparisons
-    for higher, sign in [(False, -1), (True, 1)]:
-        (ax,) = rate_response(scores, verdict, higher_is_better=higher).axes
+    for score, sign in [(Score(), -1), (Score("metrics/mAP50-95(B)", "max"), 1)]:
+        (ax,) = rate_response(scores, score, verdict).axes
         bars = [tuple(line.get_ydata()) for line in ax.lines if line.get_marker() == "_"]
         assert bars == [pytest.approx((3.2 + sign * only.low, 3.2 + sign * only.high))]
 
 
 def test_one_seed_has_no_interval_rather_than_a_zero_wide_one():
     scores = pd.DataFrame({0.0: [3.0], 0.1: [2.5]}, index=[0])
-    figure = rate_response(scores, make_verdict(scores, "exploratory"))
+    figure = rate_response(scores, Score(), make_verdict(scores, "exploratory"))
     assert not [line for line in figure.axes[0].lines if line.get_marker() == "_"]
     assert any("One seed has no interval." in text for text in texts(figure))
 
 
 def test_missing_scores_are_told():
     scores = pd.DataFrame({0.0: [3.0, 3.1], 0.1: [np.nan, 2.9]}, index=[0, 1])
-    assert any("1 of 4 runs were not made or have no score" in text for text in texts(rate_response(scores)))
+    assert any("1 of 4 runs were not made or have no score" in text for text in texts(rate_response(scores, Score())))
 
 
 def drawn(curves: pd.DataFrame, branch_note: str = "") -> dict[str, Figure]:
     scores = make_scores(curves)
-    return study_figures(curves, scores, make_gaps(curves, scores), None, branch_note)
+    return study_figures(curves, scores, make_gaps(curves, scores), None, branch_note, score=Score())
 
 
 def test_branch_note_is_on_every_figure():
@@ -211,7 +204,7 @@ def test_all_figures_draw_for_any_size_of_study(rates: tuple[float, ...], n_seed
 def test_figures_without_any_finite_value_say_so():
     curves = tidy({(0.0, 0): [np.nan, np.inf], (0.1, 0): [np.nan, np.nan]})
     scores = pd.DataFrame({0.0: [np.nan], 0.1: [np.nan]}, index=[0])
-    figures = study_figures(curves, scores, scores, None)
+    figures = study_figures(curves, scores, scores, None, score=Score())
     assert set(figures) == {"val_loss", "rate_response", "overfitting_gap"}
     assert title(figures["val_loss"]) == "No finite validation loss in any run"
     for figure in figures.values():
@@ -288,7 +281,7 @@ def test_values_far_from_one_another_keep_the_digits_of_the_small_ones():
 
 def test_runs_that_are_all_alike_get_an_axis_that_can_be_read():
     scores = pd.DataFrame({0.0: [2.5, 2.5], 0.1: [2.5, 2.5 + 1e-12]})
-    low, high = rate_response(scores).axes[0].get_ylim()
+    low, high = rate_response(scores, Score()).axes[0].get_ylim()
     assert high - low >= 0.002
 
 

@@ -15,16 +15,12 @@ import pytest
 from yolo_dropout.collect import load_study
 from yolo_dropout.errors import SpecError, StudyFolderError
 from yolo_dropout.executors import Trainer
-from yolo_dropout.folder import (
-    hold,
-    read_config,
-    read_study_file,
-    write_study_file,
-)
 from yolo_dropout.layout import StudyFolder
+from yolo_dropout.lock import hold
 from yolo_dropout.same_study import check_same_data, check_same_study
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import prepare
+from yolo_dropout.study_file import read_config, read_study_file, write_study_file
 
 
 def spec(**changes: object) -> StudySpec:

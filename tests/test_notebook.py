@@ -12,10 +12,10 @@ import pytest
 
 from yolo_dropout.collect import load_study
 from yolo_dropout.executors.local import LocalExecutor
-from yolo_dropout.folder import write_study_file
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
+from yolo_dropout.study_file import write_study_file
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "example.ipynb"
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from yolo_dropout.collect import load_study
-from yolo_dropout.folder import write_study_file
 from yolo_dropout.layout import RunFolder, StudyFolder
 from yolo_dropout.plan import plan
 from yolo_dropout.readings import Readings
 from yolo_dropout.records import RunRecord, count_rows, read_record, write_record
 from yolo_dropout.results import read_results
 from yolo_dropout.spec import StudySpec
+from yolo_dropout.study_file import write_study_file
 
 SPEC = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=2, train={"epochs": 4})
 

@@ -19,6 +19,7 @@ from yolo_dropout.decision import decide
 from yolo_dropout.report import ReportData, render_report, warnings_of
 from yolo_dropout.report.page import _duration
 from yolo_dropout.report.payload import RUN_VALUES, payload
+from yolo_dropout.score import Score
 
 VOID = {"meta", "link", "br", "input", "img"}
 
@@ -213,7 +214,7 @@ def test_study_without_verdict_or_runs_still_renders():
     scores = pd.DataFrame({0.0: [math.nan], 0.1: [math.nan]}, index=pd.Index([0], name="seed"))
     summary = pd.DataFrame({"rate": [0.0, 0.1], "n": [0, 0], "mean": [math.nan] * 2, "sd": [math.nan] * 2})
     summary = summary.assign(epoch=math.nan, gap=math.nan, metric="", metric_mean=math.nan)
-    data = ReportData("empty", None, curves, scores, summary, planned=6)
+    data = ReportData("empty", None, curves, scores, summary, Score(), planned=6)
     assert "No verdict yet" in render_report(data)
     assert "6 of 6 runs have not ended yet; numbers may still change." in warnings_of(data)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yolo_dropout.errors import InputError
-from yolo_dropout.results import read_results
+from yolo_dropout.results import headline_metric, read_results
 
 HEAD = "epoch,time,train/box_loss,metrics/mAP50-95(B),val/box_loss,val/cls_loss,val/sem_loss,lr/pg0\n"
 
@@ -120,3 +120,16 @@ def test_best_row_of_a_classifier_is_the_epoch_with_the_best_mean_of_both_accura
 )
 def test_epochs_that_rounding_alone_tells_apart_are_equal_as_they_are_to_ultralytics(tmp_path, pairs):
     assert best_epoch(tmp_path, pairs) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("names", "headline"),
+    [
+        (("val/loss", "metrics/mAP50(B)", "metrics/mAP50-95(B)"), "metrics/mAP50-95(B)"),
+        (("metrics/mAP50-95(B)", "metrics/mAP50-95(M)"), "metrics/mAP50-95(M)"),
+        (("metrics/accuracy_top1", "metrics/accuracy_top5"), "metrics/accuracy_top1"),
+        (("val/loss", "metrics/of_my_own"), None),
+    ],
+)
+def test_the_headline_metric_is_the_one_that_people_quote(names, headline):
+    assert headline_metric(names) == headline

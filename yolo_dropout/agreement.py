@@ -13,11 +13,10 @@ import pandas as pd
 
 from yolo_dropout.decision import Comparison, Verdict, decide
 from yolo_dropout.errors import InputError, ScoresError
-from yolo_dropout.figures import series, words
-from yolo_dropout.figures.style import rate_text
 from yolo_dropout.results import VAL_LOSS
 from yolo_dropout.score import Score
-from yolo_dropout.table import Table, scores
+from yolo_dropout.table import Table, folds_of, scores
+from yolo_dropout.words import capital, rate_text, score_words, verdict_words
 
 Levels: TypeAlias = Sequence[float] | None
 GAP = "gap"
@@ -43,10 +42,15 @@ class ScoreVerdict:
     table: pd.DataFrame
     verdict: Verdict | None
 
+    @classmethod
+    def of(cls, score: Score, table: pd.DataFrame, verdict: Verdict | None) -> ScoreVerdict:
+        """A score of the spec's kind."""
+        return cls(str(score), score_words(score), score.higher_is_better, table, verdict)
+
     @property
     def says(self) -> str:
         """The verdict in words, as they stand inside a sentence."""
-        return words.verdict_words(self.verdict, inside=True) if self.verdict else "nothing to compare"
+        return verdict_words(self.verdict, inside=True) if self.verdict else "nothing to compare"
 
     @property
     def best(self) -> Comparison | None:
@@ -84,7 +88,7 @@ def other_scores(
         levels: By rate, what the primary verdict was allowed to spend, if that is less; see `decide`.
     """
     top = [Score(results.headline, "max")] if results.headline else []
-    folds, seeds = series.folds_of(own), own.index.get_level_values("seed").unique()
+    folds, seeds = folds_of(own), own.index.get_level_values("seed").unique()
     n_folds = None if folds is None else len(set(folds.tolist()))
     found = []
     for score in (*_LOSSES, *top):
@@ -94,7 +98,7 @@ def other_scores(
             table = scores(results, score, own.columns.astype(float), seeds, n_folds)
         except InputError:  # @best where no column tells which epoch that is
             continue
-        name = words.score_words(str(score))
+        name = score_words(score)
         found.append(
             score_verdict(str(score), name, table, alpha, levels=levels, higher_is_better=score.higher_is_better)
         )
@@ -115,7 +119,7 @@ def score_verdict(
             higher_is_better=higher_is_better,
             alpha=alpha,
             level=levels,
-            folds=series.folds_of(table),
+            folds=folds_of(table),
             score_name=name,
         )
     except ScoresError:
@@ -141,7 +145,7 @@ def _verdicts(primary: ScoreVerdict, judged: Sequence[ScoreVerdict]) -> list[str
         return ["The other score says the same." if n == 1 else f"All {n} other scores say the same."]
     told = "; ".join(f"{other.name}: {other.says}" for other in differing)
     count = {0: "None", 1: "One"}.get(same, str(same))
-    return [f"{count} of {n} other scores {'say' if same > 1 else 'says'} the same.", f"{words.capital(told)}."]
+    return [f"{count} of {n} other scores {'say' if same > 1 else 'says'} the same.", f"{capital(told)}."]
 
 
 def _answer(score: ScoreVerdict) -> tuple[str, float, bool] | None:

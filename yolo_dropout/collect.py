@@ -13,8 +13,6 @@ import pandas as pd
 from yolo_dropout.agreement import ScoreVerdict, agreement, other_scores
 from yolo_dropout.decision import Verdict
 from yolo_dropout.errors import InputError
-from yolo_dropout.figures.words import score_words
-from yolo_dropout.folder import read_study_file
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.looks import due_runs, looked_at, looks_note, shown_verdict, verdict_of, whole_seeds
 from yolo_dropout.plan import Run, pending, plan
@@ -22,6 +20,7 @@ from yolo_dropout.readings import Readings
 from yolo_dropout.records import RunRecord, read_records
 from yolo_dropout.score import Score
 from yolo_dropout.spec import StudySpec
+from yolo_dropout.study_file import read_study_file
 from yolo_dropout.summary import overfitting_gap, summary
 from yolo_dropout.table import Table, by_block, curves, read_table, scores
 
@@ -136,8 +135,7 @@ class Study:
     @property
     def agreement(self) -> str:
         """Whether they agree with the score that decides, in words."""
-        name, up = score_words(str(self.score)), self.score.higher_is_better
-        return agreement(ScoreVerdict(str(self.score), name, up, self._looked_at, self.verdict), *self.other_scores)
+        return agreement(ScoreVerdict.of(self.score, self._looked_at, self.verdict), *self.other_scores)
 
     def figures(self) -> dict[str, Figure]:
         """The study's pictures by name, as matplotlib figures."""
@@ -149,8 +147,7 @@ class Study:
             self.gaps,
             self.verdict,
             self.branch_note,
-            score_name=str(self.score),
-            higher_is_better=self.score.higher_is_better,
+            score=self.score,
         )
 
     def __repr__(self) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 
 from yolo_dropout.collect import Study
 from yolo_dropout.errors import InputError
-from yolo_dropout.folder import read_yaml
 from yolo_dropout.layout import RunFolder, StudyFolder
 from yolo_dropout.plan import Run
 from yolo_dropout.records import RunRecord
 from yolo_dropout.spec import StudySpec
+from yolo_dropout.study_file import read_yaml
 from yolo_dropout.table import read_table
 
 # Arguments of a training that leave its numbers as they are, beside the two that a study varies.

@@ -9,11 +9,11 @@ import pandas as pd
 
 from yolo_dropout.decision import SequentialDecision, Verdict, decide, next_step, planned_looks
 from yolo_dropout.decision.spending import nominal_levels
-from yolo_dropout.figures.series import folds_of
-from yolo_dropout.figures.words import score_words
 from yolo_dropout.plan import Run, plan
 from yolo_dropout.score import Score
 from yolo_dropout.spec import StudySpec
+from yolo_dropout.table import folds_of
+from yolo_dropout.words import score_words
 
 
 def due_runs(spec: StudySpec, ended: Collection[Run], scores: pd.DataFrame) -> tuple[Run, ...]:
@@ -103,7 +103,7 @@ def _decide(spec: StudySpec, score: Score, scores: pd.DataFrame, level: list[flo
         alpha=spec.alpha,
         folds=folds_of(scores),
         level=level,
-        score_name=score_words(str(score)),
+        score_name=score_words(score),
     )
 
 
@@ -119,5 +119,5 @@ def _step(spec: StudySpec, scores: pd.DataFrame, n_seeds: int) -> SequentialDeci
         max_seeds=len(spec.seeds),
         higher_is_better=score.higher_is_better,
         alpha=spec.alpha,
-        score_name=score_words(str(score)),
+        score_name=score_words(score),
     )

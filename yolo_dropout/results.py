@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from yolo_dropout.errors import InputError
 
 VAL_LOSS = "val/loss"
-# The metric that people quote, by task.
-HEADLINE_METRICS = (
+_HEADLINE_METRICS = (
     "metrics/mAP50-95(M)",
     "metrics/mAP50-95(P)",
     "metrics/mAP50-95(B)",
@@ -161,3 +160,9 @@ def _build(header: Sequence[str], values: NDArray[np.float64], notes: tuple[str,
         total = np.round(values[:, losses].sum(axis=1, keepdims=True), 6)
         metrics, values = [*metrics, VAL_LOSS], np.hstack([values, total])
     return Results(epochs, tuple(metrics), values, notes)
+
+
+def headline_metric(names: Iterable[str]) -> str | None:
+    """The metric that people quote for this task, of those named: mAP50-95, accuracy, mIoU; None without any."""
+    names = set(names)
+    return next((name for name in _HEADLINE_METRICS if name in names), None)

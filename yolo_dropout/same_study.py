@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from yolo_dropout.errors import SpecError
-from yolo_dropout.folder import digests, read_study_file
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.score import Score
 from yolo_dropout.spec import StudySpec
+from yolo_dropout.study_file import digests, read_study_file
 
 
 def check_same_study(folder: StudyFolder, spec: StudySpec) -> None:

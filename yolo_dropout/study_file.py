@@ -1,23 +1,19 @@
-"""A study's folder: who holds it, and which spec it belongs to."""
+"""`study.yaml` and other YAML: which spec a study folder belongs to, and what was found when it began."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import socket
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
 
-from yolo_dropout.errors import SpecError, StudyFolderError
+from yolo_dropout.errors import SpecError
 from yolo_dropout.fields import LEAST_SEEDS
 from yolo_dropout.files import write_text
-from yolo_dropout.layout import StudyFolder, clear_leftovers
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.spec import StudySpec
 
 # What study.yaml holds beside the spec: facts found when the study began.
@@ -99,43 +95,3 @@ def digests(spec: StudySpec) -> dict[str, str]:
     """SHA-256 of the model file and the data YAML, where they are files."""
     paths = {"model": Path(spec.model), "data": Path(spec.data)}
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items() if path.is_file()}
-
-
-@contextlib.contextmanager
-def hold(folder: StudyFolder) -> Iterator[None]:
-    """Keep a study folder to this process, and clear away what a crash left of unfinished writes.
-
-    The lock is the operating system's: it ends with the process that holds it, however that ends.
-
-    Raises:
-        StudyFolderError: Another process holds it, or the folder cannot be made.
-    """
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.lock, timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise StudyFolderError(f"{folder.path}: another sweep works here ({_holder(folder)}); wait for it") from None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StudyFolderError(f"--out: {folder.path} cannot be written ({reason}); choose another") from error
-    try:
-        since = datetime.now().astimezone().isoformat(timespec="seconds")
-        with contextlib.suppress(OSError):  # the disk may be full: that is told when it has been looked at
-            _holder_file(folder).write_text(f"host {socket.gethostname()}, process {os.getpid()}, since {since}")
-        clear_leftovers(folder)
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            _holder_file(folder).unlink()
-        lock.release()
-
-
-def _holder_file(folder: StudyFolder) -> Path:
-    return folder.lock.with_suffix(".holder")
-
-
-def _holder(folder: StudyFolder) -> str:
-    with contextlib.suppress(OSError):
-        return _holder_file(folder).read_text() or "just started"
-    return "just started"

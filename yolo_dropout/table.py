@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from yolo_dropout.errors import InputError
 from yolo_dropout.plan import Run
-from yolo_dropout.results import HEADLINE_METRICS, Results, read_results
+from yolo_dropout.results import Results, headline_metric, read_results
 from yolo_dropout.score import Score
 
 
@@ -32,8 +32,8 @@ class Table:
 
     @property
     def headline(self) -> str | None:
-        """The metric that people quote for this task: mAP50-95, accuracy, mIoU; None when there is none."""
-        return next((name for name in HEADLINE_METRICS if name in self.metrics), None)
+        """The metric that people quote for this task; see `headline_metric`."""
+        return headline_metric(self.metrics)
 
 
 def read_table(runs: Mapping[Run, Path], read: Callable[[Path], Results] = read_results) -> Table:
@@ -158,3 +158,10 @@ def by_block(
         else pd.Index([seed for seed, _ in blocks], name="seed", dtype=np.int64),
         columns=pd.Index(rates, name="rate", dtype=np.float64),
     )
+
+
+def folds_of(scores: pd.DataFrame) -> NDArray[np.int64] | None:
+    """The fold of each row of scores, as `decide` takes it; None outside a cross-validation."""
+    if "fold" not in scores.index.names:
+        return None
+    return scores.index.get_level_values("fold").to_numpy(dtype=np.int64)

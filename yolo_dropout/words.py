@@ -1,13 +1,16 @@
-"""What the words of figures and report say: names, titles, and what bars mean."""
+"""How metrics, scores, rates, numbers and verdicts are written wherever people read them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import floor, isfinite, log10
 from typing import TYPE_CHECKING
 
-from yolo_dropout.figures.style import number, rate_text
+from yolo_dropout.output import printable
 
 if TYPE_CHECKING:
     from yolo_dropout.decision import Verdict
+    from yolo_dropout.score import Score
 
 NAMES = {
     "val/loss": "validation loss",
@@ -18,26 +21,45 @@ NAMES = {
 BRANCHES = {"(B)": " (boxes)", "(M)": " (masks)", "(P)": " (keypoints)"}
 
 
+def rate_text(rate: float) -> str:
+    """A rate as people write it: 0.0, 0.05, 0.1."""
+    return f"{rate:.1f}" if round(rate, 1) == rate else f"{rate:g}"
+
+
+def number(value: float, among: Iterable[float] = ()) -> str:
+    """A value with as many decimals as tell the values apart that it is shown among.
+
+    Args:
+        value: What to write.
+        among: The values it is compared with, one of which may be far off; alone, a value gets three significant
+            digits.
+    """
+    if not isfinite(value):
+        return "–"
+    finite = [x for x in among if isfinite(x)]
+    span = max(finite) - min(finite) if len(finite) > 1 else abs(value)
+    decimals = 2 - floor(log10(span)) if span > 0 else 3
+    least = 2 - floor(log10(max(abs(value), 1.0)))
+    return f"{value:.{min(max(decimals, least, 0), 6)}f}"
+
+
 def metric_name(metric: str) -> str:
     """A `results.csv` column in words: `metrics/mAP50-95(B)` -> mAP50-95 (boxes)."""
     if metric in NAMES:
         return NAMES[metric]
+    metric = printable(metric)  # foreign results name their columns as they like
     if metric.startswith("val/"):
         return metric.removeprefix("val/").replace("_", " ") + " (validation)"
     name = metric.removeprefix("metrics/").replace("_", " ")
     return next((name.removesuffix(end) + words for end, words in BRANCHES.items() if name.endswith(end)), name)
 
 
-def score_words(score: str) -> str:
-    """A score in words: `val/loss@min` -> lowest validation loss; words stay as they are."""
-    metric, _, at = score.rpartition("@")
-    if not metric:
-        return score
-    name = metric_name(metric)
-    if at.startswith("last"):
-        count = at.removeprefix("last") or "1"
-        return f"{name} at the end (last {'epoch' if count == '1' else f'{count} epochs'})"
-    return {"min": f"lowest {name}", "max": f"highest {name}"}.get(at, f"{name} of best.pt")
+def score_words(score: Score) -> str:
+    """A score in words: `val/loss@min` -> lowest validation loss."""
+    name = metric_name(score.metric)
+    if score.at == "last":
+        return f"{name} at the end (last {'epoch' if score.k == 1 else f'{score.k} epochs'})"
+    return {"min": f"lowest {name}", "max": f"highest {name}"}.get(score.at, f"{name} of best.pt")
 
 
 def seeds(count: int) -> str:

@@ -12,8 +12,8 @@ from yolo_dropout.arguments import parse_key_values
 from yolo_dropout.embedded import default_study
 from yolo_dropout.errors import SpecError
 from yolo_dropout.fields import MOST_SEEDS
-from yolo_dropout.folder import read_config
 from yolo_dropout.spec import MOST_LOOKED_AT, StudySpec
+from yolo_dropout.study_file import read_config
 
 _PLAIN_OPTIONS = ("score", "alpha", "where", "kind", "schedule")
 

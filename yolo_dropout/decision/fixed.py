@@ -12,11 +12,11 @@ from yolo_dropout.decision.contrast import MIN_BLOCKS, Contrasts, contrast
 from yolo_dropout.decision.dunnett import critical_value, tail_probability
 from yolo_dropout.decision.folds import fold_rows
 from yolo_dropout.decision.outlook import POWER_Z, blocks_needed
+from yolo_dropout.decision.phrases import Phrases
 from yolo_dropout.decision.reason import explain
 from yolo_dropout.decision.rule import Ruling, rule, spread
 from yolo_dropout.decision.scores import FloatArray, check_options, checked_level, order_columns, read_scores
 from yolo_dropout.decision.verdict import Comparison, Outcome, Verdict
-from yolo_dropout.decision.words import Words
 
 
 def decide(
@@ -58,12 +58,12 @@ def decide(
     check_options(alpha, relevant)
     if folds is None:
         gains, columns = read_scores(scores, rates, higher_is_better)
-        overlap, words = 0.0, Words(score_name, higher_is_better)
+        overlap, words = 0.0, Phrases(score_name, higher_is_better)
     else:
         in_order, columns = order_columns(scores, rates, higher_is_better)
         gains, overlap, seeds, noise = fold_rows(in_order, folds)
         relevant = noise if relevant is None else relevant
-        words = Words(score_name, higher_is_better, seeds_per_fold=seeds)
+        words = Phrases(score_name, higher_is_better, seeds_per_fold=seeds)
     now = np.full(len(columns) - 1, alpha) if level is None else checked_level(level, len(columns) - 1, alpha)
     return judge(gains, columns, alpha=alpha, level=now, relevant=relevant, overlap=overlap, words=words)
 
@@ -74,7 +74,7 @@ def judge(
     *,
     alpha: float,
     level: FloatArray,
-    words: Words,
+    words: Phrases,
     relevant: float | None = None,
     overlap: float = 0.0,
     last_level: float | None = None,

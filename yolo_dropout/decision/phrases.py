@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Words:
+class Phrases:
     """How to speak of the scores.
 
     Attributes:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from yolo_dropout.decision.contrast import MIN_BLOCKS
+from yolo_dropout.decision.phrases import Phrases, number
 from yolo_dropout.decision.verdict import Comparison, Verdict
-from yolo_dropout.decision.words import Words, number
 
 _UNDECIDED = "Undecided, so keep 0.0 for now:"
 _OTHER_IMAGES = "More seeds narrow that as far as seed noise goes; beyond that, it takes more images."
 
 
-def explain(verdict: Verdict, words: Words) -> str:
+def explain(verdict: Verdict, words: Phrases) -> str:
     """At most four sentences for a practitioner.
 
     Args:
@@ -26,7 +26,7 @@ def explain(verdict: Verdict, words: Words) -> str:
     return " ".join(sentences[verdict.outcome](verdict, words))
 
 
-def _use(verdict: Verdict, words: Words) -> list[str]:
+def _use(verdict: Verdict, words: Phrases) -> list[str]:
     chosen = next(c for c in verdict.comparisons if c.rate == verdict.rate)
     winners, leader = [c for c in verdict.comparisons if c.better], verdict.best
     best = max(winners, key=lambda c: c.difference or 0.0)
@@ -50,7 +50,7 @@ def _use(verdict: Verdict, words: Words) -> list[str]:
     return sentences if small else [*sentences, _OTHER_IMAGES if words.folded else narrower]
 
 
-def _keep(verdict: Verdict, words: Words) -> list[str]:
+def _keep(verdict: Verdict, words: Phrases) -> list[str]:
     ran = "" if all(c.n for c in verdict.comparisons) else " that ran"
     if all(c.worse for c in verdict.comparisons if c.n):
         first = f"Keep dropout off (0.0): over {words.blocks(verdict.n_seeds)} every rate{ran} did harm"
@@ -68,7 +68,7 @@ def _keep(verdict: Verdict, words: Words) -> list[str]:
     ]
 
 
-def _undecided(verdict: Verdict, words: Words) -> list[str]:
+def _undecided(verdict: Verdict, words: Phrases) -> list[str]:
     unjudged = [c for c in verdict.comparisons if c.n and not c.judged]
     admitted = [c for c in verdict.comparisons if c.judged and (c.high or 0.0) > (verdict.relevant or 0.0)]
     if unjudged and not admitted:
@@ -84,7 +84,7 @@ def _undecided(verdict: Verdict, words: Words) -> list[str]:
     return [first, *_leader(verdict, words), *_harm(verdict), more]
 
 
-def _nothing_measured(verdict: Verdict, words: Words) -> list[str]:
+def _nothing_measured(verdict: Verdict, words: Phrases) -> list[str]:
     block = "seed and fold" if words.folded else "seed"
     same = f"all runs of a {block} have the same {words.score_name}, so nothing was measured"
     return [
@@ -94,7 +94,7 @@ def _nothing_measured(verdict: Verdict, words: Words) -> list[str]:
     ]
 
 
-def _exploratory(verdict: Verdict, words: Words) -> list[str]:
+def _exploratory(verdict: Verdict, words: Phrases) -> list[str]:
     if not verdict.n_seeds:
         return [f"Exploratory: no {words.noun} has a finished run of 0.0 beside another, so nothing can be compared."]
     return [
@@ -106,7 +106,7 @@ def _exploratory(verdict: Verdict, words: Words) -> list[str]:
     ]
 
 
-def _more(verdict: Verdict, words: Words) -> str:
+def _more(verdict: Verdict, words: Phrases) -> str:
     if words.then:
         return words.then
     if words.folded:
@@ -119,7 +119,7 @@ def _more(verdict: Verdict, words: Words) -> str:
     )
 
 
-def _leader(verdict: Verdict, words: Words) -> list[str]:
+def _leader(verdict: Verdict, words: Phrases) -> list[str]:
     """The best-looking rate with its interval."""
     best = verdict.best
     if best is None or best.difference is None:
@@ -139,7 +139,7 @@ def _harm(verdict: Verdict) -> list[str]:
     return [f"{_rates(harmful)} did harm."] if harmful else []
 
 
-def _corrected(verdict: Verdict, words: Words) -> str:
+def _corrected(verdict: Verdict, words: Phrases) -> str:
     """What the limits are corrected for, as the end of a sentence."""
     count = sum(c.low is not None for c in verdict.comparisons)
     rates = f"all {count} rates" if count == len(verdict.comparisons) else f"the {count} rates that could be compared"

@@ -15,11 +15,11 @@ import numpy.typing as npt
 from yolo_dropout.decision.contrast import MIN_BLOCKS, contrast
 from yolo_dropout.decision.dropping import worth_more
 from yolo_dropout.decision.fixed import judge
+from yolo_dropout.decision.phrases import Phrases
 from yolo_dropout.decision.rule import BoolArray
 from yolo_dropout.decision.scores import FloatArray, check_options, order_columns
 from yolo_dropout.decision.spending import nominal_levels
 from yolo_dropout.decision.verdict import Verdict
-from yolo_dropout.decision.words import Words
 from yolo_dropout.errors import ScoresError
 
 # A look after every seed from the third to the thirtieth, and one after the last of all.
@@ -105,7 +105,7 @@ def next_step(
             columns,
             alpha=alpha,
             level=level.copy(),
-            words=Words(score_name, higher_is_better, then=_then(active, n, plan[-1])),
+            words=Phrases(score_name, higher_is_better, then=_then(active, n, plan[-1])),
             last_level=float(levels[-1]),
         )
         stop = verdict.decided or last

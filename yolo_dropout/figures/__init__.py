@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from yolo_dropout.figures.lines import loss_components, metric_curves, validation_loss
 from yolo_dropout.figures.rates import overfitting_gap, rate_response
 from yolo_dropout.figures.render import to_png, to_svg
-from yolo_dropout.figures.series import loss_parts, primary_metric
+from yolo_dropout.figures.series import loss_parts
+from yolo_dropout.results import headline_metric
+from yolo_dropout.score import Score
 
 if TYPE_CHECKING:
     from yolo_dropout.decision import Verdict
@@ -34,8 +36,7 @@ def study_figures(
     verdict: Verdict | None,
     branch_note: str | None = None,
     *,
-    score_name: str = "val/loss@min",
-    higher_is_better: bool = False,
+    score: Score,
 ) -> dict[str, Figure]:
     """All figures of a study, by file stem.
 
@@ -45,23 +46,20 @@ def study_figures(
         gaps: Overfitting gap of each run, as `scores`.
         verdict: As `decide` returns it for these scores; None where there is none.
         branch_note: What the values describe on models with two branches, as small print.
-        score_name: What the score is, as `val/loss@min` or in words.
-        higher_is_better: Direction of the score.
+        score: What is compared.
 
     Returns:
         rate_response, val_loss, overfitting_gap, and, where the curves hold them, loss_components and metric.
         Write them with `to_png(figure)` and `to_svg(figure, stem)`, whose bytes are the same every time.
     """
     figures = {
-        "rate_response": rate_response(
-            scores, verdict, score_name=score_name, higher_is_better=higher_is_better, branch_note=branch_note
-        ),
+        "rate_response": rate_response(scores, score, verdict, branch_note=branch_note),
         "val_loss": validation_loss(curves, verdict, branch_note),
         "overfitting_gap": overfitting_gap(gaps, branch_note),
     }
     if loss_parts(curves):
         figures["loss_components"] = loss_components(curves, branch_note)
-    metric = primary_metric(curves)
+    metric = headline_metric(curves["metric"].unique())
     if metric is not None:
         figures["metric"] = metric_curves(curves, metric, branch_note)
     return figures

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from yolo_dropout.figures.style import INK, TEXT_PT, rate_text
+from yolo_dropout.figures.style import INK, TEXT_PT
+from yolo_dropout.words import rate_text
 
 EARLY_END = 0.85
 LINE_SHARE = 0.075

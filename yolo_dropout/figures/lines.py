@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from yolo_dropout.figures import series, style, words
+from yolo_dropout import words
+from yolo_dropout.figures import series, style
 from yolo_dropout.figures.labels import end_labels
 from yolo_dropout.figures.runs import MOST_RUNS, draw_runs
 from yolo_dropout.results import VAL_LOSS
@@ -101,14 +102,14 @@ def _course_words(runs: pd.DataFrame, name: str, *, lower: bool) -> str:
     if not means:
         return f"No finite {name} in any run"
     rate = min(means)
-    where = "Without dropout" if rate == 0 else f"At rate {style.rate_text(rate)}"
+    where = "Without dropout" if rate == 0 else f"At rate {words.rate_text(rate)}"
     epoch, best = series.best_epoch(means[rate], lower=lower) or (0.0, 0.0)
     line = means[rate].dropna()
     last = float(line.iloc[-1])
     start = f"{where}, {name} is {'lowest' if lower else 'highest'}"
     if epoch == float(line.index.to_numpy()[-1]):
-        return f"{start} at the end of training: {style.number(best)}"
-    return f"{start} at epoch {epoch:g} ({style.number(best)}) and ends at {style.number(last)}"
+        return f"{start} at the end of training: {words.number(best)}"
+    return f"{start} at epoch {epoch:g} ({words.number(best)}) and ends at {words.number(last)}"
 
 
 def _parts_words(curves: pd.DataFrame, parts: list[str]) -> str:
@@ -147,7 +148,7 @@ def _legend(figure: Figure, palette: Mapping[float, str], above_in: float) -> No
             color=colour,
             linewidth=2.2,
             linestyle=(0, (3, 1.2)) if rate == 0 else "-",
-            label="0.0 (control)" if rate == 0 else style.rate_text(rate),
+            label="0.0 (control)" if rate == 0 else words.rate_text(rate),
         )
         for rate, colour in sorted(palette.items())
     ]

@@ -10,8 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from yolo_dropout.figures import series, style, words
+from yolo_dropout import words
+from yolo_dropout.figures import series, style
 from yolo_dropout.figures.runs import SAME
+from yolo_dropout.score import Score
+from yolo_dropout.table import folds_of
 
 if TYPE_CHECKING:
     from yolo_dropout.decision import Verdict
@@ -23,10 +26,9 @@ PAIRED = "a diamond is 0.0's mean plus the rate's mean difference to it."
 
 def rate_response(
     scores: pd.DataFrame,
+    score: Score,
     verdict: Verdict | None = None,
     *,
-    score_name: str = "val/loss@min",
-    higher_is_better: bool = False,
     branch_note: str | None = None,
 ) -> Figure:
     """Rate against score: every seed's points joined, mean and interval per rate, chosen rate marked.
@@ -36,16 +38,15 @@ def rate_response(
 
     Args:
         scores: Index seed, one column per rate, NaN where a run is missing.
-        verdict: As `decide` returns it for these scores; None where there is none.
-        score_name: What the score is, as `val/loss@min` or in words.
-        higher_is_better: Direction of the score.
+        score: What they are.
+        verdict: As `decide` returns it for them; None where there is none.
         branch_note: What the values describe on models with two branches, as small print.
     """
     figure, (ax,) = style.new_figure(4.8)
-    name = words.score_words(score_name)
+    name = words.score_words(score)
     values = scores.replace([np.inf, -np.inf], np.nan).astype(float)
     _pairs(ax, values)
-    intervals = _intervals(values, verdict, sign=1.0 if higher_is_better else -1.0)
+    intervals = _intervals(values, verdict, sign=1.0 if score.higher_is_better else -1.0)
     for place, low, high, colour in intervals:
         ax.plot(
             [place + ASIDE] * 2,
@@ -61,7 +62,7 @@ def rate_response(
     low, high = ax.get_ylim()
     pad = max(0.0, SAME * abs(high) - (high - low))  # runs that are all alike need no axis of their own
     ax.set_ylim(low - pad / 2, high + pad / 2)
-    subtitle = f"{words.capital(name)} of each run, {'higher' if higher_is_better else 'lower'} is better"
+    subtitle = f"{words.capital(name)} of each run, {'higher' if score.higher_is_better else 'lower'} is better"
     notes = [_reading(values, bool(intervals), verdict), branch_note]
     return style.finish(figure, words.response_title(verdict, name), subtitle, notes)
 
@@ -128,7 +129,7 @@ def _means(ax: Axes, values: pd.DataFrame, verdict: Verdict | None) -> None:
             zorder=5,
         )
         ax.annotate(
-            style.number(mean, means.values()),
+            words.number(mean, means.values()),
             (place + ASIDE, mean),
             xytext=(8, 0),
             textcoords="offset points",
@@ -170,7 +171,7 @@ def _intervals(values: pd.DataFrame, verdict: Verdict | None, sign: float) -> li
 
 def _reading(values: pd.DataFrame, intervals: bool, verdict: Verdict | None) -> str:
     missing = int((~np.isfinite(values.to_numpy(dtype=float))).sum())
-    block = "seed and fold" if series.folds_of(values) is not None else "seed"
+    block = "seed and fold" if folds_of(values) is not None else "seed"
     text = f"Diamonds: means; dots joined by a line: one {block}; dashed: no dropout."
     if intervals and verdict is not None:
         text += f" Bars: {words.bars_words(verdict, block)}"
@@ -186,10 +187,10 @@ def _gap_title(values: pd.DataFrame) -> str:
         return "Overfitting gap: no finite validation loss"
     smallest = min(means, key=lambda rate: means[rate])
     shown = [rate for rate in dict.fromkeys([0.0, smallest]) if rate in means]
-    places = {rate: "without dropout" if rate == 0 else f"at rate {style.rate_text(rate)}" for rate in shown}
-    parts = [f"{style.number(means[rate], means.values())} {places[rate]}" for rate in shown]
+    places = {rate: "without dropout" if rate == 0 else f"at rate {words.rate_text(rate)}" for rate in shown}
+    parts = [f"{words.number(means[rate], means.values())} {places[rate]}" for rate in shown]
     return f"Overfitting by the end of training: {', '.join(parts)}"
 
 
 def _tick(rate: float) -> str:
-    return "0.0\n(control)" if rate == 0 else style.rate_text(rate)
+    return "0.0\n(control)" if rate == 0 else words.rate_text(rate)

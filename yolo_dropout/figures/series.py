@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from yolo_dropout.results import HEADLINE_METRICS, VAL_LOSS
+from yolo_dropout.results import VAL_LOSS
 
 if TYPE_CHECKING:
     Curve: TypeAlias = "pd.Series[float]"
@@ -42,13 +41,6 @@ def by_run(curves: pd.DataFrame, metric: str) -> pd.DataFrame:
 def block_columns(curves: pd.DataFrame) -> list[str]:
     """The columns that tell blocks apart: seed, and in a cross-validation fold."""
     return [name for name in ("seed", "fold") if name in curves]
-
-
-def folds_of(scores: pd.DataFrame) -> NDArray[np.int64] | None:
-    """The fold of each row of scores, as `decide` takes it; None outside a cross-validation."""
-    if "fold" not in scores.index.names:
-        return None
-    return scores.index.get_level_values("fold").to_numpy(dtype=np.int64)
 
 
 def block_words(scores: pd.DataFrame) -> list[str]:
@@ -132,9 +124,3 @@ def loss_parts(curves: pd.DataFrame) -> list[str]:
         .max()
     )
     return [str(name) for name in largest.index[largest > 0]] if (largest > 0).sum() > 1 else []
-
-
-def primary_metric(curves: pd.DataFrame) -> str | None:
-    """The metric that people quote for this task (mAP50-95, top-1 accuracy, ...), or None."""
-    names = [name for name in curves["metric"].unique() if name.startswith("metrics/")]
-    return next((name for name in HEADLINE_METRICS if name in names), names[-1] if names else None)

@@ -8,8 +8,7 @@ in their order, cut so that even the last stands out on white.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
-from math import floor, isfinite, log10
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -27,28 +26,6 @@ PAPER = "#ffffff"
 WIDTH_IN = 8.0
 TITLE_PT, TEXT_PT, SMALL_PT = 12.5, 10.5, 8.5
 MAP, LIGHT_PART, DARK_PART = "plasma", (0.12, 0.76), (0.36, 0.93)
-
-
-def rate_text(rate: float) -> str:
-    """A rate as people write it: 0.0, 0.05, 0.1."""
-    return f"{rate:.1f}" if round(rate, 1) == rate else f"{rate:g}"
-
-
-def number(value: float, among: Iterable[float] = ()) -> str:
-    """A value with as many decimals as tell the values apart that it is shown among.
-
-    Args:
-        value: What to write.
-        among: The values it is compared with, one of which may be far off; alone, a value gets three significant
-            digits.
-    """
-    if not isfinite(value):
-        return "–"
-    finite = [x for x in among if isfinite(x)]
-    span = max(finite) - min(finite) if len(finite) > 1 else abs(value)
-    decimals = 2 - floor(log10(span)) if span > 0 else 3
-    least = 2 - floor(log10(max(abs(value), 1.0)))
-    return f"{value:.{min(max(decimals, least, 0), 6)}f}"
 
 
 def colours(rates: Sequence[float], *, dark: bool = False) -> dict[float, str]:

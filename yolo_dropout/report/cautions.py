@@ -8,9 +8,9 @@ import pandas as pd
 
 from yolo_dropout.fields import LEAST_SEEDS
 from yolo_dropout.figures.series import block_columns, by_run
-from yolo_dropout.figures.style import rate_text
 from yolo_dropout.report.data import ReportData
 from yolo_dropout.results import VAL_LOSS
+from yolo_dropout.words import rate_text
 
 ENOUGH_SEEDS = 5
 SMALL_VALIDATION = 100

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from yolo_dropout.agreement import ScoreVerdict
-from yolo_dropout.figures.series import folds_of
-from yolo_dropout.figures.words import score_words, seeds
+from yolo_dropout.score import Score
+from yolo_dropout.table import folds_of
+from yolo_dropout.words import seeds
 
 if TYPE_CHECKING:
     from yolo_dropout.decision import Verdict
@@ -27,8 +28,7 @@ class ReportData:
         scores: Index seed, or seed and fold; one column per rate; NaN where a run is missing, failed or diverged.
         summary: One row per rate, as `summary.summary` makes it.
         others: What other scores of the same runs say, the overfitting gap last.
-        score: What is compared, as `val/loss@min`.
-        higher_is_better: Direction of the score.
+        score: What is compared.
         records: One mapping per run that has ended, with the fields of `run.json` and, where there is one,
             `folder`, the run's folder relative to the page.
         planned: Number of runs that are due so far; 0 where nobody planned them.
@@ -47,8 +47,7 @@ class ReportData:
     curves: pd.DataFrame
     scores: pd.DataFrame
     summary: pd.DataFrame
-    score: str = "val/loss@min"
-    higher_is_better: bool = False
+    score: Score
     others: tuple[ScoreVerdict, ...] = ()
     records: tuple[Mapping[str, Any], ...] = ()
     planned: int = 0
@@ -85,8 +84,7 @@ class ReportData:
     @property
     def all_scores(self) -> tuple[ScoreVerdict, ...]:
         """The score that decides, then the others."""
-        own = ScoreVerdict(self.score, score_words(self.score), self.higher_is_better, self.scores, self.verdict)
-        return own, *self.others
+        return ScoreVerdict.of(self.score, self.scores, self.verdict), *self.others
 
     @property
     def rates(self) -> list[float]:

@@ -9,10 +9,11 @@ import pandas as pd
 
 from yolo_dropout.errors import InputError, ScoresError
 from yolo_dropout.figures import rate_response, to_svg
-from yolo_dropout.figures.words import metric_name, score_words
+from yolo_dropout.words import metric_name, score_words
 
 if TYPE_CHECKING:
     from yolo_dropout.collect import Study
+    from yolo_dropout.score import Score
 
 # Figures are drawn for white paper: on a dark notebook they bring it along.
 _PAPER = "background:#fff;color:#1f2328;padding:12px;max-width:820px;font-family:system-ui,sans-serif"
@@ -24,16 +25,9 @@ def study_html(study: Study) -> str:
         verdict = study.verdict
     except (InputError, ScoresError) as error:  # there is nothing to compare yet
         return _message(study.title, str(error))
-    score = str(study.score)
-    figure = rate_response(
-        study.scores,
-        verdict,
-        score_name=score,
-        higher_is_better=study.score.higher_is_better,
-        branch_note=study.branch_note,
-    )
+    figure = rate_response(study.scores, study.score, verdict, branch_note=study.branch_note)
     svg = to_svg(figure, f"notebook-{study.title}")
-    table = _rates(study.summary, score).to_html(
+    table = _rates(study.summary, study.score).to_html(
         index=False, border=0, justify="right", na_rep="–", float_format="{:.4g}".format
     )
     return f'<div style="{_PAPER}">{_message(study.title, verdict.reason)}{table}{svg[svg.index("<svg") :]}</div>'
@@ -43,7 +37,7 @@ def _message(title: str, message: str) -> str:
     return f"<p><b>{escape(title)}</b></p><p>{escape(message)}</p>"
 
 
-def _rates(summary: pd.DataFrame, score: str) -> pd.DataFrame:
+def _rates(summary: pd.DataFrame, score: Score) -> pd.DataFrame:
     names = {"rate": "rate", "n": "runs", "mean": score_words(score), "sd": "sd", "gap": "overfitting gap"}
     metric = str(summary["metric"].iloc[0])
     if metric:

@@ -16,12 +16,12 @@ from markupsafe import Markup
 
 from yolo_dropout.agreement import agreement
 from yolo_dropout.figures.series import block_words
-from yolo_dropout.figures.style import colours, number, rate_text
-from yolo_dropout.figures.words import bars_words, capital, metric_name, score_words, verdict_words
+from yolo_dropout.figures.style import colours
 from yolo_dropout.report.cautions import warnings_of
 from yolo_dropout.report.data import ReportData
 from yolo_dropout.report.payload import payload
 from yolo_dropout.report.svg import inline_svg
+from yolo_dropout.words import bars_words, capital, metric_name, number, rate_text, score_words, verdict_words
 
 SCRIPTS = ("d3.min.js", "plot.umd.min.js", "charts.js", "report.js")
 ABSENT = "–"

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from yolo_dropout.agreement import ScoreVerdict
 from yolo_dropout.decision import Comparison
-from yolo_dropout.figures import series, words
+from yolo_dropout.figures import series
 from yolo_dropout.figures.runs import frame
-from yolo_dropout.figures.style import rate_text
 from yolo_dropout.report.data import ReportData
-from yolo_dropout.results import VAL_LOSS
+from yolo_dropout.results import VAL_LOSS, headline_metric
 from yolo_dropout.score import higher_is_better
+from yolo_dropout.words import metric_name, rate_text
 
 RUN_VALUES = 200_000
 MEAN_EPOCHS = 400
@@ -49,7 +49,7 @@ def shown_metrics(curves: pd.DataFrame) -> list[str]:
     """Validation loss first, then its parts, then the metrics; training losses differ by rate in meaning."""
     present = [str(name) for name in curves["metric"].unique()]
     metrics = [name for name in present if name.startswith("metrics/")]
-    primary = series.primary_metric(curves)
+    primary = headline_metric(curves["metric"].unique())
     order = [VAL_LOSS, primary, *metrics, *series.loss_parts(curves)]
     return [name for name in dict.fromkeys(order) if name in present and name is not None]
 
@@ -63,7 +63,7 @@ def _metric(name: str, runs: pd.DataFrame, rates: list[float], per_run: int) -> 
     best = [series.best_epoch(means[rate], lower=lower) if rate in means else None for rate in rates]
     return {
         "key": name,
-        "name": words.metric_name(name),
+        "name": metric_name(name),
         "lower": lower,
         "frame": [low, high],
         "epochs": epochs[fine].tolist(),
