@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from yolo_dropout.executors import PRELOAD
+from yolo_dropout.executors.processes import warm_up
+
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault("YOLO_OFFLINE", "true")
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -23,6 +26,12 @@ settings.register_profile(
     "project", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
 settings.load_profile("project")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fork_server_for_real_trainings():
+    """A process has one fork server: a test with a fake trainer, which needs nothing preloaded, must not start it."""
+    warm_up(PRELOAD)
 
 
 @cache

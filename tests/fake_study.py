@@ -11,6 +11,7 @@ import fakes
 
 from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
 from yolo_dropout.executors.local import LocalExecutor
+from yolo_dropout.executors.processes import warm_up
 from yolo_dropout.publish import publish_tables
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
@@ -27,5 +28,6 @@ def slow_train(job: Job, on_epoch: OnEpoch) -> Outcome:
 
 
 if __name__ == "__main__":
+    warm_up(())
     executor = LocalExecutor(slots=2)
     run_study(SPEC, sys.argv[1], executor=executor, trainer=Trainer(fakes.prepare, slow_train), publish=publish_tables)

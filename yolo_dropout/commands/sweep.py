@@ -43,7 +43,7 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     jobs, per_gpu = count("jobs", options.jobs), count("per-gpu", options.per_gpu)
     timeout_s = seconds("run-timeout", options.run_timeout)
     check_executor(options)
-    warm_up()  # before the imports that take a while, so that both load at the same time
+    warm_up(trainer.preload)  # before the imports that take a while, so that both load at the same time
     atexit.register(gc.freeze)  # Python's last search for garbage, in all that was imported, takes half a second
     from yolo_dropout.commands.dry_run import dry_run
     from yolo_dropout.commands.tell import new_seeds, tell

@@ -81,6 +81,10 @@ class Outcome:
     continued: bool = False
 
 
+# What trainings with Ultralytics import.
+PRELOAD = ("yolo_dropout.executors.preload",)
+
+
 @dataclass(frozen=True)
 class Trainer:
     """What trains. The real one is `ultralytics_trainer.ULTRALYTICS`; tests pass a fast fake.
@@ -96,6 +100,7 @@ class Trainer:
         rehearse: Seconds per image of `train` and `val`, measured in seconds; None where nobody can tell.
         inputs: The files that a spec's trainings read, by argument, for machines without a shared disk; None where
             they read none.
+        preload: Modules that take long to import: where processes can be forked, one imports them for all others.
     """
 
     prepare: Callable[[StudySpec], dict[str, Any]]
@@ -103,6 +108,7 @@ class Trainer:
     rehearse: Callable[[StudySpec], dict[str, float]] | None = None
     split: Callable[[StudySpec, Path], dict[str, Any]] | None = None
     inputs: Callable[[StudySpec], dict[str, InputFiles]] | None = None
+    preload: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

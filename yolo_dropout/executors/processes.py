@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -17,6 +17,7 @@ from tempfile import gettempdir
 from typing import Any
 
 from yolo_dropout.errors import WorkerError
+from yolo_dropout.executors import PRELOAD
 from yolo_dropout.executors.worker import redirect_output
 
 # What tells a new Python where to look for modules, and not to look into the working directory first.
@@ -29,9 +30,14 @@ _INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 _OF_SCRIPTS = ("pandas", "scipy.stats")
 
 
-def warm_up() -> None:
-    """Have the fork server load torch and Ultralytics, which takes seconds, while this process goes on."""
-    if _context().get_start_method() == "forkserver":
+def warm_up(modules: Sequence[str]) -> None:
+    """Have the fork server import what trainings need, which takes seconds, while this process goes on.
+
+    Args:
+        modules: What a `Trainer` wants preloaded. A server that runs already keeps what it has.
+    """
+    context = _context(modules)
+    if context.get_start_method() == "forkserver":
         from multiprocessing import forkserver
 
         try:
@@ -47,12 +53,12 @@ def _unstartable(error: OSError) -> WorkerError:
     return WorkerError(f"no training can be started: {error}")
 
 
-def _context() -> Any:
+def _context(modules: Sequence[str] = PRELOAD) -> Any:
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if context.get_start_method() == "forkserver":
         loaded = [name for name in _OF_SCRIPTS if name in sys.modules]
-        context.set_forkserver_preload(["yolo_dropout.executors.preload", *loaded])
+        context.set_forkserver_preload([*modules, *loaded])
     return context
 
 

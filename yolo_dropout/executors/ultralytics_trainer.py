@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from yolo_dropout.errors import InputError, SpecError
-from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors import PRELOAD, Job, OnEpoch, Outcome, Trainer
 from yolo_dropout.executors.trackers import registering_in_turn, tracker_environment
 from yolo_dropout.results import VAL_LOSS
 from yolo_dropout.score import Score
@@ -105,4 +105,4 @@ def inputs(spec: StudySpec) -> dict[str, InputFiles]:
     return input_files(spec.model, spec.data, spec.train)
 
 
-ULTRALYTICS = Trainer(prepare, train, rehearse, split, inputs)
+ULTRALYTICS = Trainer(prepare, train, rehearse, split, inputs, PRELOAD)

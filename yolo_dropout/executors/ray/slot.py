@@ -14,6 +14,7 @@ from yolo_dropout.executors import Ended, EpochDone, Job, Trainer
 from yolo_dropout.executors.archive import pack
 from yolo_dropout.executors.cache import ContentCache
 from yolo_dropout.executors.local import LocalExecutor
+from yolo_dropout.executors.processes import warm_up
 from yolo_dropout.executors.ray.shipping import ShippedInputs, spec_on_node
 from yolo_dropout.files import files_below
 from yolo_dropout.spec import StudySpec
@@ -58,6 +59,7 @@ class Slot:
         Raises:
             YoloDropoutError: The job's inputs cannot be used here.
         """
+        warm_up(trainer.preload)  # while the inputs are unpacked
         # The study's and the run's folders are named as at home: trackers go by that.
         path = self._scratch / job.study.path.name / "runs" / job.run.name
         spec = self._spec_here(job.spec, trainer, shipped) if shipped else job.spec
