@@ -35,7 +35,7 @@ class StudySpec:
         model: A `.pt` or `.yaml` path, or a name that Ultralytics knows; as for `YOLO(...)`.
         data: A data YAML, a folder (classification), or a name that Ultralytics knows.
         rates: Drop probabilities in [0, 1). The control 0.0 is added when missing, and rates are sorted.
-        seeds: The seeds, or how many (3 means 0, 1, 2).
+        seeds: The seeds, or how many (3 means 0, 1, 2, which is the default).
         train: Arguments of `YOLO.train`, except those that the study sets itself.
         where: The sites: `head`, `head.cls`, `head.box`, `neck`, `backbone`, or a regular expression.
         kind: `auto`, `dropout`, `dropout2d`, `dropblock` or `drop_path`.
@@ -46,7 +46,7 @@ class StudySpec:
             one of these, the better of minimum and maximum.
         alpha: Family-wise error level of the verdict, in (0, 0.5).
         until_decided: Take the seeds in order, look at the scores after each from the third on, and stop as soon as
-            they decide. `seeds` is then the most that may be used: give more than the default, such as 12.
+            they decide. `seeds` is then the most that may be used, by default 12.
         folds: Cross-validate over so many folds of all images, at least 2; None keeps the data set's own split.
 
     Raises:
@@ -67,6 +67,8 @@ class StudySpec:
     folds: int | None = None
 
     def __post_init__(self) -> None:
+        if self.until_decided is True and self.seeds is DEFAULT_SEEDS:  # the default, not three that were asked for
+            object.__setattr__(self, "seeds", range(MOST_LOOKED_AT))
         values = {
             "model": path_or_name("model", self.model),
             "data": path_or_name("data", self.data),
@@ -132,5 +134,4 @@ class StudySpec:
         for name in ("model", "data"):
             if name not in values:
                 raise SpecError(f"{source}: {name} is missing; add `{name}: …`")
-        many = {"seeds": MOST_LOOKED_AT} if values.get("until_decided") is True else {}
-        return cls(**(many | dict(values)))
+        return cls(**values)
