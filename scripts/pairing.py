@@ -12,11 +12,12 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from yolo_dropout.collect import Study
 from yolo_dropout.embedded import embedded_path
-from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors import Job, OnEpoch, Outcome
 from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
@@ -35,7 +36,7 @@ def one_stream(job: Job, on_epoch: OnEpoch) -> Outcome:
 
 
 TRAINERS = {
-    "one stream": Trainer(ULTRALYTICS.prepare, one_stream, ULTRALYTICS.rehearse),
+    "one stream": replace(ULTRALYTICS, train=one_stream),
     "two streams": ULTRALYTICS,
 }
 

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from yolo_dropout.executors import Ended, Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors import PRELOAD, Ended, Job, OnEpoch, Outcome, Trainer
 from yolo_dropout.plan import plan
 from yolo_dropout.spec import StudySpec
 
@@ -57,7 +57,7 @@ def main(n_runs: int, slots: int) -> None:
     from yolo_dropout.executors.ray import RayExecutor, connected
 
     spec = StudySpec(model="m", data="d", rates=tuple(i / 20 for i in range(10)), seeds=tuple(range(-(-n_runs // 10))))
-    trainer = Trainer(ray_scale.prepare, ray_scale.train)
+    trainer = Trainer(ray_scale.prepare, ray_scale.train, preload=PRELOAD)  # as real runs have it
     with tempfile.TemporaryDirectory() as out, connected("local"):
         runs = plan(spec)[:n_runs]
         jobs = (Job(run, spec, Path(out) / "study" / "runs" / run.name) for run in runs)

@@ -6,9 +6,10 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors import Job, OnEpoch, Outcome
 from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
 from yolo_dropout.options import parse
 
@@ -42,7 +43,7 @@ def timed_train(job: Job, on_epoch: OnEpoch) -> Outcome:
 def main() -> int:
     from yolo_dropout.commands.sweep import sweep
 
-    return sweep(parse(["sweep", *sys.argv[1:]]), Trainer(ULTRALYTICS.prepare, timed_train, ULTRALYTICS.rehearse))
+    return sweep(parse(["sweep", *sys.argv[1:]]), replace(ULTRALYTICS, train=timed_train))
 
 
 if __name__ == "__main__":
