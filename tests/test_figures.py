@@ -72,6 +72,7 @@ def test_infinite_values_leave_a_gap_and_never_a_number():
         ("metrics/mAP50-95(B)@max", "highest mAP50-95 (boxes)"),
         ("metrics/accuracy_top1@last5", "top-1 accuracy at the end (last 5 epochs)"),
         ("val/loss@best", "validation loss of best.pt"),
+        ("metrics/a\x1b[31m@max", "highest a?[31m"),
     ],
 )
 def test_scores_are_named_in_words(score: str, words: str):

@@ -226,7 +226,7 @@ def test_a_node_that_cannot_say_what_it_has_is_told(cluster):
         for _ in range(5):
             ref = versions.remote()
             requests.pending[ref] = "slot"
-            assert requests.arrived(ref) is None
+            assert requests.take(ref) is None
 
 
 def test_a_run_that_broke_off_cannot_go_on_and_says_so(cluster, tmp_path):
@@ -342,10 +342,10 @@ def test_a_node_with_other_versions_is_refused_unless_that_is_allowed(cluster, p
         requests = SlotRequests(RayExecutor(any_versions=allowed))
         requests.pending[told] = "slot"
         if allowed:
-            assert requests.arrived(told) == "slot"
+            assert requests.take(told) == "slot"
         else:
             with pytest.raises(ClusterError, match=rf"^versions: .* node-7 has {package} 0\.0\.1 \(here {here}\)"):
-                requests.arrived(told)
+                requests.take(told)
 
 
 def refuse(spec):

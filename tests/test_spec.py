@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +9,7 @@ from hypothesis import strategies as st
 
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.score import Score, higher_is_better
-from yolo_dropout.spec import MOST_LOOKED_AT, StudySpec
+from yolo_dropout.spec import StudySpec
 
 
 def spec(**changes: object) -> StudySpec:
@@ -21,12 +19,6 @@ def spec(**changes: object) -> StudySpec:
 def test_defaults_are_five_rates_and_three_seeds():
     assert spec().rates == (0.0, 0.1, 0.2, 0.3, 0.5)
     assert spec().seeds == (0, 1, 2)
-
-
-def test_looks_at_the_scores_have_more_seeds_by_default_and_those_asked_for_stay():
-    assert len(StudySpec("m", "d", until_decided=True).seeds) == MOST_LOOKED_AT
-    assert StudySpec("m", "d", seeds=(0, 1, 2), until_decided=True).seeds == (0, 1, 2)
-    assert replace(StudySpec("m", "d"), until_decided=True).seeds == (0, 1, 2)
 
 
 def test_the_control_is_added_and_rates_are_sorted():

@@ -44,7 +44,7 @@ class ScoreVerdict:
 
     @classmethod
     def of(cls, score: Score, table: pd.DataFrame, verdict: Verdict | None) -> ScoreVerdict:
-        """A score of the spec's kind."""
+        """What a verdict says of a `Score`."""
         return cls(str(score), score_words(score), score.higher_is_better, table, verdict)
 
     @property

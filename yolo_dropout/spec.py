@@ -23,7 +23,7 @@ from yolo_dropout.sites.plan import DropoutPlan
 
 DEFAULT_RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
 DEFAULT_SEEDS = (0, 1, 2)
-# Where seeds are added until it is clear: the most that may be used.
+# Where seeds are added until it is clear: as many may be used, unless told otherwise.
 MOST_LOOKED_AT = 12
 
 
@@ -35,7 +35,7 @@ class StudySpec:
         model: A `.pt` or `.yaml` path, or a name that Ultralytics knows; as for `YOLO(...)`.
         data: A data YAML, a folder (classification), or a name that Ultralytics knows.
         rates: Drop probabilities in [0, 1). The control 0.0 is added when missing, and rates are sorted.
-        seeds: The seeds, or how many (3 means 0, 1, 2, which is the default).
+        seeds: The seeds, or how many (3 means 0, 1, 2).
         train: Arguments of `YOLO.train`, except those that the study sets itself.
         where: The sites: `head`, `head.cls`, `head.box`, `neck`, `backbone`, or a regular expression.
         kind: `auto`, `dropout`, `dropout2d`, `dropblock` or `drop_path`.
@@ -46,7 +46,7 @@ class StudySpec:
             one of these, the better of minimum and maximum.
         alpha: Family-wise error level of the verdict, in (0, 0.5).
         until_decided: Take the seeds in order, look at the scores after each from the third on, and stop as soon as
-            they decide. `seeds` is then the most that may be used, by default 12.
+            they decide. `seeds` is then the most that may be used: give more than the default, such as 12.
         folds: Cross-validate over so many folds of all images, at least 2; None keeps the data set's own split.
 
     Raises:
@@ -67,8 +67,6 @@ class StudySpec:
     folds: int | None = None
 
     def __post_init__(self) -> None:
-        if self.until_decided is True and self.seeds is DEFAULT_SEEDS:  # the default, not three that were asked for
-            object.__setattr__(self, "seeds", range(MOST_LOOKED_AT))
         values = {
             "model": path_or_name("model", self.model),
             "data": path_or_name("data", self.data),
@@ -134,4 +132,5 @@ class StudySpec:
         for name in ("model", "data"):
             if name not in values:
                 raise SpecError(f"{source}: {name} is missing; add `{name}: …`")
-        return cls(**values)
+        many = {"seeds": MOST_LOOKED_AT} if values.get("until_decided") is True else {}
+        return cls(**(many | dict(values)))

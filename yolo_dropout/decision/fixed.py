@@ -58,14 +58,14 @@ def decide(
     check_options(alpha, relevant)
     if folds is None:
         gains, columns = read_scores(scores, rates, higher_is_better)
-        overlap, words = 0.0, Phrases(score_name, higher_is_better)
+        overlap, phrases = 0.0, Phrases(score_name, higher_is_better)
     else:
         in_order, columns = order_columns(scores, rates, higher_is_better)
         gains, overlap, seeds, noise = fold_rows(in_order, folds)
         relevant = noise if relevant is None else relevant
-        words = Phrases(score_name, higher_is_better, seeds_per_fold=seeds)
+        phrases = Phrases(score_name, higher_is_better, seeds_per_fold=seeds)
     now = np.full(len(columns) - 1, alpha) if level is None else checked_level(level, len(columns) - 1, alpha)
-    return judge(gains, columns, alpha=alpha, level=now, relevant=relevant, overlap=overlap, words=words)
+    return judge(gains, columns, alpha=alpha, level=now, relevant=relevant, overlap=overlap, phrases=phrases)
 
 
 def judge(
@@ -74,7 +74,7 @@ def judge(
     *,
     alpha: float,
     level: FloatArray,
-    words: Phrases,
+    phrases: Phrases,
     relevant: float | None = None,
     overlap: float = 0.0,
     last_level: float | None = None,
@@ -86,7 +86,7 @@ def judge(
         rates: Ascending, 0.0 first, shape (n_rates,).
         alpha: What the claims are worth over the whole study.
         level: What may be spent on each rate now: alpha, or less at one of several looks, shape (n_rates - 1,).
-        words: How to speak of the scores.
+        phrases: How to speak of the scores.
         relevant: Gain that matters; None for one standard deviation of the control.
         overlap: n_val / n_train of the folds, else 0.
         last_level: What may be spent at the last of several looks: by it, the verdict tells what more seeds would do.
@@ -116,10 +116,10 @@ def judge(
         seeds_needed=None
         if overlap or outcome in ("use", "keep") or not moved
         else blocks_needed(found, later, _or_none(matters), n_blocks),
-        basis=words.blocks(n_blocks),
+        basis=phrases.blocks(n_blocks),
         moved=moved,
     )
-    return replace(verdict, reason=explain(verdict, words))
+    return replace(verdict, reason=explain(verdict, phrases))
 
 
 def _outcome(ruling: Ruling, moved: bool) -> Outcome:

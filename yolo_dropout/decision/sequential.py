@@ -105,7 +105,7 @@ def next_step(
             columns,
             alpha=alpha,
             level=level.copy(),
-            words=Phrases(score_name, higher_is_better, then=_then(active, n, plan[-1])),
+            phrases=Phrases(score_name, higher_is_better, then=_then(active, n, plan[-1])),
             last_level=float(levels[-1]),
         )
         stop = verdict.decided or last

@@ -81,7 +81,7 @@ class Outcome:
     continued: bool = False
 
 
-# What trainings with Ultralytics import.
+# What a fork server imports for trainings with Ultralytics.
 PRELOAD = ("yolo_dropout.executors.preload",)
 
 
@@ -100,7 +100,8 @@ class Trainer:
         rehearse: Seconds per image of `train` and `val`, measured in seconds; None where nobody can tell.
         inputs: The files that a spec's trainings read, by argument, for machines without a shared disk; None where
             they read none.
-        preload: Modules that take long to import: where processes can be forked, one imports them for all others.
+        preload: Modules that take long to import. A sweep, and a slot of a Ray cluster, has its fork server import
+            them once; `run_study` by itself has it import what Ultralytics needs, whatever trains.
     """
 
     prepare: Callable[[StudySpec], dict[str, Any]]

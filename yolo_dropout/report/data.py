@@ -27,8 +27,8 @@ class ReportData:
         curves: Tidy curves, columns rate, seed, epoch, metric, value.
         scores: Index seed, or seed and fold; one column per rate; NaN where a run is missing, failed or diverged.
         summary: One row per rate, as `summary.summary` makes it.
-        others: What other scores of the same runs say, the overfitting gap last.
         score: What is compared.
+        others: What other scores of the same runs say, the overfitting gap last.
         records: One mapping per run that has ended, with the fields of `run.json` and, where there is one,
             `folder`, the run's folder relative to the page.
         planned: Number of runs that are due so far; 0 where nobody planned them.

@@ -49,7 +49,7 @@ def shown_metrics(curves: pd.DataFrame) -> list[str]:
     """Validation loss first, then its parts, then the metrics; training losses differ by rate in meaning."""
     present = [str(name) for name in curves["metric"].unique()]
     metrics = [name for name in present if name.startswith("metrics/")]
-    primary = headline_metric(curves["metric"].unique())
+    primary = headline_metric(present)
     order = [VAL_LOSS, primary, *metrics, *series.loss_parts(curves)]
     return [name for name in dict.fromkeys(order) if name in present and name is not None]
 

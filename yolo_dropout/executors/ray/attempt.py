@@ -1,4 +1,4 @@
-"""A run folder comes home: whole, and at once."""
+"""One attempt at a job; the run's folder is put in its place whole, and at once."""
 
 from __future__ import annotations
 

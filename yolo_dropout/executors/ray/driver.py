@@ -1,4 +1,4 @@
-"""The driver's side: hands out jobs to slots, and takes in what comes back."""
+"""The driver's side of a study: which slot trains what, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_LOSSES = 5
 
 
 class Driver:
-    """The slots of one cluster while they work at the jobs of one study.
+    """Hands the jobs of one study to the slots of one cluster, and takes in what comes back.
 
     Args:
         executor: What was asked for.
@@ -113,7 +113,7 @@ class Driver:
 
     def _take_in(self, ref: Any) -> Iterator[Event]:
         if ref in self._requests.pending:
-            actor = self._requests.arrived(ref)
+            actor = self._requests.take(ref)
             self._free += [] if actor is None else [actor]
             return
         actor, attempt = self._working[ref]

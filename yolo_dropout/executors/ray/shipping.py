@@ -50,7 +50,7 @@ def ship(inputs: Mapping[str, InputFiles], limit_gb: float) -> ShippedInputs:
         limit_gb: How much may be shipped, GB.
 
     Returns:
-        Parcels by argument.
+        What was shipped, by argument.
 
     Raises:
         InputError: They are more than that, or cannot be read.

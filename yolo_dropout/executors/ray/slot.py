@@ -59,7 +59,7 @@ class Slot:
         Raises:
             YoloDropoutError: The job's inputs cannot be used here.
         """
-        warm_up(trainer.preload)  # while the inputs are unpacked
+        warm_up(trainer.preload)  # it loads while a first job's inputs are unpacked
         # The study's and the run's folders are named as at home: trackers go by that.
         path = self._scratch / job.study.path.name / "runs" / job.run.name
         spec = self._spec_here(job.spec, trainer, shipped) if shipped else job.spec

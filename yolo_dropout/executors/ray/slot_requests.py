@@ -65,7 +65,7 @@ class SlotRequests:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         return any(all(node.get(name, 0) >= amount for name, amount in self.need.items()) for node in nodes)
 
-    def arrived(self, ref: Any) -> Any | None:
+    def take(self, ref: Any) -> Any | None:
         """The slot that has arrived; None where it died on the way.
 
         Raises:
