@@ -28,16 +28,6 @@ settings.register_profile(
 settings.load_profile("project")
 
 
-# Minutes each: what comes last keeps one process busy while the others have nothing left to do.
-LONG = ("ray", "crash", "crash_real", "ray_real", "docs", "benchmark", "sites_models", "faults", "training_resume")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the files that take long."""
-    places = {f"test_{name}.py": place for place, name in enumerate(LONG)}
-    items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def fork_server_for_real_trainings():
     """A process has one fork server: a test with a fake trainer, which needs nothing preloaded, must not start it."""
