@@ -105,3 +105,26 @@ def test_a_path_in_the_search_path_does_no_harm(tmp_path, monkeypatch):
     (tmp_path / "ask.py").write_text("import pathlib, sys\nsys.path.insert(0, pathlib.Path('elsewhere'))\n" + ASKS)
     ultralytics, *_ = ask(tmp_path, "ask.py")
     assert ultralytics.endswith("__init__.py")
+
+
+WARMED_UP = """
+import sys
+from multiprocessing import Pipe
+from yolo_dropout.executors.processes import start, warm_up
+from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
+
+def loaded(sender):
+    sender.send("torch" in sys.modules)
+
+if __name__ == "__main__":
+    receiver, sender = Pipe(duplex=False)
+    warm_up({modules})
+    start(loaded, sender)
+    print(receiver.recv())
+"""
+
+
+@pytest.mark.parametrize(("modules", "loaded"), [("ULTRALYTICS.preload", "True"), ("()", "False")])
+def test_a_run_starts_with_what_its_trainer_wants_preloaded(modules, loaded, tmp_path):
+    (tmp_path / "ask.py").write_text(WARMED_UP.format(modules=modules))
+    assert ask(tmp_path, "ask.py") == [loaded]
