@@ -8,11 +8,12 @@ import tarfile
 
 import pytest
 
+from yolo_dropout.claim import clear_leftovers
 from yolo_dropout.errors import InputError
 from yolo_dropout.executors import archive
 from yolo_dropout.executors.archive import pack, unpack
 from yolo_dropout.files import atomic_folder, files_below
-from yolo_dropout.layout import StudyFolder, clear_leftovers
+from yolo_dropout.layout import StudyFolder
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_a_folder_is_replaced_at_once_or_not_at_all(tmp_path):
 
 
 def test_what_a_crash_leaves_of_a_half_unpacked_folder_is_cleared_away(tmp_path):
-    left = tmp_path / "runs" / ".p0.10-s0.tmp-abc"
+    left = tmp_path / "runs" / ".p0.10-s0.tmp-abcd_123"
     left.mkdir(parents=True)
     (left / "results.csv").touch()
     clear_leftovers(StudyFolder(tmp_path))

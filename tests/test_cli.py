@@ -130,6 +130,11 @@ def test_a_file_that_may_not_be_read_is_told_in_one_line(capfd):
     assert capfd.readouterr().err == "yolo-dropout: /there/study.yaml: Permission denied; change its permissions\n"
 
 
+def test_an_empty_from_is_refused_and_trains_nothing(capfd):
+    assert main(["train", "--from", "", "model=yolo26n.yaml", "data=d.yaml"]) == 2
+    assert capfd.readouterr().err == "yolo-dropout: --from: must name a folder, got ''; is a variable unset?\n"
+
+
 @pytest.mark.parametrize(("device", "final"), [("0,1", "0"), ([2, 3], "2"), ("1", "1"), ("cpu", "cpu")])
 def test_the_final_training_takes_one_gpu_of_a_study_that_had_several(device, final, tmp_path):
     spec = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=1, train={"device": device})

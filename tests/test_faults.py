@@ -246,8 +246,9 @@ def damage(folder: Path) -> None:
     shutil.copytree(runs / "p0.20-s1", runs / "p0.20-s1 (copy)")
     (runs / "notes.txt").write_text("mine")
     shutil.rmtree(runs / "p0.00-s2")
-    for leftover in (folder, folder / "figures", runs / "p0.20-s2"):
-        (leftover / ".run.json.tmp-abc.json").write_text("{")
+    for name in ("study.yaml", "figures/a.png", "runs/p0.20-s2/run.json"):
+        leftover = Path(name).with_name(f".{Path(name).name}.tmp-abcd_123{Path(name).suffix}")
+        (folder / leftover).write_text("{")
 
 
 def test_what_crashes_and_people_leave_in_a_folder_is_told_and_repaired_and_never_averaged(
@@ -265,7 +266,8 @@ def test_what_crashes_and_people_leave_in_a_folder_is_told_and_repaired_and_neve
     )
     assert f"{runs}/p0.00-s0/run.json: cannot be read" in told
     assert (
-        f"{runs}/p0.20-s0/results.csv: holds 2 of 3 epochs that were trained, so the run counts as not yet done" in told
+        f"{runs}/p0.20-s0/results.csv: holds 2 readable epochs, and 3 were trained, so the run counts as not yet done"
+        in told
     )
     for line in (doubled, *foreign):
         assert line in told

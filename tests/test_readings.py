@@ -13,7 +13,7 @@ from yolo_dropout.collect import load_study
 from yolo_dropout.layout import RunFolder, StudyFolder
 from yolo_dropout.plan import plan
 from yolo_dropout.readings import Readings
-from yolo_dropout.records import RunRecord, count_rows, read_record, write_record
+from yolo_dropout.records import RunRecord, read_record, write_record
 from yolo_dropout.results import read_results
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study_file import write_study_file
@@ -31,7 +31,7 @@ def read_all(folder, now_ns=in_an_hour):
     read = {}
     for run in plan(SPEC):
         where = folder.run(run.name)
-        read[run.name] = (readings.record(where), readings.rows(where), readings.results(where.results))
+        read[run.name] = (readings.record(where), readings.results(where.results))
     readings.save()
     return read
 
@@ -51,10 +51,10 @@ def folder(tmp_path):
 
 def same(read, where: RunFolder):
     """Whether a reading is what the files of a run hold now."""
-    record, rows, results = read
+    record, results = read
     fresh = read_results(where.results)
     return (
-        (record, rows) == (read_record(where), count_rows(where))
+        record == read_record(where)
         and (results.metrics, results.notes) == (fresh.metrics, fresh.notes)
         and np.array_equal(results.epochs, fresh.epochs)
         and np.array_equal(results.matrix, fresh.matrix, equal_nan=True)
@@ -67,19 +67,17 @@ def test_what_comes_from_the_cache_is_what_the_files_hold(folder):
     read_all(folder)
     again = read_all(folder)
     assert all(same(again[run.name], folder.run(run.name)) for run in plan(SPEC))
-    assert len(again["p0.10-s1"][2].notes) == 2
+    assert len(again["p0.10-s1"][1].notes) == 2
 
 
 def test_a_file_that_has_not_changed_is_not_opened_again(folder):
     read_all(folder)
     with np.load(folder.readings) as arrays:
         index, values = json.loads(arrays["index"].tobytes()), arrays["values"]
-    index["rows"]["p0.00-s0"][1] = 999  # no file says so
     np.savez(folder.readings, index=np.frombuffer(json.dumps(index).encode(), np.uint8), values=values + 1)
     written = folder.readings.stat().st_mtime_ns
     read = read_all(folder)["p0.00-s0"]
-    assert read[1] == 999
-    assert read[2].epochs.tolist() == [2, 3, 4, 5]
+    assert read[1].epochs.tolist() == [2, 3, 4, 5]  # no file says so
     assert folder.readings.stat().st_mtime_ns == written, "nothing was new, so nothing was written"
 
 
@@ -90,7 +88,7 @@ def test_a_file_that_has_changed_is_read_again_though_its_size_is_the_same(folde
     results.write_text(text.replace(text[-2], "7" if text[-2] != "7" else "8"))
     after = read_all(folder)["p0.00-s0"]
     assert same(after, folder.run("p0.00-s0"))
-    assert not np.array_equal(after[2].matrix, before[2].matrix)
+    assert not np.array_equal(after[1].matrix, before[1].matrix)
 
 
 def test_a_file_that_may_still_change_is_not_remembered(folder):

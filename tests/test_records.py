@@ -49,7 +49,9 @@ def test_a_broken_record_is_told_and_counts_as_none(tmp_path, content):
     run = folder.run("p0.10-s3")
     run.path.mkdir(parents=True)
     run.record.write_text(content)
-    with pytest.raises(InputError, match=r"run\.json: .+; delete it to train this run again"):
+    with pytest.raises(
+        InputError, match=r"run\.json: .+, so the run counts as not yet done|another version of yolo-dropout wrote it"
+    ):
         read_record(run)
     records, notes = read_records(folder)
     assert records == ()
@@ -60,7 +62,7 @@ def test_a_renamed_folder_is_told_and_left_out(tmp_path):
     folder = StudyFolder(tmp_path)
     for name in ("p0.10-s3", "copy of p0.10-s3"):
         write_record(folder.run(name), RECORD)
-        folder.run(name).results.write_text("")
+        folder.run(name).results.write_text("epoch,val/loss\n1,2\n")
     records, notes = read_records(folder)
     assert records == (RECORD,)
     assert "the folder was renamed and is left out" in notes[0]
@@ -80,21 +82,39 @@ def test_a_finished_run_whose_results_are_gone_is_not_done(tmp_path):
     write_record(folder.run("p0.10-s3"), RECORD)
     records, notes = read_records(folder)
     assert records == ()
-    assert "is gone, so the run counts as not yet done" in notes[0]
+    assert "is gone, so the run counts as not yet done, and is set aside when it is trained again" in notes[0]
 
 
-@pytest.mark.parametrize(("rows", "kept"), [(3, True), (2, False), (0, False)])
-def test_a_finished_run_whose_results_lost_epochs_is_not_done(tmp_path, rows, kept):
+HEAD = "epoch,time,val/loss\n"
+ROW = "{},1,2\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (HEAD + ROW.format(1) + ROW.format(2) + ROW.format(3), None),
+        ("\ufeff" + HEAD + ROW.format(1) + ROW.format(2) + ROW.format(3), None),
+        (HEAD + ROW.format(1) + ROW.format(2), "holds 2 readable epochs, and 3 were trained"),
+        (HEAD + ROW.format(1) + ROW.format(2) + "3,1,x\n", "holds 2 readable epochs, and 3 were trained"),
+        (HEAD + ROW.format(1) + ROW.format(2) + "3,1,2", "holds 2 readable epochs, and 3 were trained"),
+        (HEAD + "".join(map(ROW.format, range(1, 6))), "holds 5 readable epochs, and 3 were trained"),
+        ((HEAD + "".join(map(ROW.format, range(1, 4)))).replace(",", ";"), "is no results.csv of Ultralytics"),
+        (HEAD.replace("epoch", "epo") + "".join(map(ROW.format, range(1, 4))), "is no results.csv of Ultralytics"),
+        (HEAD, "holds no finished epoch"),
+        ("", "is no results.csv of Ultralytics"),
+    ],
+)
+def test_a_finished_run_whose_curves_are_not_those_that_were_trained_is_not_done(tmp_path, content, told):
     folder = StudyFolder(tmp_path)
     write_record(folder.run("p0.10-s3"), replace(RECORD, epochs=3))
-    folder.run("p0.10-s3").results.write_text("epoch\n" + "1\n" * rows)
+    folder.run("p0.10-s3").results.write_text(content, encoding="utf-8")
     records, notes = read_records(folder)
-    assert bool(records) is kept
-    assert kept or f"holds {rows} of 3 epochs that were trained, so the run counts as not yet done" in notes[0]
+    assert bool(records) is (told is None)
+    assert told is None or (told in notes[0] and "so the run counts as not yet done" in notes[0])
 
 
 def test_the_note_of_a_record_is_told(tmp_path):
     folder = StudyFolder(tmp_path)
     write_record(folder.run("p0.10-s3"), replace(RECORD, note="continued from last.pt"))
-    folder.run("p0.10-s3").results.write_text("")
+    folder.run("p0.10-s3").results.write_text(HEAD + ROW.format(1))
     assert read_records(folder)[1] == ("rate 0.1 seed 3: continued from last.pt",)

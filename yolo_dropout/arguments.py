@@ -29,6 +29,14 @@ _OURS = {
     "cfg": "write its arguments out, or put them under train: in --config study.yaml",
 }
 
+# Arguments of a training that leave its numbers as they are, beside the two that a study varies.
+NO_MATTER = frozenset(
+    (
+        *("dropout", "seed", "name", "project", "save_dir", "exist_ok", "device", "workers", "verbose", "plots"),
+        *("save", "save_period", "save_json", "save_txt", "save_conf", "show", "resume", "mode"),
+    )
+)
+
 
 @lru_cache(maxsize=1)
 def known_arguments() -> Mapping[str, Any]:

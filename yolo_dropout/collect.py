@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -179,12 +179,14 @@ def load_study(path: str | Path, *, remember: bool = False) -> Study:
 
     Raises:
         SpecError: The folder holds no study, or its spec is broken.
+        InputError: Runs have different validation losses.
     """
-    folder = StudyFolder(Path(path))
+    folder = StudyFolder.at(path, "DIR")
     spec, facts = read_study_file(folder)
     readings = Readings(folder)
-    records, notes = read_records(folder, readings.record, readings.rows)
+    records, notes = read_records(folder, readings.record, readings.results)
     asked = set(plan(spec))
+    notes += tuple(_not_asked(record for record in records if record.finished and record.run not in asked))
     records = tuple(record for record in records if record.run in asked)
     table = read_table(
         {item.run: folder.run(item.run.name).results for item in records if item.finished}, readings.results
@@ -192,3 +194,11 @@ def load_study(path: str | Path, *, remember: bool = False) -> Study:
     if remember:
         readings.save()
     return Study(folder, spec, records, table, facts["prepared"], (*looks_note(facts["looked"]), *notes, *table.notes))
+
+
+def _not_asked(records: Iterable[RunRecord]) -> Iterator[str]:
+    """Finished runs of seeds or rates that somebody has taken out of `study.yaml`."""
+    names = [record.run.name for record in records]
+    if names:
+        told = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        yield f"{told}: finished, but study.yaml does not ask for these seeds and rates, so they are left out"

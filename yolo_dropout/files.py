@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import shutil
@@ -16,6 +17,8 @@ from yolo_dropout.errors import StudyFolderError
 
 # Part of the name of what is not finished; a crash may leave such files and folders behind.
 TEMPORARY = ".tmp-"
+# Part of the name of what was in the way, and is the user's now.
+ASIDE = ".aside-"
 
 
 @contextlib.contextmanager
@@ -76,6 +79,23 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             flush_to_disk(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def set_aside(path: Path) -> Path:
+    """Give a file or folder another name beside its own, and so leave it to the user.
+
+    Returns:
+        Where it is now: `NAME.aside-1`, or the first number that is free.
+
+    Raises:
+        StudyFolderError: It cannot be renamed.
+    """
+    free = next(
+        place for n in itertools.count(1) if not os.path.lexists(place := path.with_name(f"{path.name}{ASIDE}{n}"))
+    )
+    with _told(path):
+        path.rename(free)
+    return free
 
 
 def write_text(path: Path, text: str) -> None:

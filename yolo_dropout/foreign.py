@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from yolo_dropout.arguments import NO_MATTER
 from yolo_dropout.collect import Study
 from yolo_dropout.errors import InputError
 from yolo_dropout.layout import RunFolder, StudyFolder
@@ -13,13 +14,7 @@ from yolo_dropout.plan import Run
 from yolo_dropout.records import RunRecord
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study_file import read_yaml
-from yolo_dropout.table import read_table
-
-# Arguments of a training that leave its numbers as they are, beside the two that a study varies.
-_NO_MATTER = {
-    *("dropout", "seed", "name", "project", "save_dir", "exist_ok", "device", "workers", "verbose", "plots", "save"),
-    *("save_period", "save_json", "save_txt", "save_conf", "show", "resume", "mode"),
-}
+from yolo_dropout.table import Table, read_table
 
 
 def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> Study:
@@ -44,9 +39,9 @@ def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> 
                 f"{path}: has dropout={run.rate:g} and seed={run.seed}, as {runs[run].parent} has; leave one out"
             )
         runs[run] = RunFolder(path).results
-    table = read_table(runs)
-    if not table.results:
-        raise InputError(f"{table.notes[0] if table.notes else 'DIR: no run folders given'}")
+    table = _whole_runs(read_table(runs), found[0][1], runs)
+    if len({run.rate > 0 for run in table.results}) < len({run.rate > 0 for run in runs}):
+        raise InputError(table.notes[-1])  # why the control, or all that it is compared with, is left out
     arguments = found[0][1]
     spec = StudySpec(
         model=str(arguments.get("model") or "unknown"),
@@ -59,6 +54,28 @@ def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> 
     records = tuple(RunRecord(run.rate, run.seed, "finished", note=found.diverged) for run, found in results)
     notes = (*table.notes, *(record.told for record in records if record.note))
     return Study(StudyFolder(out), spec, records, table, {"task": arguments.get("task")}, notes, ours=False)
+
+
+def _whole_runs(table: Table, arguments: Mapping[str, Any], runs: Mapping[Run, Path]) -> Table:
+    """The runs that came to their end: one that broke off had fewer chances at a low loss, and shows no late drift."""
+    asked, patience = (_count(arguments.get(name)) for name in ("epochs", "patience"))
+    ends = {run: int(found.epochs[-1]) for run, found in table.results.items()}
+    kept, notes = dict(table.results), list(table.notes)
+    for run, end in ends.items():
+        found = table.results[run]
+        stopped_early = bool(patience and found.fitness and end - int(found.epochs[found.best_row]) >= patience)
+        if asked and end < asked and not stopped_early:
+            told = f"{runs[run].parent}: broke off after {end} of {asked} epochs"
+            if end < max(ends.values()):
+                kept.pop(run)
+                notes.append(f"{told} and is left out; go on with it: yolo train resume model=…/weights/last.pt")
+            else:
+                notes.append(f"{told}: what more epochs would show is not known")
+    return Table(kept, tuple(notes))
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _read_arguments(path: Path) -> dict[str, Any]:
@@ -75,7 +92,7 @@ def _read_arguments(path: Path) -> dict[str, Any]:
 
 def _check_alike(path: Path, arguments: Mapping[str, Any], other: Path, others: Mapping[str, Any]) -> None:
     """Runs that differ in more than dropout and seed would be compared for the wrong reason."""
-    for name in sorted(arguments.keys() & others.keys() - _NO_MATTER):
+    for name in sorted(arguments.keys() & others.keys() - NO_MATTER):
         if arguments[name] != others[name]:
             raise InputError(
                 f"{path}: was trained with {name}={arguments[name]}, {other} with {others[name]}; "

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from yolo_dropout.files import TEMPORARY
+from yolo_dropout.errors import SpecError
+
+# Folders of runs: p0.10-s3, or p0.10-s3-f0 in a cross-validation.
+RUN_NAME = re.compile(r"p(0\.\d+(e-\d+)?|\d(\.\d+)?e-\d+)-s\d+(-f\d+)?")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class RunFolder:
         return self.path / "train.log"
 
     @property
+    def arguments(self) -> Path:
+        """What it was trained with, as Ultralytics writes it."""
+        return self.path / "args.yaml"
+
+    @property
     def results(self) -> Path:
         """The metrics by epoch, as Ultralytics writes them."""
         return self.path / "results.csv"
@@ -37,6 +44,27 @@ class StudyFolder:
     """The paths of one study. Everything outside `runs`, `folds` and `spec` is derived and can be rebuilt."""
 
     path: Path
+
+    @classmethod
+    def at(cls, words: str | Path, option: str = "--out") -> StudyFolder:
+        """The folder that somebody has named, by its full path.
+
+        Args:
+            words: A path, in which `~` may stand for the home folder.
+            option: What it was given as, for messages.
+
+        Raises:
+            SpecError: It is empty, which an unset variable makes it, or no path at all.
+        """
+        text = str(words)
+        if not text.strip():
+            raise SpecError(f"{option}: must name a folder, got {text!r}; is a variable unset?")
+        try:
+            text.encode()
+            return cls(Path(text).expanduser().resolve())
+        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, nobody's `~name`, no UTF-8
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise SpecError(f"{option}: must name a folder, got {text[:200]!r} ({reason}); choose another") from error
 
     @property
     def spec(self) -> Path:
@@ -54,9 +82,20 @@ class StudyFolder:
         return self.path / ".lock"
 
     @property
+    def holder(self) -> Path:
+        """Who holds the lock, in words."""
+        return self.path / ".lock.holder"
+
+    @property
     def runs(self) -> Path:
         """One folder per run."""
         return self.path / "runs"
+
+    @property
+    def run_folders(self) -> tuple[RunFolder, ...]:
+        """The folders that are named as runs are, whatever they hold, in the order of their names."""
+        names = sorted(self.runs.iterdir()) if self.runs.is_dir() else ()
+        return tuple(RunFolder(path) for path in names if RUN_NAME.fullmatch(path.name))
 
     def run(self, name: str) -> RunFolder:
         """The folder of the run `name`."""
@@ -90,11 +129,3 @@ class StudyFolder:
     def table(self, name: str) -> Path:
         """`curves.csv`, `scores.csv` or `summary.csv`."""
         return self.path / f"{name}.csv"
-
-
-def clear_leftovers(folder: StudyFolder) -> None:
-    """Remove what crashes left of atomic writes: temporary files and folders beside those that we write."""
-    for pattern in ("", "figures/", ".cache/", "runs/", "runs/*/"):
-        for path in folder.path.glob(f"{pattern}.*{TEMPORARY}*"):
-            with contextlib.suppress(OSError):
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

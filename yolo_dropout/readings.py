@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from yolo_dropout import __version__
 from yolo_dropout.files import atomic_path
 from yolo_dropout.layout import RunFolder, StudyFolder
-from yolo_dropout.records import RunRecord, count_rows, parse_record, read_record
+from yolo_dropout.records import RunRecord, parse_record, read_record
 from yolo_dropout.results import Results, read_results
 
 T = TypeVar("T")
 
 # Another version may read the same files differently.
-_FORMAT = f"1 {__version__}"
+_FORMAT = f"2 {__version__}"
 # A file that was changed just now may change once more without its times telling.
 _SETTLED_NS = 2_000_000_000
 
@@ -43,16 +43,12 @@ class Readings:
         self._now_ns = now_ns
         self._file = folder.readings
         self._known, self._values = _load(self._file)
-        self._kept: dict[str, dict[str, list[Any]]] = {"record": {}, "rows": {}, "results": {}}
+        self._kept: dict[str, dict[str, list[Any]]] = {"record": {}, "results": {}}
         self._new = False
 
     def record(self, folder: RunFolder) -> RunRecord:
         """As `read_record`."""
         return self._read("record", folder, folder.record, lambda: read_record(folder))
-
-    def rows(self, folder: RunFolder) -> int:
-        """As `count_rows`."""
-        return self._read("rows", folder, folder.results, lambda: count_rows(folder))
 
     def results(self, path: Path) -> Results:
         """As `read_results`."""
@@ -71,8 +67,6 @@ class Readings:
         return value
 
     def _restored(self, kind: str, known: Any, folder: RunFolder) -> Any:
-        if kind == "rows":
-            return known
         if kind == "record":
             return parse_record(known, folder)
         start, n_epochs, metrics, notes = known
@@ -96,7 +90,7 @@ class Readings:
         """
         if not self._new:
             return
-        index: dict[str, Any] = {"format": _FORMAT, "rows": self._kept["rows"]}
+        index: dict[str, Any] = {"format": _FORMAT}
         index["record"] = {name: [stamp, asdict(record)] for name, (stamp, record) in self._kept["record"].items()}
         index["results"], blocks, start = {}, [np.empty(0)], 0
         for name, (stamp, results) in self._kept["results"].items():

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
 
-from yolo_dropout.errors import InputError
-from yolo_dropout.files import read_json, write_json
-from yolo_dropout.layout import RunFolder, StudyFolder
+from yolo_dropout.errors import InputError, StudyFolderError
+from yolo_dropout.files import ASIDE, read_json, set_aside, write_json
+from yolo_dropout.layout import RUN_NAME, RunFolder, StudyFolder
 from yolo_dropout.plan import Run
+from yolo_dropout.results import Results, read_results
 
-_RUN_NAME = re.compile(r"p(0\.\d+(e-\d+)?|\d(\.\d+)?e-\d+)-s\d+(-f\d+)?")
+_NOT_DONE = "so the run counts as not yet done, and is set aside when it is trained again"
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def read_record(folder: RunFolder) -> RunRecord:
     try:
         values = read_json(folder.record)
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder.record}: cannot be read ({error}); delete it to train this run again") from error
+        raise InputError(f"{folder.record}: cannot be read ({error}), {_NOT_DONE}") from error
     return parse_record(values, folder)
 
 
@@ -97,6 +99,10 @@ def parse_record(values: Any, folder: RunFolder) -> RunRecord:
     Raises:
         InputError: They are none.
     """
+    if others := _fields_of_another_version(values):
+        raise InputError(
+            f"{folder.record}: another version of yolo-dropout wrote it, with {others}; read it with that version"
+        )
     try:
         record = RunRecord(**(values | {"sites": tuple(values["sites"]), "rate": float(values["rate"])}))
         sound = record.status in ("finished", "failed") and math.isfinite(record.rate) and type(record.seed) is int
@@ -104,19 +110,61 @@ def parse_record(values: Any, folder: RunFolder) -> RunRecord:
     except (TypeError, KeyError, ValueError):
         sound = False
     if not sound:
-        raise InputError(f"{folder.record}: is no run record; delete it to train this run again")
+        raise InputError(f"{folder.record}: is no run record, {_NOT_DONE}")
     return record
 
 
-def count_rows(folder: RunFolder) -> int:
-    """Rows of a run's `results.csv`, the first line and a row that is cut off left out."""
-    return max(0, folder.results.read_bytes().count(b"\n") - 1)
+def _fields_of_another_version(values: Any) -> str:
+    known = {item.name for item in fields(RunRecord)}
+    return ", ".join(sorted(map(str, values.keys() - known))) if isinstance(values, dict) else ""
+
+
+def check_vacant(folder: StudyFolder, runs: Iterable[Run]) -> None:
+    """Refuse to train runs where the record of another run lies, or one that another version wrote.
+
+    Raises:
+        StudyFolderError: Such a record is there.
+    """
+    for run in runs:
+        place, values = folder.run(run.name), None
+        with contextlib.suppress(OSError, ValueError):
+            values = read_json(place.record)
+        if others := _fields_of_another_version(values):
+            raise StudyFolderError(
+                f"{place.record}: another version of yolo-dropout wrote it, with {others}; go on with that version"
+            )
+        try:
+            there = parse_record(values, place).run
+        except InputError:
+            continue  # nothing is there, or nothing sound
+        if there != run:
+            raise StudyFolderError(
+                f"{place.path}: holds the run {there.name}; give the folder that name again, or move it away"
+            )
+
+
+def make_way(folder: RunFolder) -> Path | None:
+    """Set a run's folder aside that is to be trained again although its record does not say that it failed.
+
+    Returns:
+        Where it is now; None where the folder holds no record, or that of a failed run.
+
+    Raises:
+        StudyFolderError: It cannot be renamed.
+    """
+    if not folder.record.exists():
+        return None
+    try:
+        failed = not read_record(folder).finished
+    except InputError:
+        failed = False
+    return None if failed else set_aside(folder.path)
 
 
 def read_records(
     folder: StudyFolder,
     read: Callable[[RunFolder], RunRecord] = read_record,
-    rows: Callable[[RunFolder], int] = count_rows,
+    results: Callable[[Path], Results] = read_results,
 ) -> tuple[tuple[RunRecord, ...], tuple[str, ...]]:
     """Read the records of all runs of a study.
 
@@ -125,7 +173,7 @@ def read_records(
     Args:
         folder: The study's folder.
         read: Reads one record; by default from its file.
-        rows: Counts the rows of a `results.csv`; by default in the file.
+        results: Reads a `results.csv`; by default from its file.
 
     Returns:
         The records, seed-major, and a line for everything in `runs` that is no sound record, and for every run
@@ -137,8 +185,11 @@ def read_records(
         run_folder = RunFolder(path)
         if path.name.startswith("."):
             continue  # a folder on its way to its place
+        if ASIDE in path.name:
+            notes.append(f"{path}: was set aside and is left out; remove it when you need nothing of it")
+            continue
         if not run_folder.record.exists():
-            if not _RUN_NAME.fullmatch(path.name):
+            if not RUN_NAME.fullmatch(path.name):
                 notes.append(f"{path}: belongs to no run of this study and is left out")
             continue
         try:
@@ -148,20 +199,24 @@ def read_records(
             continue
         if record.run.name != path.name:
             notes.append(f"{path}: holds the record of {record.run.name}; the folder was renamed and is left out")
-        elif lost := _lost(run_folder, record, rows):
-            notes.append(f"{run_folder.results}: {lost}, so the run counts as not yet done")
+        elif lost := _lost(run_folder, record, results):
+            notes.append(f"{lost}, {_NOT_DONE}")
         else:
             records.append(record)
             notes += [record.told] if record.note else []
     return tuple(sorted(records, key=lambda record: record.run)), tuple(notes)
 
 
-def _lost(folder: RunFolder, record: RunRecord, rows: Callable[[RunFolder], int]) -> str | None:
-    """What of a finished run's curves is gone: a power cut may take the end of a file that was not flushed."""
+def _lost(folder: RunFolder, record: RunRecord, read: Callable[[Path], Results]) -> str | None:
+    """What is wrong with a finished run's curves: a power cut may take their end, and people edit files."""
     if not record.finished:
         return None
     if not folder.results.is_file():
-        return "is gone"
-    if record.epochs is not None and (held := rows(folder)) < record.epochs:
-        return f"holds {held} of {record.epochs} epochs that were trained"
-    return None
+        return f"{folder.results}: is gone"
+    try:
+        held = len(read(folder.results).epochs)
+    except InputError as error:
+        return str(error)
+    if record.epochs in (None, held):
+        return None
+    return f"{folder.results}: holds {held} readable epochs, and {record.epochs} were trained"

@@ -98,7 +98,7 @@ def read_results(path: Path) -> Results:
         InputError: The file is missing, holds no epoch, or is no `results.csv`.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a mark before the first letter
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     whole, _, cut_off = text.rpartition("\n")

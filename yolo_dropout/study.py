@@ -9,6 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from yolo_dropout.claim import check_free, clear_leftovers
 from yolo_dropout.collect import Study, load_study
 from yolo_dropout.executors import Ended, Event, Executor, Job, Trainer
 from yolo_dropout.executors.local import LocalExecutor
@@ -18,7 +19,7 @@ from yolo_dropout.lock import hold
 from yolo_dropout.plan import Run, pending
 from yolo_dropout.preflight import check_disk, little_disk, what_it_takes
 from yolo_dropout.publish import publish as publish_all
-from yolo_dropout.records import RunRecord
+from yolo_dropout.records import RunRecord, check_vacant, make_way
 from yolo_dropout.same_study import check_same_data, check_same_study
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study_file import write_study_file
@@ -75,11 +76,13 @@ def run_study(
         StudyFolderError: The folder is not writable, too small, or another process works in it.
         WorkerError: Preparing broke down.
     """
-    folder = StudyFolder(Path(out).resolve())
-    with hold(folder):
+    folder = StudyFolder.at(out)
+    check_free(folder)
+    with hold(folder) as held:
         here, log = executor or LocalExecutor(), folder.prepare_log
         prepared = prepare(spec, folder, here, trainer, folds=folder.folds, log=log)
         needs, slots, little_memory = what_it_takes(spec, prepared, jobs, per_gpu, here=executor is None)
+        clear_leftovers(folder)
         check_disk(folder, spec, needs, slots.now, retry_failed=retry_failed)
         write_study_file(folder, spec, prepared)
         study, ended = load_study(folder.path, remember=True), list[RunRecord]()
@@ -89,13 +92,21 @@ def run_study(
         chosen = executor or LocalExecutor(slots, run_timeout_s)
 
         def obstacle() -> str | None:
-            return "stopped as asked" if stopped() else _same_fault(ended) or little_disk(folder, needs)
+            if stopped():
+                return "stopped as asked"
+            return held.lost or _same_fault(ended) or little_disk(folder, needs)
+
+        def job(run: Run) -> Job:
+            if place := make_way(folder.run(run.name)):
+                on_note(f"{place}: is what lay in the place of {run.name}, and is left out")
+            return Job(run, spec, folder.run(run.name).path, continue_broken)
 
         while todo := _todo(study, retry, ended):
+            check_vacant(folder, todo)
             on_plan(todo, tuple(record for record in study.records if record.run not in retry))
-            waiting = (Job(run, spec, folder.run(run.name).path, continue_broken) for run in todo)
-            # Jobs are taken one by one, as there is room for them, so that obstacles are looked for before each run.
-            with closing(chosen.run(takewhile(lambda _: not obstacle(), waiting), trainer)) as events:
+            # Runs are taken one by one, as there is room for them, so that obstacles are looked for before each.
+            waiting = map(job, takewhile(lambda _: not obstacle(), todo))
+            with held.told_first(), closing(chosen.run(waiting, trainer)) as events:
                 for event in events:
                     if isinstance(event, Ended):
                         ended.append(event.record)
@@ -127,13 +138,14 @@ def prepare(
     Raises:
         YoloDropoutError: The study cannot work.
     """
-    check_same_study(folder, spec)
+    anew = check_same_study(folder, spec)
     prepared = executor.call(trainer.prepare, spec, log=log)
     check_same_data(folder, spec, prepared)  # before folds that are there are made anew
-    if spec.folds is None or trainer.split is None:
-        return prepared
-    found = executor.call(trainer.split, spec, folds, log=log)
-    return prepared | found | {"notes": [*prepared.get("notes", ()), *found.get("notes", ())]}
+    found: dict[str, Any] = {}
+    if spec.folds is not None and trainer.split is not None:
+        found = executor.call(trainer.split, spec, folds, log=log)
+    notes = [*([anew] if anew else []), *prepared.get("notes", ()), *found.get("notes", ())]
+    return prepared | found | {"notes": notes}
 
 
 def _todo(study: Study, retry: set[Run], ended: list[RunRecord]) -> tuple[Run, ...]:

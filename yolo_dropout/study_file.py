@@ -12,12 +12,13 @@ import yaml
 
 from yolo_dropout.errors import SpecError
 from yolo_dropout.fields import LEAST_SEEDS
-from yolo_dropout.files import write_text
+from yolo_dropout.files import set_aside, write_text
 from yolo_dropout.layout import StudyFolder
 from yolo_dropout.spec import StudySpec
 
 # What study.yaml holds beside the spec: facts found when the study began.
 _FACTS: dict[str, type] = {"inputs": dict, "prepared": dict, "looked": list}
+_WAY_OUT = "; or run the study's sweep again, which writes it anew"
 
 
 def read_yaml(path: Path) -> Any:
@@ -45,7 +46,10 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         SpecError: The file cannot be read, is no YAML, or holds no fields.
     """
-    values = read_yaml(path)
+    return _fields(path, read_yaml(path))
+
+
+def _fields(path: Path, values: Any) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SpecError(f"{path}: must hold `field: value` lines, got {type(values).__name__}")
     fields = {name: value for name, value in values.items() if name not in _FACTS}
@@ -67,9 +71,35 @@ def read_study_file(folder: StudyFolder) -> tuple[StudySpec, dict[str, Any]]:
     Raises:
         SpecError: The file is missing or broken.
     """
-    spec = StudySpec.from_dict(read_config(folder.spec), str(folder.spec))
-    facts = read_yaml(folder.spec)
-    return spec, {name: facts[name] if isinstance(facts.get(name), kind) else kind() for name, kind in _FACTS.items()}
+    try:
+        values = read_yaml(folder.spec)
+        spec = StudySpec.from_dict(_fields(folder.spec, values), str(folder.spec))
+    except SpecError as error:
+        if not _runs_have_ended(folder):
+            raise
+        raise SpecError(f"{error}{_WAY_OUT}") from error
+    return spec, {name: values[name] if isinstance(values.get(name), kind) else kind() for name, kind in _FACTS.items()}
+
+
+def study_file_fault(folder: StudyFolder) -> str | None:
+    """Why `study.yaml` must be written anew: it is not there, or broken and there are runs to go by; else None.
+
+    Raises:
+        SpecError: It is broken, and no run has ended that could say whose study this is.
+    """
+    if not folder.spec.exists() or folder.spec.stat().st_size == 0:
+        return f"{folder.spec}: is missing or empty"
+    try:
+        read_study_file(folder)
+    except SpecError as error:
+        if not _runs_have_ended(folder):
+            raise
+        return str(error).removesuffix(_WAY_OUT)
+    return None
+
+
+def _runs_have_ended(folder: StudyFolder) -> bool:
+    return any(run.record.exists() for run in folder.run_folders)
 
 
 def write_study_file(folder: StudyFolder, spec: StudySpec, prepared: Mapping[str, Any]) -> None:
@@ -78,13 +108,14 @@ def write_study_file(folder: StudyFolder, spec: StudySpec, prepared: Mapping[str
     Raises:
         StudyFolderError: The file cannot be written.
     """
-    facts = {"inputs": digests(spec), "prepared": dict(prepared), "looked": _looked(folder, spec)}
+    fault = study_file_fault(folder)
+    if fault and folder.spec.exists() and folder.spec.stat().st_size:
+        set_aside(folder.spec)
+    facts = {"inputs": digests(spec), "prepared": dict(prepared), "looked": [] if fault else _looked(folder, spec)}
     write_text(folder.spec, yaml.safe_dump(spec.as_dict() | facts, sort_keys=False, allow_unicode=True))
 
 
 def _looked(folder: StudyFolder, spec: StudySpec) -> list[int]:
-    if not folder.spec.exists():
-        return []
     stored, facts = read_study_file(folder)
     # Fewer seeds than the least can make no rate win, so that a look at them gives nothing away.
     more = folder.verdict.exists() and len(spec.seeds) > len(stored.seeds) >= LEAST_SEEDS

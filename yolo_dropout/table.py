@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,9 @@ def read_table(runs: Mapping[Run, Path], read: Callable[[Path], Results] = read_
     Args:
         runs: Path of `results.csv` by run.
         read: Reads one; by default from its file.
+
+    Raises:
+        InputError: Runs have different validation losses, so that their sums cannot be compared.
     """
     results: dict[Run, Results] = {}
     notes: list[str] = []
@@ -52,7 +56,21 @@ def read_table(runs: Mapping[Run, Path], read: Callable[[Path], Results] = read_
             notes.append(f"{error}; the run is left out")
             continue
         notes.extend(results[run].notes)
+    _check_same_losses({runs[run]: found.metrics for run, found in results.items()})
     return Table(results, tuple(notes))
+
+
+def _check_same_losses(metrics: Mapping[Path, Sequence[str]]) -> None:
+    losses = {path: {name for name in names if name.startswith("val/")} for path, names in metrics.items()}
+    usual = Counter(map(frozenset, losses.values())).most_common(1)[0][0] if losses else frozenset()
+    for path, names in losses.items():
+        if names != usual:
+            told = [f"lacks {name}" for name in sorted(usual - names)]
+            told += [f"has {name}" for name in sorted(names - usual)]
+            raise InputError(
+                f"{path}: {' and '.join(told)}, unlike the other runs, so their validation losses cannot be compared; "
+                "mend its first line, or move the run away"
+            )
 
 
 def curves(table: Table) -> pd.DataFrame:

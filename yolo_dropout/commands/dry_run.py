@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
+from yolo_dropout.claim import check_free
 from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors import Trainer
 from yolo_dropout.executors.local import LocalExecutor
@@ -17,14 +18,14 @@ from yolo_dropout.layout import StudyFolder
 from yolo_dropout.output import printable
 from yolo_dropout.plan import pending, plan
 from yolo_dropout.preflight import check_disk, duration, free_disk, seconds_of_a_run, size, what_it_takes
-from yolo_dropout.records import RunRecord, read_records
+from yolo_dropout.records import RunRecord, check_vacant, read_records
 from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import prepare
 
 
 def dry_run(
     spec: StudySpec,
-    out: Path,
+    out: str | Path,
     jobs: int | None,
     per_gpu: int | None,
     trainer: Trainer,
@@ -49,7 +50,8 @@ def dry_run(
     Raises:
         YoloDropoutError: The sweep would be refused.
     """
-    folder = StudyFolder(out.resolve())
+    folder = StudyFolder.at(out)
+    check_free(folder)
     records, notes = read_records(folder)
     records = tuple(record for record in records if record.finished or not retry_failed)
     with _scratch() as scratch:
@@ -58,7 +60,9 @@ def dry_run(
         per_image = None if any(record.finished for record in records) else _rehearsed(executor, trainer, spec, log)
     needs, places, little_memory = what_it_takes(spec, prepared, jobs, per_gpu, here=here)
     slots = places.now
-    runs = len(pending(plan(spec), {record.run for record in records}))
+    todo = pending(plan(spec), {record.run for record in records})
+    check_vacant(folder, todo)
+    runs = len(todo)
     check_disk(folder, spec, needs, slots, retry_failed=retry_failed)
     run_s = seconds_of_a_run(spec, prepared, records, per_image)
     lines = [

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
+from yolo_dropout.claim import check_report_free, is_study
 from yolo_dropout.collect import Study, load_study
 from yolo_dropout.commands.tell import tell
 from yolo_dropout.errors import InputError
@@ -27,33 +29,31 @@ def report(options: Namespace) -> int:
         0.
 
     Raises:
-        YoloDropoutError: The folders hold no runs that can be compared.
+        YoloDropoutError: The folders hold no runs that can be compared, or `--out` holds something else.
     """
-    study = _load(options)
-    publish(study)
-    tell(Console(), study)
+    places = [StudyFolder.at(folder, "DIR") for folder in options.folders]
+    for place in places:
+        if not place.path.is_dir():
+            raise InputError(f"{place.path}: is no folder; give a study or run folders of Ultralytics")
+    studies = [place for place in places if place.spec.exists() or is_study(place)]
+    if studies and len(places) > 1:
+        raise InputError(f"{studies[0].path}: is a study; give one study, or run folders only")
+    asked = None if options.out is None else StudyFolder.at(options.out)
+    out = asked or (studies[0] if studies else StudyFolder.at(_ELSEWHERE))
+    check_report_free(out, *studies)
+    study = _restyled(load_study(studies[0].path), options.score) if studies else _foreign(places, out, options.score)
+    publish(replace(study, folder=out))
+    tell(Console(), replace(study, folder=out))
     return FINISHED
 
 
-def _load(options: Namespace) -> Study:
-    paths = [Path(folder) for folder in options.folders]
-    for path in paths:
-        if not path.is_dir():
-            raise InputError(f"{path}: is no folder; give a study or run folders of Ultralytics")
-    studies = [path for path in paths if StudyFolder(path).spec.exists()]
-    if studies and len(paths) > 1:
-        raise InputError(f"{studies[0]}: is a study; give one study, or run folders only")
-    if studies:
-        return _restyled(load_study(studies[0]), options)
-    out = Path(options.out) if options.out else _ELSEWHERE
-    return load_foreign_runs(paths, out.resolve(), options.score or "val/loss")
+def _foreign(places: Sequence[StudyFolder], out: StudyFolder, score: str | None) -> Study:
+    return load_foreign_runs([place.path for place in places], out.path, score or "val/loss")
 
 
-def _restyled(study: Study, options: Namespace) -> Study:
-    if options.score and study.spec.until_decided:  # which runs there are went by another score
-        shown = str(Score.parse(options.score))
+def _restyled(study: Study, score: str | None) -> Study:
+    if score and study.spec.until_decided:  # which runs there are went by another score
+        shown = str(Score.parse(score))
         note = f"seeds were added and rates dropped by {study.spec.score}: {shown} is judged beside it"
-        study = replace(study, shown=shown, notes=(*study.notes, note))
-    elif options.score:
-        study = replace(study, spec=replace(study.spec, score=options.score))
-    return replace(study, folder=StudyFolder(Path(options.out).resolve())) if options.out else study
+        return replace(study, shown=shown, notes=(*study.notes, note))
+    return replace(study, spec=replace(study.spec, score=score)) if score else study

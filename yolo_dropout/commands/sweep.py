@@ -39,7 +39,7 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
         YoloDropoutError: Something that was asked cannot be done.
     """
     spec = spec_from(options)
-    out = Path(options.out) if options.out is not None else default_out(spec)
+    out = StudyFolder.at(default_out(spec) if options.out is None else options.out).path
     jobs, per_gpu = count("jobs", options.jobs), count("per-gpu", options.per_gpu)
     timeout_s = seconds("run-timeout", options.run_timeout)
     check_executor(options)
@@ -90,6 +90,6 @@ def _served(out: Path, console: Console) -> Iterator[None]:
     from yolo_dropout.commands.watch import live_page
     from yolo_dropout.serve import serve
 
-    with serve(live_page(StudyFolder(out.resolve()))) as address:
+    with serve(live_page(StudyFolder(out))) as address:
         console.print(f"{address} shows the study while it runs", highlight=False)
         yield

@@ -11,6 +11,7 @@ from yolo_dropout.arguments import parse_key_values
 from yolo_dropout.collect import load_study
 from yolo_dropout.errors import SpecError
 from yolo_dropout.exit_codes import FINISHED
+from yolo_dropout.layout import StudyFolder
 from yolo_dropout.output import printable
 
 _DROPOUT = ("where", "kind", "schedule")
@@ -26,7 +27,7 @@ def train(options: Namespace) -> int:
         YoloDropoutError: The arguments, the model or the data cannot be used.
     """
     given = parse_key_values(options.key_values)
-    arguments = (_from_study(Path(options.study)) if options.study else {}) | given
+    arguments = ({} if options.study is None else _from_study(StudyFolder.at(options.study, "--from").path)) | given
     arguments |= {name: getattr(options, name) for name in _DROPOUT if getattr(options, name) is not None}
     for name, example in {"model": "model=yolo26n.pt", "data": "data=coco8.yaml"}.items():
         if name not in arguments:

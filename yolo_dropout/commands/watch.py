@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
-from pathlib import Path
 
 from yolo_dropout.collect import load_study
 from yolo_dropout.errors import SpecError
@@ -26,7 +25,7 @@ def watch(options: Namespace) -> int:
     """
     if not options.port.isdecimal():
         raise SpecError(f"port: must be a whole number, got {options.port!r}")
-    folder = StudyFolder(Path(options.folder).resolve())
+    folder = StudyFolder.at(options.folder, "DIR")
     load_study(folder.path)
     with serve(live_page(folder), int(options.port)) as address:
         print(f"{address} shows {folder.path}; Ctrl-C ends this, not the study", flush=True)

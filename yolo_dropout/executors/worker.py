@@ -69,8 +69,19 @@ def run_job(job: Job, trainer: Trainer, on_epoch: OnEpoch) -> RunRecord:
         versions=outcome.versions,
         fold=job.run.fold,
     )
-    write_record(job.folder, record)
+    keep_record(job, record)
     return record
+
+
+def keep_record(job: Job, record: RunRecord) -> None:
+    """Write a run's record, unless its study is gone: a folder made anew there would pass for the study.
+
+    Raises:
+        StudyFolderError: It cannot be written.
+    """
+    if not job.path.parent.is_dir():
+        raise StudyFolderError(f"{job.path.parent}: is gone; it was moved or removed while the run trained")
+    write_record(job.folder, record)
 
 
 def gpu_memory() -> dict[str, float]:
@@ -134,6 +145,7 @@ def redirect_output(log: Path) -> None:
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    with log.open("ab") as stream:
+    place = log if log.parent.is_dir() else Path(os.devnull)  # the study may have been removed just now
+    with place.open("ab") as stream:
         for descriptor in (1, 2):
             os.dup2(stream.fileno(), descriptor)

@@ -13,8 +13,8 @@ from yolo_dropout.errors import InputError
 from yolo_dropout.executors import GPU_BYTES, Ended, EpochDone, Event, Job, Trainer
 from yolo_dropout.executors.processes import cause_of_death, kill, settle, start
 from yolo_dropout.executors.slots import ANYWHERE, Seen
-from yolo_dropout.executors.worker import one_line, ready_folder, run_job
-from yolo_dropout.records import RunRecord, read_record, write_record
+from yolo_dropout.executors.worker import keep_record, one_line, ready_folder, run_job
+from yolo_dropout.records import RunRecord, read_record
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class WorkerProcess:
             record = read_record(self.job.folder)
         except InputError:
             record = RunRecord.failure(self.job.run, error, time.monotonic() - self.started)
-            write_record(self.job.folder, record)
+            keep_record(self.job, record)
         return Ended(self.job.run, record)
 
 
