@@ -32,7 +32,8 @@ def prepare(spec: StudySpec) -> dict[str, Any]:
     check_args(dict(spec.train))  # before a model is downloaded for nothing
     yolo = load_model(spec.model)
     _check_score(spec, yolo)
-    found = prepare_training(yolo, spec.data, dict(spec.train), spec.rates, spec.where, spec.kind)
+    places, pooled = (spec.where, spec.kind), spec.folds is not None
+    found = prepare_training(yolo, spec.data, dict(spec.train), spec.rates, *places, pooled=pooled)
     return asdict(found) | footprint(spec, yolo) | {"gpus": gpus_of(spec)}
 
 

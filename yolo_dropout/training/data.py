@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from yolo_dropout.errors import InputError
+from yolo_dropout.training import data_notes
 from yolo_dropout.training.models import one_line, reachable
 
 # Where Ultralytics' data sets keep the names of their label files, by task.
@@ -35,7 +37,7 @@ class DataFound:
     notes: tuple[str, ...]
 
 
-def look_at_data(yolo: Any, data: str, args: Any) -> DataFound:
+def look_at_data(yolo: Any, data: str, args: Any, *, pooled: bool = False) -> DataFound:
     """Check a data set for a model's task and write its label cache.
 
     Runs that start together would each write the cache, and race: one does it here, before.
@@ -44,20 +46,37 @@ def look_at_data(yolo: Any, data: str, args: Any) -> DataFound:
         yolo: The model.
         data: A data YAML, or a folder for classification.
         args: Training arguments, as Ultralytics' `get_cfg` returns them.
+        pooled: Whether train and val are cut anew into folds, so that they may share images.
 
     Returns:
         What was found.
 
     Raises:
-        InputError: The data set is missing, empty, cannot be downloaded, or is of another task.
+        InputError: The data set is missing, empty, cannot be downloaded, is of another task, or holds loops of links.
     """
     spec = read_data(yolo.task, str(data), args)
-    train, val = (build_dataset(yolo, spec, args, mode) for mode in ("train", "val"))
+    (train, told), (val, told_of_val) = (_build_and_tell(yolo, spec, args, mode) for mode in ("train", "val"))
     for name, dataset in (("train", train), ("val", val)):
         if len(dataset) == 0:
             raise InputError(f"data: {data} has no images for {name}; check its folders")
-    digest, content = _digest(train, val)
-    return DataFound(len(train), len(val), int(spec["nc"]), digest, content, tuple(_notes(args, train, val)))
+    facts = cache(data_notes.file_facts)  # each image is asked once: on some drives that takes long
+    notes = [*told, *told_of_val, *_notes(args, train, val)]
+    if not pooled and args.split != "train":
+        notes += data_notes.shared(train, val, facts)
+    digest, content = _digest(facts, train, val)
+    return DataFound(len(train), len(val), int(spec["nc"]), digest, content, tuple(dict.fromkeys(notes)))
+
+
+def _build_and_tell(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> tuple[Any, list[str]]:
+    """A data set, and what is left out of it."""
+    split = mode if mode == "train" else args.split
+    root = Path(spec.get("path") or spec["train"].parent).resolve()
+    told = list(data_notes.passed_over(split, spec[split], root))  # first, because a loop of links can take for ever
+    with data_notes.overheard() as heard:
+        dataset = build_dataset(yolo, spec, args, mode)
+    log = "\n".join(heard)
+    told += data_notes.left_out(split, dataset, log, root)
+    return dataset, told + (list(data_notes.lost_classes(dataset, log, args)) if mode == "train" else [])
 
 
 def read_data(task: str, data: str, args: Any) -> dict[str, Any]:
@@ -146,18 +165,17 @@ def build_dataset(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> Any:
         return trainer.build_dataset(source, mode, 1)
     except Exception as error:  # one of many, for each way in which labels can be wrong
         raise InputError(
-            f"data: {mode} of {spec.get('yaml_file', source)} cannot be used: {one_line(error)}"
+            f"data: {mode} of {spec.get('yaml_file', source)} cannot be used: {one_line(error.__cause__ or error)}"
         ) from error
 
 
-def _digest(*datasets: Any) -> tuple[str, str]:
+def _digest(facts: data_notes.Facts, *datasets: Any) -> tuple[str, str]:
     """Not of paths, because data may move, nor of the contents of images: to read them all would take too long."""
     sizes, contents = hashlib.sha256(), hashlib.sha256()
     for dataset in datasets:
-        images = getattr(dataset, "im_files", None) or [sample[0] for sample in dataset.samples]
-        for file in map(Path, (*images, *getattr(dataset, "label_files", ()))):
-            size = file.stat().st_size if file.exists() else None
-            sizes.update(f"{file.parent.name}/{file.name} {size}\n".encode())
+        for name in (*data_notes.images_of(dataset), *getattr(dataset, "label_files", ())):
+            file = Path(name)
+            sizes.update(f"{file.parent.name}/{file.name} {facts(name)[0]}\n".encode())
         for file in map(Path, (file for kind in _LABELS for file in getattr(dataset, kind, ()))):
             contents.update(_fingerprint(file))
     return sizes.hexdigest()[:16], contents.hexdigest()[:16]
@@ -172,7 +190,8 @@ def _fingerprint(file: Path) -> bytes:
 
 def _notes(args: Any, train: Any, val: Any) -> list[str]:
     told = []
-    if args.split != "train" and not any(len(label.get("cls", (0,))) for label in getattr(val, "labels", [{}])):
+    labels = val.labels if hasattr(val, "label_files") else [{}]  # what lacks a label that is an image is left out
+    if args.split != "train" and not any(len(label.get("cls", (0,))) for label in labels):
         told.append("no validation image has a label, so losses and mAP say nothing")
     if args.batch > len(train):
         told.append(f"batch={args.batch} is more than the {len(train)} training images: one step an epoch")

@@ -49,6 +49,8 @@ def prepare(  # noqa: PLR0917 - a spec's fields in their order
     rates: Sequence[float],
     where: str = "head",
     kind: str = "auto",
+    *,
+    pooled: bool = False,
 ) -> Prepared:
     """Load model and data set once, warm the label cache, and find the sites.
 
@@ -59,6 +61,7 @@ def prepare(  # noqa: PLR0917 - a spec's fields in their order
         rates: Rates of the study.
         where: See `find_sites`.
         kind: See `find_sites`.
+        pooled: Whether train and val will be cut anew into folds.
 
     Returns:
         What was found.
@@ -75,7 +78,7 @@ def prepare(  # noqa: PLR0917 - a spec's fields in their order
     plans = [DropoutPlan(rate, where, kind) for rate in rates]
     args = check_args(train_args)
     yolo = load_model(model)
-    found = look_at_data(yolo, data, args)
+    found = look_at_data(yolo, data, args, pooled=pooled)
     sites: tuple[Site, ...] = ()
     if max((plan.rate for plan in plans), default=0.0) > 0:
         sites = find_sites(yolo, where, kind)

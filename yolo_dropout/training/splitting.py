@@ -44,7 +44,7 @@ def split_data(model: Any, data: str, train_args: dict[str, Any], folds: int, ou
     examples = _pool(yolo, fields, args)
     kept = {name: value for name, value in fields.items() if name not in _OWN_FIELDS}
     places = write_folds(examples, folds, out, None if yolo.task == "classify" else kept)
-    found = [look_at_data(yolo, str(place), args) for place in places]
+    found = [look_at_data(yolo, str(place), args, pooled=True) for place in places]
     rare = rare_classes(examples, folds, fields["names"])
     notes = [*(note for item in found for note in item.notes), *([rare] if rare else [])]
     sizes = {"n_images": len(examples), "n_train": found[0].n_train, "n_val": found[0].n_val}
