@@ -10,7 +10,7 @@ from pathlib import Path
 import fakes
 import pytest
 import yaml
-from test_study import derived, run, spec
+from made_studies import derived, run, spec
 
 from yolo_dropout.claim import check_free, check_report_free, clear_leftovers
 from yolo_dropout.cli import main

@@ -7,41 +7,16 @@ import math
 
 import fakes
 import pytest
+from made_studies import TABLES, derived, run, spec
 
 from yolo_dropout.collect import load_study
 from yolo_dropout.errors import InputError, SpecError
-from yolo_dropout.executors import Ended, Trainer
-from yolo_dropout.executors.local import LocalExecutor
+from yolo_dropout.executors import Trainer
 from yolo_dropout.foreign import load_foreign_runs
 from yolo_dropout.publish import publish, publish_tables
-from yolo_dropout.spec import StudySpec
 from yolo_dropout.study import run_study
 
-
-def spec(**changes: object) -> StudySpec:
-    values = {"model": "m", "data": "d", "rates": (0, 0.1, 0.3), "seeds": 3, "train": {"epochs": 6}}
-    return StudySpec(**(values | changes))
-
-
-def run(folder, asked=None, trainer=fakes.FAKE, publish=publish_tables, **more):
-    """Run a study without its pictures, which take seconds; the study and what was trained."""
-    trained = []
-
-    def note(event):
-        if isinstance(event, Ended):
-            trained.append(event.run.name)
-
-    given = {"executor": LocalExecutor(slots=2), "trainer": trainer, "publish": publish, "on_event": note, **more}
-    study = run_study(asked or spec(), folder, **given)
-    return study, sorted(trained)
-
-
-TABLES = ("curves.csv", "scores.csv", "summary.csv", "verdict.json")
 PICTURES = ("figures/val_loss.png", "figures/val_loss.svg", "figures/rate_response.png")
-
-
-def derived(folder, names=TABLES):
-    return {name: (folder / name).read_bytes() for name in names}
 
 
 def test_a_study_writes_all_that_the_design_names(tmp_path):
