@@ -28,10 +28,10 @@ import pandas as pd
 from benchmark_ways import WAYS, Workload
 from timed_sweep import TIMES
 
-from yolo_dropout.embedded import embedded_path
-from yolo_dropout.resources import cores
-from yolo_dropout.spec import StudySpec
-from yolo_dropout.study_file import read_config
+from yolo_dropout.executors.resources import cores
+from yolo_dropout.folder.study_file import read_config
+from yolo_dropout.spec.embedded import embedded_path
+from yolo_dropout.spec.study_spec import StudySpec
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "coco8"
 RATES = (0.0, 0.1, 0.2, 0.3)

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from yolo_dropout.plan import Run, plan
-from yolo_dropout.spec import StudySpec
+from yolo_dropout.spec.runs import Run, plan
+from yolo_dropout.spec.study_spec import StudySpec
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from yolo_dropout.layout import RunFolder, StudyFolder
-from yolo_dropout.plan import plan
-from yolo_dropout.records import RunRecord
-from yolo_dropout.spec import StudySpec
-from yolo_dropout.study_file import write_study_file
+from yolo_dropout.folder.layout import RunFolder, StudyFolder
+from yolo_dropout.folder.records import RunRecord
+from yolo_dropout.folder.study_file import write_study_file
+from yolo_dropout.spec.runs import plan
+from yolo_dropout.spec.study_spec import StudySpec
 
 EPOCHS, RATES = 100, (0.0, 0.1, 0.2, 0.3, 0.5)
 COLUMNS = (

@@ -16,20 +16,20 @@ from pathlib import Path
 import pandas as pd
 
 from yolo_dropout import StudySpec
-from yolo_dropout.embedded import embedded_path
+from yolo_dropout.base.files import write_text
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Ended, Job, Trainer
-from yolo_dropout.executors.local import LocalExecutor
-from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
-from yolo_dropout.files import write_text
-from yolo_dropout.layout import StudyFolder
-from yolo_dropout.lock import hold
-from yolo_dropout.plan import Run
-from yolo_dropout.records import read_records
-from yolo_dropout.same_study import check_same_study
-from yolo_dropout.score import Score
-from yolo_dropout.study_file import read_config, write_study_file
-from yolo_dropout.table import read_table, scores
+from yolo_dropout.executors.local.executor import LocalExecutor
+from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
+from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.folder.lock import hold
+from yolo_dropout.folder.records import read_records
+from yolo_dropout.folder.same_study import check_same_study
+from yolo_dropout.folder.study_file import read_config, write_study_file
+from yolo_dropout.results.table import read_table, scores
+from yolo_dropout.spec.embedded import embedded_path
+from yolo_dropout.spec.runs import Run
+from yolo_dropout.spec.score import Score
 
 SCORES = ("val/loss", "val/loss@last5", "metrics/accuracy_top1")
 

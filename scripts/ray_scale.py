@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 from yolo_dropout.executors import PRELOAD, Ended, Job, OnEpoch, Outcome, Trainer
-from yolo_dropout.plan import plan
-from yolo_dropout.spec import StudySpec
+from yolo_dropout.spec.runs import plan
+from yolo_dropout.spec.study_spec import StudySpec
 
 EPOCHS, LOG_BYTES = 50, 100_000
 

@@ -26,9 +26,9 @@ from typing import Any
 from made_up_studies import SITES, make, prepare, results_text, spec_of
 
 from yolo_dropout.executors import Event, Job, OnEpoch, Outcome, T, Trainer
-from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
-from yolo_dropout.layout import StudyFolder
-from yolo_dropout.spec import StudySpec
+from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
+from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.study import run_study
 
 
@@ -63,8 +63,8 @@ def step_resume(path: Path, spec: StudySpec) -> None:
 
 def step_publish(path: Path, _spec: StudySpec) -> None:
     """As `yolo-dropout report`: from files to curves, scores and verdict; tables, pictures and report written."""
-    from yolo_dropout.collect import load_study
-    from yolo_dropout.publish import publish
+    from yolo_dropout.report.publish import publish
+    from yolo_dropout.results.collect import load_study
 
     publish(load_study(path))
 
@@ -125,10 +125,10 @@ def watch_workers() -> None:
     """Train the embedded default for two epochs, two runs at a time, and print the peak memory of each."""
     import psutil
 
-    from yolo_dropout.embedded import default_study
-    from yolo_dropout.executors.local import LocalExecutor
-    from yolo_dropout.plan import plan
-    from yolo_dropout.study_file import read_config
+    from yolo_dropout.executors.local.executor import LocalExecutor
+    from yolo_dropout.folder.study_file import read_config
+    from yolo_dropout.spec.embedded import default_study
+    from yolo_dropout.spec.runs import plan
 
     values = read_config(default_study())
     spec = StudySpec.from_dict(values | {"train": values["train"] | {"epochs": 2}})

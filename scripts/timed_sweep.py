@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from yolo_dropout.cli.options import parse
 from yolo_dropout.executors import Job, OnEpoch, Outcome
-from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
-from yolo_dropout.options import parse
+from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
 
 TIMES = "step_times.json"
 _SPANS = {
@@ -41,7 +41,7 @@ def timed_train(job: Job, on_epoch: OnEpoch) -> Outcome:
 
 
 def main() -> int:
-    from yolo_dropout.commands.sweep import sweep
+    from yolo_dropout.cli.sweep import sweep
 
     return sweep(parse(["sweep", *sys.argv[1:]]), replace(ULTRALYTICS, train=timed_train))
 

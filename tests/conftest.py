@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from yolo_dropout.executors import PRELOAD
-from yolo_dropout.executors.processes import warm_up
+from yolo_dropout.executors.local.processes import warm_up
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 os.environ.setdefault("YOLO_OFFLINE", "true")
 os.environ.setdefault("MPLBACKEND", "agg")
 # A test run in the background of a shell ignores Ctrl-C, and so would the programs that tests interrupt.

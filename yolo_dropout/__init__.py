@@ -10,10 +10,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from yolo_dropout.collect import Study, load_study
     from yolo_dropout.decision import Comparison, Verdict, decide
+    from yolo_dropout.results.collect import Study, load_study
     from yolo_dropout.sites import Site, apply_dropout, find_sites, strip_dropout
-    from yolo_dropout.spec import StudySpec
+    from yolo_dropout.spec.study_spec import StudySpec
     from yolo_dropout.study import run_study
     from yolo_dropout.training import TrainedRun, train_with_dropout
 
@@ -34,10 +34,10 @@ __all__ = [
     "train_with_dropout",
 ]
 _HOMES = {
-    "collect": ("Study", "load_study"),
+    "results.collect": ("Study", "load_study"),
     "decision": ("Comparison", "Verdict", "decide"),
     "sites": ("Site", "apply_dropout", "find_sites", "strip_dropout"),
-    "spec": ("StudySpec",),
+    "spec.study_spec": ("StudySpec",),
     "study": ("run_study",),
     "training": ("TrainedRun", "train_with_dropout"),
 }

@@ -9,20 +9,20 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from yolo_dropout.claim import check_free, clear_leftovers
-from yolo_dropout.collect import Study, load_study
 from yolo_dropout.executors import Ended, Event, Executor, Job, Trainer
-from yolo_dropout.executors.local import LocalExecutor
-from yolo_dropout.executors.ultralytics_trainer import ULTRALYTICS
-from yolo_dropout.layout import StudyFolder
-from yolo_dropout.lock import hold
-from yolo_dropout.plan import Run, pending
-from yolo_dropout.preflight import check_disk, little_disk, what_it_takes
-from yolo_dropout.publish import publish as publish_all
-from yolo_dropout.records import RunRecord, check_vacant, make_way
-from yolo_dropout.same_study import check_same_data, check_same_study
-from yolo_dropout.spec import StudySpec
-from yolo_dropout.study_file import write_study_file
+from yolo_dropout.executors.local.executor import LocalExecutor
+from yolo_dropout.executors.preflight import check_disk, little_disk, what_it_takes
+from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
+from yolo_dropout.folder.claim import check_free, clear_leftovers
+from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.folder.lock import hold
+from yolo_dropout.folder.records import RunRecord, check_vacant, make_way
+from yolo_dropout.folder.same_study import check_same_data, check_same_study
+from yolo_dropout.folder.study_file import write_study_file
+from yolo_dropout.report.publish import publish as publish_all
+from yolo_dropout.results.collect import Study, load_study
+from yolo_dropout.spec.runs import Run, pending
+from yolo_dropout.spec.study_spec import StudySpec
 
 # So many runs that fail alike, before any has finished, end a study: the other runs would fail as well.
 _SAME_FAULT = 3

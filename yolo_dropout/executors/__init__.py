@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from yolo_dropout.layout import RunFolder, StudyFolder
-from yolo_dropout.plan import Run
-from yolo_dropout.records import RunRecord
-from yolo_dropout.spec import StudySpec
+from yolo_dropout.folder.layout import RunFolder, StudyFolder
+from yolo_dropout.folder.records import RunRecord
+from yolo_dropout.spec.runs import Run
+from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.training.inputs import InputFiles
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class Outcome:
 
 
 # What a fork server imports for trainings with Ultralytics.
-PRELOAD = ("yolo_dropout.executors.preload",)
+PRELOAD = ("yolo_dropout.executors.ultralytics.preload",)
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ import traceback
 from datetime import datetime
 from pathlib import Path
 
+from yolo_dropout.base.files import flush_to_disk
 from yolo_dropout.errors import InputError, StudyFolderError
 from yolo_dropout.executors import GPU_BYTES, Job, OnEpoch, Outcome, Trainer
-from yolo_dropout.files import flush_to_disk
-from yolo_dropout.records import RunRecord, write_record
-from yolo_dropout.results import Results, read_results
+from yolo_dropout.folder.records import RunRecord, write_record
+from yolo_dropout.folder.results_csv import Results, read_results
 
 # How CUDA and its libraries say that memory has run out; Ultralytics goes by the same words.
 _OUT_OF_MEMORY = (

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from yolo_dropout.fields import LEAST_SEEDS
-from yolo_dropout.figures.series import block_columns, by_run
+from yolo_dropout.folder.results_csv import VAL_LOSS
 from yolo_dropout.report.data import ReportData
-from yolo_dropout.results import VAL_LOSS
-from yolo_dropout.words import rate_text
+from yolo_dropout.report.figures.series import block_columns, by_run
+from yolo_dropout.report.words import rate_text
+from yolo_dropout.spec.fields import LEAST_SEEDS
 
 ENOUGH_SEEDS = 5
 SMALL_VALIDATION = 100

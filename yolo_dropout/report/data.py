@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from yolo_dropout.agreement import ScoreVerdict
-from yolo_dropout.score import Score
-from yolo_dropout.table import folds_of
-from yolo_dropout.words import seeds
+from yolo_dropout.report.words import seeds
+from yolo_dropout.results.agreement import ScoreVerdict
+from yolo_dropout.results.table import folds_of
+from yolo_dropout.spec.score import Score
 
 if TYPE_CHECKING:
     from yolo_dropout.decision import Verdict

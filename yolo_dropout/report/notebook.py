@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from yolo_dropout.errors import InputError, ScoresError
-from yolo_dropout.figures import rate_response, to_svg
-from yolo_dropout.words import metric_name, score_words
+from yolo_dropout.report.figures import rate_response, to_svg
+from yolo_dropout.report.words import metric_name, score_words
 
 if TYPE_CHECKING:
-    from yolo_dropout.collect import Study
-    from yolo_dropout.score import Score
+    from yolo_dropout.results.collect import Study
+    from yolo_dropout.spec.score import Score
 
 # Figures are drawn for white paper: on a dark notebook they bring it along.
 _PAPER = "background:#fff;color:#1f2328;padding:12px;max-width:820px;font-family:system-ui,sans-serif"

@@ -14,14 +14,14 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from yolo_dropout.agreement import agreement
-from yolo_dropout.figures.series import block_words
-from yolo_dropout.figures.style import colours
 from yolo_dropout.report.cautions import warnings_of
 from yolo_dropout.report.data import ReportData
+from yolo_dropout.report.figures.series import block_words
+from yolo_dropout.report.figures.style import colours
 from yolo_dropout.report.payload import payload
 from yolo_dropout.report.svg import inline_svg
-from yolo_dropout.words import bars_words, capital, metric_name, number, rate_text, score_words, verdict_words
+from yolo_dropout.report.words import bars_words, capital, metric_name, number, rate_text, score_words, verdict_words
+from yolo_dropout.results.agreement import agreement
 
 SCRIPTS = ("d3.min.js", "plot.umd.min.js", "charts.js", "report.js")
 ABSENT = "–"

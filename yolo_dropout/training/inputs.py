@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yolo_dropout.base.files import files_below
 from yolo_dropout.errors import InputError
-from yolo_dropout.files import files_below
 
 _SPLITS = ("train", "val", "test", "minival")
 # Folders that Ultralytics looks for beside `images`, and what lies there for an image.

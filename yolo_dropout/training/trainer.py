@@ -11,7 +11,7 @@ from ultralytics.utils import RANK
 from ultralytics.utils.torch_utils import unwrap_model
 
 from yolo_dropout.sites import DropoutPlan, Site, apply_dropout, live_rates, network, set_rate, strip_dropout
-from yolo_dropout.training.checkpoints import LeanCheckpoints, SafeCheckpoints
+from yolo_dropout.training.lean.checkpoints import LeanCheckpoints, SafeCheckpoints
 from yolo_dropout.training.mask_stream import MaskStream
 from yolo_dropout.training.proof import measure
 from yolo_dropout.training.record import read_record, write_record

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
+from yolo_dropout.base.files import atomic_folder, flush_to_disk
 from yolo_dropout.executors import Ended, Job
-from yolo_dropout.executors.archive import CHUNK_BYTES, unpack
-from yolo_dropout.files import atomic_folder, flush_to_disk
-from yolo_dropout.layout import RunFolder
-from yolo_dropout.records import RunRecord, write_record
+from yolo_dropout.executors.ray.archive import CHUNK_BYTES, unpack
+from yolo_dropout.folder.layout import RunFolder
+from yolo_dropout.folder.records import RunRecord, write_record
 
 
 @dataclass

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from yolo_dropout.errors import ClusterError
-from yolo_dropout.resources import cores
+from yolo_dropout.executors.resources import cores
 
 _PATIENCE_S = 5.0
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from yolo_dropout.executors import Event, Job, T, Trainer
-from yolo_dropout.executors.local import LocalExecutor
+from yolo_dropout.executors.local.executor import LocalExecutor
 
 
 @dataclass(frozen=True)

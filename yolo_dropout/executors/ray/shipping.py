@@ -11,9 +11,9 @@ from typing import Any
 import ray
 
 from yolo_dropout.errors import InputError
-from yolo_dropout.executors.archive import pack
-from yolo_dropout.executors.cache import ContentCache
-from yolo_dropout.spec import StudySpec
+from yolo_dropout.executors.ray.archive import pack
+from yolo_dropout.executors.ray.cache import ContentCache
+from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.training.inputs import InputFiles
 
 

@@ -10,14 +10,14 @@ from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
 
+from yolo_dropout.base.files import files_below
 from yolo_dropout.executors import Ended, EpochDone, Job, Trainer
-from yolo_dropout.executors.archive import pack
-from yolo_dropout.executors.cache import ContentCache
-from yolo_dropout.executors.local import LocalExecutor
-from yolo_dropout.executors.processes import warm_up
+from yolo_dropout.executors.local.executor import LocalExecutor
+from yolo_dropout.executors.local.processes import warm_up
+from yolo_dropout.executors.ray.archive import pack
+from yolo_dropout.executors.ray.cache import ContentCache
 from yolo_dropout.executors.ray.shipping import ShippedInputs, spec_on_node
-from yolo_dropout.files import files_below
-from yolo_dropout.spec import StudySpec
+from yolo_dropout.spec.study_spec import StudySpec
 
 _PACKAGES = ("yolo-dropout", "ultralytics", "torch")
 # What the driver's user has set holds on the nodes too. Ray sets OMP_NUM_THREADS itself, and other numbers come out.

@@ -1,0 +1,142 @@
+"""Words -> exit codes; every bad word is told in one line, with exit code 2."""
+
+from __future__ import annotations
+
+import fakes
+import pytest
+import yaml
+
+from yolo_dropout.cli import main, run
+from yolo_dropout.cli.options import command_line
+from yolo_dropout.cli.options import parse as parse_words
+from yolo_dropout.cli.sweep_options import default_out, spec_from
+from yolo_dropout.cli.train import _from_study
+from yolo_dropout.report.publish import publish_tables
+from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.study import run_study
+
+
+def parse(*words):
+    return parse_words(words)
+
+
+def spec(*words):
+    return spec_from(parse("sweep", *words))
+
+
+def test_without_words_the_embedded_study_is_asked_for():
+    asked = spec()
+    assert asked.model.endswith("starter.pt")
+    assert asked.data.endswith("digits-detect/data.yaml")
+    assert asked.rates == (0.0, 0.1, 0.2, 0.3, 0.5)
+    assert asked.seeds == (0, 1, 2)
+
+
+def test_key_values_may_stand_anywhere():
+    for words in (
+        ["model=m.yaml", "data=d.yaml", "epochs=5", "--rates", "0", "0.5", "--seeds", "1"],
+        ["--rates", "0", "0.5", "model=m.yaml", "--seeds", "1", "data=d.yaml", "epochs=5"],
+        ["--retry-failed", "model=m.yaml", "--rates", "0", "0.5", "data=d.yaml", "epochs=5", "--seeds", "1"],
+    ):
+        asked = spec(*words)
+        assert (asked.model, asked.data, asked.rates, asked.seeds) == ("m.yaml", "d.yaml", (0.0, 0.5), (0,))
+        assert asked.train == {"epochs": 5}
+
+
+def test_a_single_word_option_may_hold_an_equals_sign():
+    options = parse("sweep", "--out", "a=b", "epochs=5")
+    assert options.out == "a=b"
+    assert options.key_values == ["epochs=5"]
+
+
+SWEEP = next(iter(command_line()._subparsers._group_actions)).choices["sweep"]
+FLAGS = [name for action in SWEEP._actions if action.nargs == 0 for name in action.option_strings if len(name) > 2]
+
+
+@pytest.mark.parametrize("flag", sorted({*FLAGS} - {"--help"}))
+def test_a_flag_leaves_key_value_alone(flag):
+    assert parse("sweep", flag, "epochs=5").key_values == ["epochs=5"]
+
+
+def test_words_beside_a_config_win(tmp_path):
+    config = tmp_path / "study.yaml"
+    config.write_text(yaml.safe_dump({"model": "m", "data": "d", "seeds": 2, "train": {"epochs": 9, "imgsz": 64}}))
+    asked = spec("--config", str(config), "epochs=5", "--seeds", "4", "7")
+    assert asked.train == {"epochs": 5, "imgsz": 64}
+    assert asked.seeds == (4, 7)
+
+
+def test_a_span_of_seeds_holds_both_its_ends():
+    for words, seeds in (["3-6"], (3, 4, 5, 6)), (["3-3"], (3,)), (["9", "3-4"], (3, 4, 9)):
+        assert spec("--seeds", *words).seeds == seeds
+
+
+def test_seeds_that_are_named_are_those_that_are_looked_at(tmp_path):
+    assert spec("--until-decided").seeds == tuple(range(12))
+    assert spec("--until-decided", "--max-seeds", "5").seeds == tuple(range(5))
+    assert spec("--until-decided", "--seeds", "3", "7", "9").seeds == (3, 7, 9)
+    config = tmp_path / "study.yaml"
+    config.write_text(yaml.safe_dump({"model": "m", "data": "d", "seeds": [3, 7, 9, 11]}))
+    assert spec("--config", str(config), "--until-decided").seeds == (3, 7, 9, 11)
+    config.write_text(yaml.safe_dump({"model": "m", "data": "d", "until_decided": True}))
+    assert len(spec("--config", str(config)).seeds) == 12
+    config.write_text(yaml.safe_dump({"model": "m", "data": "d", "seeds": 5, "until_decided": True}))
+    for words, seeds in ([], 5), (["--until-decided"], 5), (["--max-seeds", "8"], 8), (["--seeds", "6"], 6):
+        asked = spec("--config", str(config), *words)
+        assert (asked.until_decided, len(asked.seeds)) == (True, seeds)
+
+
+def test_training_arguments_alone_change_the_embedded_study():
+    asked = spec("epochs=5")
+    assert asked.train["epochs"] == 5
+    assert asked.train["imgsz"] == 128
+
+
+def test_the_default_folder_tells_model_and_data():
+    assert str(default_out(spec())) == "runs/dropout/starter-digits-detect"
+    assert str(default_out(spec("model=yolo26n.pt", "data=coco8.yaml"))) == "runs/dropout/yolo26n-coco8"
+    assert str(default_out(spec("model=../../x.pt", "data=../..", "epochs=1"))).startswith("runs/dropout/x-")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "yolo-dropout: the following arguments are required: COMMAND; see yolo-dropout --help"),
+        (["sweep", "--rate", "0.1", "x"], None),
+        (["sweep", "word"], "yolo-dropout: unrecognized arguments: word; see yolo-dropout --help"),
+        (["fly"], None),
+    ],
+)
+def test_words_that_are_no_options_are_told_in_one_line(words, message, capfd):
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert message is None or lines == [message]
+
+
+def test_control_characters_in_input_do_not_reach_the_terminal(capfd):
+    assert main(["sweep", "--config", "/no/\x1b[31mred"]) == 2
+    assert "\x1b" not in capfd.readouterr().err
+
+
+def denied(options):
+    raise PermissionError(13, "Permission denied", "/there/study.yaml")
+
+
+def test_a_file_that_may_not_be_read_is_told_in_one_line(capfd):
+    assert run(parse("sweep"), denied) == 2
+    assert capfd.readouterr().err == "yolo-dropout: /there/study.yaml: Permission denied; change its permissions\n"
+
+
+def test_an_empty_from_is_refused_and_trains_nothing(capfd):
+    assert main(["train", "--from", "", "model=yolo26n.yaml", "data=d.yaml"]) == 2
+    assert capfd.readouterr().err == "yolo-dropout: --from: must name a folder, got ''; is a variable unset?\n"
+
+
+@pytest.mark.parametrize(("device", "final"), [("0,1", "0"), ([2, 3], "2"), ("1", "1"), ("cpu", "cpu")])
+def test_the_final_training_takes_one_gpu_of_a_study_that_had_several(device, final, tmp_path):
+    spec = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=1, train={"device": device})
+    run_study(spec, tmp_path, trainer=fakes.FAKE, publish=publish_tables)
+    assert _from_study(tmp_path)["device"] == final

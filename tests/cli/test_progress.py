@@ -1,0 +1,104 @@
+"""What a person sees: rows and bars on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import io
+import math
+
+from rich.console import Console
+
+from yolo_dropout.cli.progress import LineView, LiveView, view
+from yolo_dropout.executors import Ended, EpochDone, Started
+from yolo_dropout.folder.records import RunRecord
+from yolo_dropout.spec.runs import Run
+
+FIRST, SECOND = Run(0, 0.0), Run(0, 0.1)
+
+
+def console(terminal):
+    return Console(file=io.StringIO(), force_terminal=terminal, width=100, legacy_windows=False)
+
+
+def play(shown):
+    with shown:
+        shown.plan([FIRST, SECOND], [RunRecord(0.2, 0, "finished")])
+        shown.show(Started(FIRST))
+        shown.show(Started(SECOND))
+        shown.show(EpochDone(FIRST, {"epoch": 1, "val/box_loss": 2.0, "val/cls_loss": 1.0}))
+        shown.show(EpochDone(FIRST, {"epoch": 2, "val/box_loss": 2.5, "val/cls_loss": 1.0}))
+        yield
+        shown.show(Ended(FIRST, RunRecord(0.0, 0, "finished", seconds=12.4)))
+        shown.show(Ended(SECOND, RunRecord(0.1, 0, "failed", "boom \x1b[31m[red]")))
+        yield
+
+
+def test_without_a_terminal_there_is_one_line_per_finished_run():
+    plain = console(terminal=False)
+    shown = view(plain, 4)
+    assert isinstance(shown, LineView)
+    list(play(shown))
+    assert plain.file.getvalue().splitlines() == [
+        "2 of 3 runs to do",
+        "[2/3] rate 0 seed 0: finished in 12 s, lowest val loss 3",
+        "[3/3] rate 0.1 seed 0: failed, boom ?[31m[red]",
+    ]
+
+
+def test_seeds_that_are_added_are_told_with_the_rates_that_get_them():
+    for terminal in (False, True):
+        shown = console(terminal)
+        with view(shown, 4) as display:
+            display.plan([FIRST, SECOND], [])
+            display.plan([Run(3, 0.0), Run(3, 0.2)], [RunRecord(0.0, 0, "finished"), RunRecord(0.1, 0, "finished")])
+            display.plan([Run(3, 0.0), Run(3, 0.2)], [RunRecord(0.0, 0, "finished"), RunRecord(0.1, 0, "finished")])
+        assert shown.file.getvalue().count("not clear yet, so seed 3 is added for rates 0, 0.2") == 1
+
+
+def test_an_epoch_without_a_loss_leaves_the_lowest_as_it_was():
+    plain = console(terminal=False)
+    with view(plain, 4) as shown:
+        shown.plan([FIRST], [])
+        for epoch, loss in enumerate((2.0, 1.0, math.nan, 3.0), start=1):
+            shown.show(EpochDone(FIRST, {"epoch": epoch, "val/loss": loss}))
+        shown.show(Ended(FIRST, RunRecord(0.0, 0, "finished", seconds=1.0)))
+    assert plain.file.getvalue().endswith("lowest val loss 1\n")
+
+
+def test_a_run_that_went_on_from_a_checkpoint_tells_no_lowest_loss_of_half_its_epochs():
+    plain = console(terminal=False)
+    with view(plain, 4) as shown:
+        shown.plan([FIRST], [])
+        shown.show(EpochDone(FIRST, {"epoch": 3, "val/loss": 5.0}))
+        shown.show(Ended(FIRST, RunRecord(0.0, 0, "finished", seconds=1.0)))
+    assert plain.file.getvalue().endswith("finished in 1 s\n")
+
+
+def test_on_a_terminal_every_running_training_has_a_row():
+    terminal = console(terminal=True)
+    shown = view(terminal, 4)
+    assert isinstance(shown, LiveView)
+    playing = play(shown)
+    next(playing)
+    picture = Console(file=io.StringIO(), width=100)
+    picture.print(shown._progress.get_renderable())
+    text = picture.file.getvalue()
+    assert "1/3 runs" in text
+    assert "rate 0    seed 0" in text and "2/4" in text and "val loss 3.5" in text
+    assert "rate 0.1  seed 0" in text and "starting" in text
+    list(playing)
+    assert "boom ?[31m[red]" in terminal.file.getvalue()
+
+
+def test_the_bar_of_the_study_ends_full_where_a_run_goes_on_from_its_checkpoint_or_starts_over():
+    with LiveView(console(terminal=True), 4) as shown:
+        shown.plan([FIRST, SECOND], [])
+        shown.show(Started(FIRST))
+        for epoch in (3, 4):
+            shown.show(EpochDone(FIRST, {"epoch": epoch, "val/loss": 1.0}))
+        for _ in range(2):  # its node was lost after the first epoch
+            shown.show(Started(SECOND))
+            shown.show(EpochDone(SECOND, {"epoch": 1, "val/loss": 1.0}))
+        assert shown._progress.tasks[0].completed == 5
+        for run in (FIRST, SECOND):
+            shown.show(Ended(run, RunRecord(run.rate, 0, "finished")))
+        assert (shown._progress.tasks[0].completed, shown._progress.tasks[0].total) == (8, 8)

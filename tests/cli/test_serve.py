@@ -1,0 +1,136 @@
+"""The live page: this machine only, newly drawn only when due."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+from yolo_dropout.cli.serve import REST, LivePage, serve
+from yolo_dropout.errors import InputError, SpecError
+
+
+class Study:
+    """A study whose state and cost of drawing the test sets by hand."""
+
+    def __init__(self) -> None:
+        self.state = "1"
+        self.cost = 0.0
+        self.now = 100.0
+        self.drawn: list[str] = []
+        self.page = LivePage(self.render, lambda: self.state, lambda: self.now)
+
+    def render(self, version: str) -> str:
+        self.now += self.cost
+        self.drawn.append(version)
+        return f"page {version}"
+
+
+def ask(url: str, path: str = "/", method: str = "GET", **headers: str) -> tuple[int, str, http.client.HTTPMessage]:
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(place.hostname, place.port, timeout=10)
+    connection.request(method, path, headers=headers)
+    answer = connection.getresponse()
+    result = answer.status, answer.read().decode(), answer.headers
+    connection.close()
+    return result
+
+
+def test_page_and_version_are_served():
+    with serve(Study().page) as url:
+        assert ask(url)[:2] == (200, "page 1")
+        assert ask(url, "/version")[:2] == (200, "1")
+        assert ask(url)[2]["Cache-Control"] == "no-store"
+
+
+def test_only_this_machines_own_address_listens():
+    with serve(Study().page) as url:
+        assert urlsplit(url).hostname == "127.0.0.1"
+        with socket.socket() as other:
+            other.settimeout(2)
+            assert other.connect_ex(("127.0.0.2", urlsplit(url).port)) != 0
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1.evil.example:{port}", ""]
+)
+def test_requests_that_name_another_host_are_refused(host: str):
+    study = Study()
+    with serve(study.page) as url:
+        assert ask(url, Host=host.format(port=urlsplit(url).port))[0] == 403
+    assert study.drawn == []
+
+
+def test_localhost_is_this_machine():
+    with serve(Study().page) as url:
+        assert ask(url, Host=f"localhost:{urlsplit(url).port}")[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/study.yaml", "/../etc/passwd", "/%2e%2e/", "//evil.example/", "/?x"])
+def test_no_file_can_be_asked_for(path: str):
+    with serve(Study().page) as url:
+        assert ask(url, path)[0] == 404
+
+
+def test_nothing_can_be_sent():
+    with serve(Study().page) as url:
+        assert ask(url, method="POST")[0] == 501
+
+
+def test_page_is_drawn_again_only_when_the_study_has_changed():
+    study = Study()
+    assert study.page.html() == study.page.html() == "page 1"
+    study.state = "2"
+    assert study.page.html() == "page 2"
+    assert study.drawn == ["1", "2"]
+
+
+def test_nobody_looking_means_nothing_drawn():
+    study = Study()
+    with serve(study.page) as url:
+        ask(url, "/version")
+    assert study.drawn == []
+
+
+def test_slow_page_rests_before_it_is_drawn_again():
+    study = Study()
+    study.cost = 2.0
+    study.page.html()
+    study.state = "2"
+    study.now += 2.0 * REST - 0.1
+    assert (study.page.version(), study.page.html()) == ("1", "page 1")
+    study.now += 0.2
+    assert (study.page.version(), study.page.html()) == ("2", "page 2")
+
+
+def test_study_without_a_finished_run_says_so_and_asks_again():
+    def render(version: str) -> str:
+        raise InputError("no run has finished yet <b>")
+
+    html = LivePage(render, lambda: "1").html()
+    assert "no run has finished yet &lt;b&gt;" in html
+    assert 'http-equiv="refresh"' in html
+
+
+def test_port_in_use_is_one_clear_line():
+    with (
+        serve(Study().page) as url,
+        pytest.raises(SpecError, match=f"port: must be a free port, got {urlsplit(url).port}"),
+        serve(Study().page, urlsplit(url).port),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("port", [-1, 70000])
+def test_impossible_port_is_one_clear_line(port: int):
+    with pytest.raises(SpecError, match=r"port: must be a free port, got"), serve(Study().page, port):
+        pass
+
+
+def test_port_is_free_again_afterwards():
+    with serve(Study().page) as url:
+        port = urlsplit(url).port
+    with serve(Study().page, port) as again:
+        assert ask(again)[0] == 200

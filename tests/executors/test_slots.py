@@ -1,0 +1,212 @@
+"""How many runs share a GPU: decided on made-up GPUs, and carried out with real processes that use none."""
+
+from __future__ import annotations
+
+import time
+
+import fakes
+import pytest
+from fakes import SPEC, ends, jobs
+
+from yolo_dropout.errors import SpecError
+from yolo_dropout.executors import GPU_BYTES, Ended, Started, Trainer
+from yolo_dropout.executors.local.executor import LocalExecutor
+from yolo_dropout.executors.local.gpus import asked_gpus, gpus_of
+from yolo_dropout.executors.local.slots import ANYWHERE, CoreSlots, Gpu, GpuSlots, Load, Seen, look
+from yolo_dropout.executors.preflight import Needs, fitting_slots
+from yolo_dropout.executors.worker import gpu_memory
+from yolo_dropout.spec.study_spec import StudySpec
+
+GB = 10**9
+ONE, TWO = (Gpu(0, 80 * GB),), (Gpu(0, 80 * GB), Gpu(1, 80 * GB))
+SMALL = Load(4 * GB, 0.1)
+
+
+def slots(gpus=ONE, load=None, cores=64, **asked):
+    return GpuSlots(gpus, cores, load=load, **asked)
+
+
+def filled(these):
+    """The places that runs take, one after the other, until there is no room."""
+    running = []
+    while (place := these.place(running)) is not None:
+        running.append(place)
+    return running
+
+
+def test_cores_hold_so_many_runs_and_tell_none_of_them_where_to_train():
+    assert filled(CoreSlots(3)) == [ANYWHERE] * 3
+
+
+def test_before_anything_is_measured_each_gpu_trains_one_run():
+    assert filled(slots(ONE)) == [0]
+    assert filled(slots(TWO)) == [0, 1]
+    assert slots(TWO).measuring
+
+
+@pytest.mark.parametrize(
+    ("load", "gpu", "runs"),
+    [
+        (Load(4 * GB, 0.3), Gpu(0, 80 * GB), 3),  # a third of the time each
+        (Load(4 * GB, 0.9), Gpu(0, 80 * GB), 1),
+        (Load(50 * GB, 0.1), Gpu(0, 80 * GB), 1),  # peaks high
+        (Load(90 * GB, 0.1), Gpu(0, 80 * GB), 1),  # fits by no count, but has to train somewhere
+        (Load(4 * GB, 0.1), Gpu(0, 8 * GB), 1),  # small memory
+        (Load(4 * GB, 0.1), Gpu(0, 80 * GB, 62 * GB), 4),  # another user's 62 GB: 0.9 * 18 / 4
+        (Load(4 * GB, 0.0), Gpu(0, 80 * GB), 18),  # 0.9 * 80 / 4
+    ],
+)
+def test_memory_and_utilisation_decide_how_many_runs_share_a_gpu(load, gpu, runs):
+    assert filled(slots((gpu,), load)) == [0] * runs
+
+
+def test_every_run_that_shares_a_gpu_has_two_cores():
+    assert len(filled(slots(ONE, SMALL, cores=16))) == 8
+    assert len(filled(slots(TWO, SMALL, cores=16))) == 8
+    assert len(filled(slots(TWO, SMALL, cores=1))) == 2
+
+
+def test_all_gpus_are_filled_evenly_and_the_emptier_first():
+    busy = (Gpu(0, 80 * GB, 20 * GB), Gpu(3, 80 * GB))
+    assert filled(slots(busy, Load(30 * GB, 0.1))) == [3, 0, 3]
+    assert filled(slots(busy)) == [3, 0]
+
+
+def test_what_was_asked_for_per_gpu_holds_whatever_is_measured():
+    assert filled(slots(TWO, Load(70 * GB, 1.0), per_gpu=4)) == [0, 1] * 4
+    assert not slots(per_gpu=4).measuring
+
+
+def test_jobs_bound_the_runs_on_all_gpus_together():
+    asked, note = fitting_slots(3, None, Needs(0, 0), TWO, 16)
+    assert (filled(asked), note) == ([0, 1, 0], None)
+    asked, _ = fitting_slots(3, 1, Needs(0, 0), TWO, 16)
+    assert filled(asked) == [0, 1]
+    assert (asked.now, fitting_slots(None, 4, Needs(0, 0), TWO, 16)[0].now) == (2, 8)
+
+
+def test_without_a_gpu_per_gpu_is_told_to_mean_nothing():
+    assert fitting_slots(2, 4, Needs(0, 0), ()) == (
+        CoreSlots(2),
+        "per-gpu: no GPU is used here, so 4 has no effect",
+    )
+
+
+def test_a_run_is_measured_in_its_second_epoch():
+    first, samples = Seen(), iter((0.2, 0.4))
+    for epochs, busy in ((0, []), (1, [0.2]), (1, [0.2, 0.4])):
+        first.epochs, first.gpu_bytes = epochs, 3.0 * GB
+        assert look(slots(), {0: first}, lambda _gpu: next(samples)).measuring
+        assert first.busy == pytest.approx(busy)
+    first.epochs = 2
+    measured = look(slots(), {0: first}, lambda _gpu: next(samples))
+    assert measured.load == Load(3 * GB, pytest.approx(0.3))
+    assert len(filled(measured)) == 3
+
+
+def test_a_gpu_whose_utilisation_nobody_knows_trains_one_run_at_a_time():
+    first = Seen(epochs=1)
+    look(slots(), {0: first}, lambda _gpu: None)
+    first.epochs, first.gpu_bytes = 2, 1.0 * GB
+    assert filled(look(slots(), {0: first}, lambda _gpu: None)) == [0]
+
+
+def test_a_run_that_uses_no_gpu_memory_measures_nothing():
+    assert look(slots(), {0: Seen(epochs=5)}, lambda _gpu: 0.1).measuring
+    assert gpu_memory() == {}
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus"),
+    [(None, (0, 1)), ("", (0, 1)), (-1, (0, 1)), ("cuda", (0, 1)), (1, (1,)), ("0,1", (0, 1)), ([1, 0], (1, 0)),
+     ("cuda:1", (1,)), ("cpu", ()), ("mps", ())],
+)  # fmt: skip
+def test_device_names_the_gpus_that_take_part(device, gpus):
+    assert asked_gpus(device, 2) == gpus
+
+
+def test_a_gpu_that_is_not_there_is_told():
+    with pytest.raises(SpecError, match=r"^device: must name GPUs below 2, got '0,5'; leave it out to use all$"):
+        asked_gpus("0,5", 2)
+
+
+def test_on_the_cpu_no_gpu_takes_part():
+    assert gpus_of(StudySpec(model="m", data="d", train={"device": "cpu"})) == []
+
+
+def train_on_gpu(job, on_epoch):
+    """Two epochs of a run that takes 3 GB, and then some time, so that others come beside it."""
+    (job.path / "device").write_text(str(job.spec.train["device"]))
+    for row in fakes.rows(0.0, 0, 2):
+        time.sleep(0.3)
+        on_epoch(dict(zip(fakes.COLUMNS, row, strict=True)) | {GPU_BYTES: 3.0 * GB})
+    time.sleep(1.0)
+    return fakes.train(job, on_epoch)
+
+
+def test_runs_share_a_gpu_once_the_first_has_shown_what_it_takes(tmp_path):
+    executor = LocalExecutor(GpuSlots(ONE, 64), utilisation=lambda _gpu: 0.3)
+    events = list(executor.run(jobs(tmp_path), Trainer(fakes.prepare, train_on_gpu)))
+    steps = "".join(
+        "s" if isinstance(event, Started) else "e" for event in events if isinstance(event, Started | Ended)
+    )
+    assert steps.startswith("sss"), "two more start while the first still trains"
+    assert steps[3] == "e", "and no fourth"
+    assert all(record.finished for record in ends(events).values())
+
+
+def test_each_gpu_gets_runs_of_its_own(tmp_path):
+    executor = LocalExecutor(GpuSlots(TWO, 64, per_gpu=2))
+    list(executor.run(jobs(tmp_path), Trainer(fakes.prepare, train_on_gpu)))
+    assert sorted((job.path / "device").read_text() for job in jobs(tmp_path)) == ["0", "0", "1", "1"]
+
+
+def crowded_out(job, on_epoch):
+    """The control's runs fail while another is on the GPU; so does rate 0.1 of seed 1, whatever happens."""
+    marker = job.path.parent / f"tried-{job.run.name}"
+    if job.run.rate == 0 and not marker.exists():
+        marker.touch()
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    if job.run.name == "p0.10-s1":
+        raise RuntimeError("CUDA out of memory. Tried to allocate 90.00 GiB")
+    time.sleep(1.0)
+    return fakes.train(job, on_epoch)
+
+
+def test_a_run_that_others_left_no_memory_is_trained_once_more_alone(tmp_path):
+    executor = LocalExecutor(GpuSlots(ONE, 64, per_gpu=2))
+    events = list(executor.run(jobs(tmp_path)[:2], Trainer(fakes.prepare, crowded_out)))
+    assert {name: record.finished for name, record in ends(events).items()} == {"p0.00-s0": True, "p0.10-s0": True}
+    assert [event.run.name for event in events if isinstance(event, Started)] == ["p0.00-s0", "p0.10-s0", "p0.00-s0"]
+
+
+def test_a_run_that_is_out_of_memory_alone_has_failed(tmp_path):
+    executor = LocalExecutor(GpuSlots(ONE, 64))
+    records = ends(executor.run(jobs(tmp_path)[3:], Trainer(fakes.prepare, crowded_out)))
+    assert "out of memory" in records["p0.10-s1"].error
+    assert records["p0.10-s1"].error.endswith("; try fewer --jobs, or a smaller batch or imgsz")
+
+
+def test_more_room_than_runs_does_no_harm(tmp_path):
+    executor = LocalExecutor(GpuSlots(TWO, 64, per_gpu=9))
+    assert len(ends(executor.run(jobs(tmp_path), Trainer(fakes.prepare, train_on_gpu)))) == len(SPEC.seeds) * 2
+
+
+def both_crowded_out(job, on_epoch):
+    """Each run fails once, at the same moment as the other."""
+    marker = job.path.parent / f"tried-{job.run.name}"
+    if marker.exists():
+        return fakes.train(job, on_epoch)
+    marker.touch()
+    while len(list(job.path.parent.glob("tried-*"))) < 2:
+        time.sleep(0.01)
+    raise RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR")
+
+
+def test_runs_that_crowd_each_other_out_are_both_trained_once_more_and_the_executor_has_learnt(tmp_path):
+    executor = LocalExecutor(GpuSlots(ONE, 64, per_gpu=2))
+    records = ends(executor.run(jobs(tmp_path)[:2], Trainer(fakes.prepare, both_crowded_out)))
+    assert [record.finished for record in records.values()] == [True, True]
+    events = list(executor.run(jobs(tmp_path)[2:], Trainer(fakes.prepare, train_on_gpu)))
+    steps = [type(event) for event in events if isinstance(event, Started | Ended)]
+    assert steps == [Started, Ended, Started, Ended], "one at a time from now on"

@@ -1,0 +1,329 @@
+"""The report as text: complete, closed to injection, small, and the same every time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from html.parser import HTMLParser
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+import pytest
+from report_samples import make_report, whole_page
+from synthetic_study import make_curves, make_scores
+
+from yolo_dropout.decision import decide
+from yolo_dropout.report import ReportData, render_report, warnings_of
+from yolo_dropout.report.page import _duration
+from yolo_dropout.report.payload import RUN_VALUES, payload
+from yolo_dropout.spec.score import Score
+
+VOID = {"meta", "link", "br", "input", "img"}
+
+
+class Page(HTMLParser):
+    """Elements, text by element, and whether every element is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open:
+            self.texts.append((self.open[-1], data))
+
+    def values(self, attribute: str) -> list[str]:
+        return [attrs[attribute] or "" for _, attrs in self.elements if attribute in attrs]
+
+    def data(self) -> dict:
+        (text,) = [text for tag, text in self.texts if tag == "script" and text.startswith('{"')]
+        return json.loads(text)
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return whole_page(make_report())
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def cells(text: str, table: str) -> list[list[str]]:
+    body = re.search(rf'<table id="{table}".*?<tbody>(.*?)</tbody>', text, re.DOTALL)
+    rows = re.findall(r"<tr.*?</tr>", body[1], re.DOTALL)
+    return [re.findall(r'data-raw="([^"]*)"', row) for row in rows]
+
+
+def test_every_element_is_closed_and_every_id_is_its_own(page: Page):
+    assert page.open == []
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+
+
+def test_nothing_is_loaded_from_elsewhere(page: Page):
+    addresses = page.values("src") + page.values("href") + page.values("xlink:href")
+    assert [a for a in addresses if not a.startswith(("#", "data:", "runs/", "summary.csv", "curves.csv"))] == []
+
+
+def test_policy_admits_only_the_scripts_of_the_page(page: Page):
+    (policy,) = [
+        attrs["content"] for tag, attrs in page.elements if attrs.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert "default-src 'none'" in policy
+    assert "connect-src 'none'" in policy
+    scripts = [attrs for tag, attrs in page.elements if tag == "script" and attrs.get("type") != "application/json"]
+    assert policy.count("'sha256-") == len(scripts)
+    assert "'unsafe-inline'" not in policy.split("style-src")[0]
+
+
+def test_embedded_libraries_are_the_released_files_and_bring_their_licences():
+    static = resources.files("yolo_dropout.report") / "static"
+    rows = re.findall(r"\| `(\S+)` \| npm .*? `(LICENSE-\S+)` \| `(\w{64})`", (static / "README.md").read_text())
+    assert [name for name, _, _ in rows] == ["d3.min.js", "plot.umd.min.js"]
+    for name, licence, digest in rows:
+        assert hashlib.sha256((static / name).read_bytes()).hexdigest() == digest
+        assert "Permission to use, copy, modify" in (static / licence).read_text()
+
+
+def test_every_section_can_be_read_without_scripts(page: Page):
+    pictures = [attrs["aria-label"] for tag, attrs in page.elements if tag == "svg"]
+    assert len(pictures) == 5
+    assert all(pictures)
+    headings = [text for tag, text in page.texts if tag in ("h1", "h2")]
+    assert headings[1:] == [
+        "Rates against score", "Do other scores agree?",
+        "Before you trust it", "Curves", "Every rate", "Every run", "Asked and applied",
+        "How the verdict is computed", "Again, and with what",
+    ]  # fmt: skip
+
+
+def test_verdict_comes_first_in_words(page: Page):
+    data = make_report()
+    words = [text.strip() for tag, text in page.texts if tag in ("h1", "p") and text.strip()]
+    assert data.verdict.reason in words[:4]
+
+
+def test_summary_table_holds_the_summary_in_full(text: str):
+    summary = make_report().summary
+    rows = cells(text, "summary")
+    assert [float(row[0]) for row in rows] == summary["rate"].tolist()
+    assert [float(row[2]) for row in rows] == summary["mean"].tolist()
+
+
+def test_score_table_holds_the_scores_in_full(text: str):
+    rows = [[float(value) for value in row] for row in cells(text, "scores")]
+    assert rows == make_report().scores.to_numpy().tolist()
+
+
+def test_page_is_the_same_every_time(text: str):
+    assert whole_page(make_report()) == text
+
+
+def test_names_from_files_cannot_inject():
+    evil = '</script><script>alert("x")</script><img src=x onerror=alert(1)> $\\alpha$ \\g<1>'
+    curves = make_curves((0.0, 0.1), 2, 5)
+    curves["metric"] = curves["metric"].replace({"metrics/mAP50(B)": f"metrics/{evil}", "val/box_loss": f"val/{evil}"})
+    scores = make_scores(curves)
+    records = ({"rate": 0.1, "seed": 0, "status": "failed", "error": evil, "folder": "javascript:alert(1)"},)
+    text = whole_page(
+        make_report(
+            curves,
+            title=evil,
+            records=records,
+            notes=(evil,),
+            command=evil,
+            asked={evil: evil},
+            versions={evil: evil},
+            branch_note=evil,
+            files={evil: "javascript:alert(1)"},
+            prepared={"task": evil},
+            verdict=decide(scores.to_numpy(), [0.0, 0.1], score_name=evil),
+        )
+    )
+    page = Page(text)
+    assert len([tag for tag, _ in page.elements if tag == "script"]) == 5
+    assert "img" not in {tag for tag, _ in page.elements}
+    assert not [a for a in page.values("href") if a.startswith("javascript:")]
+    assert f"metrics/{evil}" in [metric["key"] for metric in page.data()["metrics"]]
+
+
+def test_payload_has_no_number_that_json_lacks():
+    curves = make_curves((0.0, 0.1), 3, 10)
+    curves.loc[(curves["rate"] == 0.1) & (curves["epoch"] > 4), "value"] = np.inf
+    json.dumps(payload(make_report(curves)), allow_nan=False)
+
+
+def test_payload_keeps_first_and_last_epoch_and_the_true_minimum_of_long_runs():
+    curves = make_curves((0.0, 0.1), 2, 3000)
+    loss = payload(make_report(curves))["metrics"][0]
+    assert (loss["epochs"][0], loss["epochs"][-1], loss["runEpochs"][-1]) == (1, 3000, 3000)
+    mean = curves[(curves["metric"] == "val/loss") & (curves["rate"] == 0)].groupby("epoch")["value"].mean()
+    assert loss["best"][0] == pytest.approx([mean.idxmin(), mean.min()], rel=1e-4)
+
+
+def test_payload_of_a_large_study_stays_small():
+    content = payload(make_report(make_curves((0.0, 0.1, 0.2, 0.3, 0.5), 60, 100)))
+    drawn = sum(len(run[2]) for metric in content["metrics"] for run in metric["runs"])
+    assert 0 < drawn <= RUN_VALUES
+
+
+def test_limits_of_the_drawn_score_are_those_of_the_verdict():
+    data = make_report()
+    score = payload(data)["scores"][0]
+    control = data.scores[0.0].mean()
+    for comparison, limits in zip(data.verdict.comparisons, score["limits"][1:], strict=True):
+        assert limits == pytest.approx([control - comparison.high, control - comparison.low], rel=1e-4)
+
+
+def test_scores_that_are_all_equal_have_no_limits():
+    data = make_report(make_curves((0.0, 0.5), 3, 1))
+    gap = payload(data)["scores"][-1]
+    assert (gap["key"], gap["means"], gap["limits"]) == ("gap", [0, 0], [None, None])
+
+
+def test_live_page_names_its_version_and_may_ask_its_own_server_only():
+    text = render_report(make_report(), live_version='7"')
+    page = Page(text)
+    assert 'data-live="7&#34;"' in text
+    assert not [tag for tag, _ in page.elements if tag == "svg"]
+    assert any("connect-src 'self'" in content for content in page.values("content"))
+
+
+def test_study_without_verdict_or_runs_still_renders():
+    curves = make_curves((0.0, 0.1), 1, 1).iloc[:0]
+    scores = pd.DataFrame({0.0: [math.nan], 0.1: [math.nan]}, index=pd.Index([0], name="seed"))
+    summary = pd.DataFrame({"rate": [0.0, 0.1], "n": [0, 0], "mean": [math.nan] * 2, "sd": [math.nan] * 2})
+    summary = summary.assign(epoch=math.nan, gap=math.nan, metric="", metric_mean=math.nan)
+    data = ReportData("empty", None, curves, scores, summary, Score(), planned=6)
+    assert "No verdict yet" in render_report(data)
+    assert "6 of 6 runs have not ended yet; numbers may still change." in warnings_of(data)
+
+
+def warned(data: ReportData, words: str) -> bool:
+    return any(words in line for line in warnings_of(data))
+
+
+def test_quiet_study_gives_no_warning_but_the_branches():
+    curves = make_curves((0.0, 0.1), 6)
+    same = make_report(curves)
+    summary = same.summary.assign(mean=[2.0, 1.9], metric_mean=[0.5, 0.6])
+    data = make_report(curves, summary=summary, prepared={"n_val": 500}, branch_note=None)
+    assert warnings_of(data) == ()
+
+
+@pytest.mark.parametrize(
+    ("n_seeds", "words"), [(1, "1 seed cannot carry a verdict"), (3, "3 seeds find only large effects")]
+)
+def test_few_seeds_are_told(n_seeds: int, words: str):
+    assert warned(make_report(make_curves((0.0, 0.1), n_seeds)), words)
+
+
+def test_runs_of_several_versions_are_told():
+    data = make_report()
+    records = [
+        {**record, "versions": {"torch": "2.9", "ultralytics": "8.4.1" if i else "8.3.0"}}
+        for i, record in enumerate(data.records)
+    ]
+    assert warned(make_report(records=tuple(records)), "Runs were made with ultralytics 8.3.0 and 8.4.1: that alone")
+    assert not warned(make_report(records=tuple(records[1:])), "Runs were made with")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(48, "48 s"), (720, "12 min"), (3599, "1 h 00 min"), (7199, "2 h 00 min"), (11100, "3 h 05 min")],
+)
+def test_durations_carry_their_minutes(seconds: float, words: str):
+    assert _duration(seconds) == words
+
+
+def test_small_validation_set_is_told():
+    assert warned(make_report(prepared={"n_val": 40}), "The validation set has 40 images")
+
+
+def test_failed_and_diverged_runs_are_told():
+    data = make_report()
+    records = ({**data.records[0], "status": "failed", "error": "out of memory"}, *data.records[1:])
+    scores = data.scores.copy()
+    scores.iloc[0, 0:2] = math.nan
+    data = make_report(records=records, scores=scores)
+    assert warned(data, "1 of 25 runs failed")
+    assert warned(data, "1 finished runs have no finite score")
+    assert "<code>out of memory</code>" in render_report(data, live_version="1")
+
+
+@pytest.mark.parametrize(("task", "words"), [("detect", "ignores dropout="), ("classify", "each rate saw other crops")])
+def test_foreign_runs_say_what_cannot_be_known(task: str, words: str):
+    assert warned(make_report(ours=False, prepared={"task": task}), words)
+
+
+def test_rates_with_the_very_curves_of_the_control_are_found_out():
+    curves = make_curves((0.0,), 3)
+    twins = pd.concat([curves, curves.assign(rate=0.3)])
+    assert warned(make_report(twins, ours=False), "Rate 0.3 gives the very curves of rate 0.0: dropout did not act")
+
+
+def test_equal_scores_alone_do_not_say_that_dropout_was_inert():
+    curves = make_curves((0.0,), 3)
+    other = curves.assign(rate=0.3)
+    other.loc[(other["metric"] == "val/cls_loss") & (other["epoch"] == 60), "value"] += 1e-4
+    assert not warned(make_report(pd.concat([curves, other])), "did not act")
+
+
+def test_runs_that_still_improve_at_the_end_are_told():
+    summary = make_report().summary.assign(epoch=[30, 35, 40, 45, 59.4])
+    assert warned(make_report(summary=summary), "At rate 0.5 the validation loss still falls at the end")
+
+
+def test_a_rate_whose_runs_stopped_early_is_compared_with_their_own_end():
+    curves = make_curves()
+    early = curves[(curves["rate"] != 0.3) | (curves["epoch"] <= 20)]
+    summary = make_report().summary.assign(epoch=[30, 35, 40, 20, 50])
+    data = make_report(early, summary=summary)
+    assert warned(data, "Runs have 20 to 60 epochs with a finite validation loss")
+    assert warned(data, "At rate 0.3 the validation loss still falls at the end")
+    assert not warned(make_report(), "Runs have")
+
+
+def test_a_rate_with_two_pairs_has_no_bar_and_no_limits():
+    scores = make_report().scores.copy()
+    scores.loc[scores.index[2:], 0.3] = math.nan
+    data = make_report(scores=scores, verdict=decide(scores.to_numpy(), scores.columns.to_numpy()))
+    assert [limits is None for limits in payload(data)["scores"][0]["limits"]] == [True, False, False, True, False]
+    text = render_report(data, live_version="1")
+    assert "A rate with fewer than three pairs has none." in text
+    row = re.search(r'<tr><th scope="row" data-raw="0.3">.*?</tr>', text, re.DOTALL)
+    assert row is not None and row.group().count("–") == 3  # at least, at most, p
+    assert "Not every seed has all rates" in text
+
+
+def test_bars_of_two_seeds_are_not_said_to_mean_a_difference():
+    scores = make_report().scores.iloc[:2]
+    text = render_report(make_report(scores=scores, verdict=decide(scores, scores.columns)), live_version="1")
+    assert "too few to claim anything" in text and "means a real difference" not in text
+
+
+def test_small_p_values_keep_their_digits():
+    scores = make_report().scores.copy()
+    scores[0.1] = scores[0.0] - 1
+    text = render_report(make_report(scores=scores, verdict=decide(scores, scores.columns)), live_version="1")
+    assert "&lt;0.001</td>" in text

@@ -1,0 +1,166 @@
+"""Seeds are added look by look until it is clear, and what is asked for follows from the scores alone."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import fakes
+import numpy as np
+import pandas as pd
+
+from yolo_dropout.cli import main
+from yolo_dropout.executors import Ended, Trainer
+from yolo_dropout.results.collect import load_study
+from yolo_dropout.results.interim import due_runs, shown_verdict, verdict_of, whole_seeds
+from yolo_dropout.spec.runs import Run, plan
+from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.study import run_study
+
+SPEC = StudySpec(model="m", data="d", rates=(0, 0.1, 0.3), seeds=8, until_decided=True, train={"epochs": 3})
+
+
+def frame(values):
+    filled = np.full((len(SPEC.seeds), len(SPEC.rates)), math.nan)
+    for seed, row in enumerate(values):
+        filled[seed] = row
+    return pd.DataFrame(filled, index=list(SPEC.seeds), columns=list(SPEC.rates))
+
+
+CLEAR = [[3.0 + 0.3 * seed, 2.0 + 0.3 * seed, 1.9 + 0.3 * seed + 0.01 * (seed % 2)] for seed in range(3)]
+VAGUE = [[3.0, 2.9, 3.1], [3.2, 3.1, 3.0], [2.9, 3.0, 2.95]]
+
+
+def test_a_fixed_study_asks_for_all_of_its_runs_at_once():
+    fixed = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=2)
+    assert due_runs(fixed, set(), pd.DataFrame()) == plan(fixed)
+
+
+def test_the_first_look_needs_three_seeds():
+    due = due_runs(SPEC, set(), frame([]))
+    assert {run.seed for run in due} == {0, 1, 2}
+    assert len(due) == 9
+
+
+def test_once_it_is_clear_no_more_is_asked():
+    first = due_runs(SPEC, set(), frame([]))
+    assert due_runs(SPEC, set(first), frame(CLEAR)) == first
+    assert verdict_of(SPEC, frame(CLEAR)).outcome == "use"
+
+
+def test_while_it_is_not_clear_the_next_look_is_asked():
+    first = due_runs(SPEC, set(), frame([]))
+    due = due_runs(SPEC, set(first), frame(VAGUE))
+    assert due[: len(first)] == first
+    assert {run.seed for run in due} == {0, 1, 2, 3}
+    assert Run(3, 0.0) in due
+
+
+def test_when_every_run_of_the_first_look_failed_no_more_is_asked():
+    first = due_runs(SPEC, set(), frame([]))
+    assert due_runs(SPEC, set(first), frame([])) == first
+
+
+def helpful(job, on_epoch):
+    fakes.write_results(job.folder.results, job.run.rate, job.run.seed, 3, gain=2.0)
+    for row in fakes.rows(job.run.rate, job.run.seed, 3, gain=2.0):
+        on_epoch(dict(zip(fakes.COLUMNS, row, strict=True)))
+    return fakes.Outcome((), {}, {})
+
+
+def test_a_study_stops_as_soon_as_it_is_decided_and_stays_so(tmp_path):
+    def trained_by(trainer):
+        names = []
+        study = run_study(
+            SPEC,
+            tmp_path,
+            jobs=2,
+            trainer=trainer,
+            on_event=lambda event: names.append(event.run.name) if isinstance(event, Ended) else None,
+        )
+        return study, names
+
+    study, names = trained_by(Trainer(fakes.prepare, helpful))
+    assert study.verdict.outcome == "use"
+    assert len(names) == 9
+    assert study.missing == ()
+    assert study.scores.shape == (3, 3)
+    again, names = trained_by(Trainer(fakes.prepare, helpful))
+    assert names == []
+    assert again.verdict == study.verdict
+
+
+def test_a_study_that_stops_undecided_says_why(tmp_path):
+    hopeless = [[3.0, 3.2, 3.4], [3.2, 3.5, 3.3], [2.9, 3.0, 3.3]]
+    verdict = verdict_of(SPEC, frame(hopeless))
+    assert verdict.outcome == "undecided"
+    assert verdict.reason.endswith(" The study stops here, since no rate can be expected to win within 8 seeds.")
+    assert "would settle it" not in verdict.reason
+
+
+def test_other_scores_are_judged_at_the_levels_of_the_look(tmp_path):
+    """The very same scores must get the very same limits, whichever name they go by."""
+    study = run_study(SPEC, tmp_path, jobs=2, trainer=Trainer(fakes.prepare, helpful))
+    assert {comparison.level < SPEC.alpha for comparison in study.verdict.comparisons} == {True}
+    others = [other.verdict for other in study.other_scores if other.verdict]
+    levels = [comparison.level for comparison in study.verdict.comparisons]
+    assert len(others) >= 2
+    assert all([comparison.level for comparison in verdict.comparisons] == levels for verdict in others)
+    same = shown_verdict(SPEC, study.score, study.scores, study.verdict)
+    assert same.comparisons == study.verdict.comparisons
+
+
+def test_another_score_can_be_shown_and_leaves_the_runs_that_are_due(tmp_path):
+    study = run_study(SPEC, tmp_path, jobs=2, trainer=Trainer(fakes.prepare, helpful))
+    shown = replace(study, shown="val/loss@last2")
+    assert (shown.due, shown.missing) == (study.due, ())
+    assert str(shown.score) == "val/loss@last2"
+    assert shown.scores.shape == study.scores.shape
+    assert not shown.scores.equals(study.scores)
+    assert shown.verdict.basis == study.verdict.basis
+
+
+def test_report_shows_another_score_and_says_which_one_led(tmp_path, capsys):
+    run_study(SPEC, tmp_path, jobs=2, trainer=Trainer(fakes.prepare, helpful))
+    assert main(["report", str(tmp_path), "--score", "val/loss@last2"]) == 0
+    assert "seeds were added and rates dropped by val/loss" in " ".join(capsys.readouterr().out.split())
+    assert json.loads((tmp_path / "verdict.json").read_text())["score"] == "val/loss@last2"
+    assert "have not ended yet" not in (tmp_path / "report.html").read_text()
+    assert str(load_study(tmp_path).score) == "val/loss@min"
+
+
+def test_report_shows_a_study_whose_own_score_is_not_there(tmp_path):
+    fixed = replace(SPEC, until_decided=False, seeds=(0, 1, 2))
+    run_study(fixed, tmp_path, jobs=2, trainer=fakes.FAKE)
+    study = tmp_path / "study.yaml"
+    study.write_text(study.read_text().replace("score: val/loss@min", "score: val/nothing@min"))
+    assert main(["report", str(tmp_path)]) == 2
+    assert main(["report", str(tmp_path), "--score", "val/loss"]) == 0
+
+
+def test_a_seed_that_is_not_complete_is_not_looked_at():
+    half = [*VAGUE, [3.0, 1.0, math.nan]]
+    assert verdict_of(SPEC, frame(half), whole=3) == verdict_of(SPEC, frame(VAGUE))
+    assert verdict_of(SPEC, frame(half)).n_seeds == 4
+
+
+def test_without_a_complete_seed_nothing_is_decided():
+    clear = [[3.0, 1.0, math.nan], [3.1, 1.1, math.nan], [2.9, 0.9, math.nan]]
+    assert verdict_of(SPEC, frame(clear)).outcome == "use"
+    early = verdict_of(SPEC, frame(clear), whole=0)
+    assert early.outcome == "exploratory"
+    assert early.reason == "No verdict before 3 seeds are complete, which the first look takes; so far 0 are."
+
+
+def test_other_scores_are_judged_at_the_level_of_the_first_look_before_it_too():
+    first = verdict_of(SPEC, frame(VAGUE[:3]), whole=3)
+    early = verdict_of(SPEC, frame(VAGUE[:3]), whole=1)
+    assert {c.level for c in early.comparisons} == {c.level for c in first.comparisons} != {SPEC.alpha}
+
+
+def test_seeds_are_whole_up_to_the_first_that_has_a_run_to_come():
+    due = plan(SPEC)[:9]
+    assert whole_seeds(due, due) == 3
+    assert whole_seeds(due, due[:8]) == 2
+    assert whole_seeds(due, due[1:]) == 0

@@ -1,0 +1,161 @@
+"""The spec: validated once, with one clear line for everything that is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yolo_dropout.errors import SpecError, YoloDropoutError
+from yolo_dropout.spec.score import Score, higher_is_better
+from yolo_dropout.spec.study_spec import StudySpec
+
+
+def spec(**changes: object) -> StudySpec:
+    return StudySpec(**({"model": "m.yaml", "data": "d.yaml"} | changes))
+
+
+def test_defaults_are_five_rates_and_three_seeds():
+    assert spec().rates == (0.0, 0.1, 0.2, 0.3, 0.5)
+    assert spec().seeds == (0, 1, 2)
+
+
+def test_the_control_is_added_and_rates_are_sorted():
+    assert spec(rates=[0.3, 0.1]).rates == (0.0, 0.1, 0.3)
+
+
+def test_a_count_of_seeds_means_the_first_ones():
+    assert spec(seeds=4).seeds == (0, 1, 2, 3)
+
+
+def test_seeds_may_be_numpy_s():
+    assert spec(seeds=np.arange(3)) == spec(seeds=3)
+    assert all(type(seed) is int for seed in spec(seeds=np.arange(3)).seeds)
+
+
+def test_a_name_that_is_too_long_for_a_file_is_a_name_like_any_other():
+    assert spec(model="m" * 300).model == "m" * 300
+
+
+def test_an_existing_path_becomes_absolute(tmp_path, monkeypatch):
+    (tmp_path / "m.yaml").write_text("nc: 1")
+    monkeypatch.chdir(tmp_path)
+    assert spec().model == str(tmp_path / "m.yaml")
+    assert spec().data == "d.yaml"
+
+
+def test_the_home_of_nobody_is_a_name_like_any_other():
+    assert spec(data="~nobody-of-that-name").data == "~nobody-of-that-name"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("rates", [1.5], "rates: each must be in [0, 1), got 1.5"),
+        ("rates", [1], "rates: each must be in [0, 1), got 1"),
+        ("rates", [-0.1], "rates: each must be in [0, 1), got -0.1"),
+        ("rates", [float("nan")], "rates: must be a finite number, got nan"),
+        ("rates", ["inf"], "rates: must be a finite number, got 'inf'"),
+        ("rates", ["abc"], "rates: must be a number, got 'abc'"),
+        ("rates", [True], "rates: must be a finite number, got True"),
+        ("rates", [None], "rates: must be a number, got None"),
+        ("rates", [], "rates: at least one rate above 0 is needed, got none; for instance --rates 0 0.1 0.3"),
+        ("rates", [0], "rates: at least one rate above 0 is needed beside the control, got only 0"),
+        ("rates", [0.1, 0, 0.1], "rates: each must be given once, got 0.1 twice"),
+        ("seeds", 0, "seeds: a count must be at least 1, got 0"),
+        ("seeds", -3, "seeds: a count must be at least 1, got -3"),
+        ("seeds", [1, 1], "seeds: each must be given once, got 1 repeatedly"),
+        ("seeds", [-1], "seeds: each must be a whole number of at least 0, got -1"),
+        ("seeds", [0.5], "seeds: each must be a whole number of at least 0, got 0.5"),
+        ("seeds", [], "seeds: at least one is needed, got none; for instance --seeds 3"),
+        ("seeds", "3", "seeds: must be a count or a list of whole numbers, got '3'"),
+        ("alpha", 0.5, "alpha: must be in (0, 0.5), got 0.5"),
+        ("alpha", "x", "alpha: must be a number, got 'x'"),
+        ("model", "", "model: must be a path or a name, got ''"),
+        ("data", None, "data: must be a path or a name, got None"),
+        ("where", "", "where: must be a word, got ''"),
+        ("score", "@min", "score: must be a metric, alone or with @min, @max, @best, @last or @last5, got '@min'"),
+        ("train", [1], "train: must map arguments of YOLO.train to values, got [1]"),
+        ("train", {"epoch": 5}, "epoch: is no argument of YOLO.train, got epoch=5; did you mean epochs?"),
+        ("train", {"zzz": 5}, "zzz: is no argument of YOLO.train, got zzz=5; see `yolo cfg` for the list"),
+        (
+            "train",
+            {"dropout": 0.1},
+            "dropout: the study sets it, got dropout=0.1; use --rates, for instance --rates 0 0.1",
+        ),
+        ("train", {"seed": 4}, "seed: the study sets it, got seed=4; use --seeds, for instance --seeds 4"),
+        ("train", {"val": False}, "val: must stay on, got val=False; a study compares validation losses by epoch"),
+    ],
+)
+def test_a_broken_field_is_told_in_one_line(field, value, message):
+    with pytest.raises(SpecError) as caught:
+        spec(**{field: value})
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("name", ["project", "name", "save_dir", "exist_ok", "resume", "mode", "cfg"])
+def test_arguments_that_belong_to_the_study_are_refused_with_a_way_out(name):
+    with pytest.raises(SpecError, match=f"^{name}: the study sets it, got {name}=x; .+"):
+        spec(train={name: "x"})
+
+
+def test_a_spec_survives_its_own_dict():
+    asked = spec(rates=[0.25], seeds=[3, 5], train={"epochs": 2}, score="metrics/mAP50-95(B)@last3")
+    assert StudySpec.from_dict(asked.as_dict()) == asked
+
+
+def test_an_unknown_or_missing_field_is_told():
+    with pytest.raises(SpecError, match=r"^c\.yaml: unknown field 'rate'; the fields are model, data, rates"):
+        StudySpec.from_dict({"model": "m", "data": "d", "rate": [0]}, "c.yaml")
+    with pytest.raises(SpecError, match=r"^spec: data is missing"):
+        StudySpec.from_dict({"model": "m"})
+    with pytest.raises(SpecError, match=r"^spec: must hold `field: value` lines, got list"):
+        StudySpec.from_dict([1])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("val/loss", Score("val/loss", "min")),
+        ("metrics/accuracy_top1", Score("metrics/accuracy_top1", "max")),
+        ("val/loss@last", Score("val/loss", "last", 1)),
+        ("val/loss@last5", Score("val/loss", "last", 5)),
+        ("metrics/mAP50-95(B)@best", Score("metrics/mAP50-95(B)", "best")),
+    ],
+)
+def test_a_score_reads_its_metric_and_where_on_the_curve(text, expected):
+    assert Score.parse(text) == expected
+    assert Score.parse(str(expected)) == expected
+
+
+def test_map_is_better_when_higher_and_losses_and_errors_when_lower():
+    assert higher_is_better("metrics/mAP50(B)")
+    assert not higher_is_better("metrics/rmse")
+    assert not higher_is_better("val/loss")
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["model", "data", "rates", "seeds", "train", "score", "alpha", "where", "x"]), anything
+    )
+)
+def test_whatever_is_given_makes_a_sound_spec_or_one_clear_line(values):
+    try:
+        made = StudySpec.from_dict(values)
+    except YoloDropoutError as error:
+        assert "\n" not in str(error)
+    else:
+        assert made.rates[0] == 0.0 < made.rates[-1] < 1
+        assert len(set(made.seeds)) == len(made.seeds) > 0
+
+
+def test_a_spec_of_a_billion_epochs_is_made_at_once():
+    assert StudySpec(model="m", data="d", train={"epochs": 10**9}).epochs == 10**9  # no loop over epochs

@@ -1,0 +1,33 @@
+"""A study with the fake trainer as a program of its own, to be killed: `fake_study.py FOLDER`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import fakes
+
+from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors.local.executor import LocalExecutor
+from yolo_dropout.executors.local.processes import warm_up
+from yolo_dropout.report.publish import publish_tables
+from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.study import run_study
+
+SPEC = StudySpec(model="m", data="d", rates=(0, 0.1, 0.2), seeds=2, train={"epochs": 4})
+
+
+def slow_train(job: Job, on_epoch: OnEpoch) -> Outcome:
+    """Train slowly enough to be killed in the middle; leave the process id where a test finds it."""
+    pids = Path(os.environ["FAKE_PIDS"])
+    (pids / f"{os.getpid()}").write_text(job.run.name)
+    time.sleep(0.3)
+    return fakes.train(job, on_epoch)
+
+
+if __name__ == "__main__":
+    warm_up(())
+    executor = LocalExecutor(slots=2)
+    run_study(SPEC, sys.argv[1], executor=executor, trainer=Trainer(fakes.prepare, slow_train), publish=publish_tables)

@@ -1,0 +1,31 @@
+"""`sweep --serve` with the fake trainer as a program of its own: `fake_sweep.py OUT GATE`.
+
+Seed 0 trains at once; the other runs wait until the file GATE is there, so that a test sees a study half done.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import fakes
+
+from yolo_dropout.cli.options import parse
+from yolo_dropout.cli.sweep import sweep
+from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+
+
+def gated_train(job: Job, on_epoch: OnEpoch) -> Outcome:
+    """Train when the gate is open."""
+    while job.run.seed > 0 and not Path(os.environ["FAKE_GATE"]).exists():
+        time.sleep(0.05)
+    return fakes.train(job, on_epoch)
+
+
+if __name__ == "__main__":
+    os.environ["FAKE_GATE"] = sys.argv[2]
+    words = ["sweep", "model=m.yaml", "data=d.yaml", "epochs=4", "--rates", "0", "0.1", "--seeds", "3"]
+    words += ["--jobs", "2", "--serve", "--out", sys.argv[1]]
+    sys.exit(sweep(parse(words), Trainer(fakes.prepare, gated_train)))

@@ -1,0 +1,65 @@
+"""A fast fake trainer: it writes the files that a training writes, with curves that depend on rate and seed only."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from yolo_dropout.executors import Ended, Event, Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.folder.records import RunRecord
+from yolo_dropout.spec.runs import plan
+from yolo_dropout.spec.study_spec import StudySpec
+
+COLUMNS = ("epoch", "time", "train/box_loss", "metrics/mAP50-95(B)", "val/box_loss", "val/cls_loss", "lr/pg0")
+
+
+def rows(rate: float, seed: int, epochs: int, gain: float = 0.0) -> list[tuple[float, ...]]:
+    """Rows of a results.csv; a rate lowers the validation loss by `gain * rate`."""
+    rng = random.Random(seed)
+    level = rng.gauss(2.0, 0.2) - gain * rate
+    noise = random.Random(f"{seed} {rate}")
+    curve = []
+    for epoch in range(1, epochs + 1):
+        loss = level + math.exp(-epoch / 2) + 0.01 * epoch * (1 - rate) + noise.gauss(0, 0.01)
+        curve.append((epoch, 0.5 * epoch, 2 * loss, 1 / (1 + loss), loss, loss / 2, 0.001))
+    return curve
+
+
+def write_results(path: Path, rate: float, seed: int, epochs: int, gain: float = 0.0) -> None:
+    """Write a results.csv as Ultralytics formats it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [",".join(COLUMNS), *(",".join(f"{value:.6g}" for value in row) for row in rows(rate, seed, epochs, gain))]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def prepare(spec: StudySpec) -> dict[str, Any]:
+    """Find nothing wrong."""
+    return {"task": "detect", "n_train": 4, "n_val": 4, "sites": ["head"], "notes": []}
+
+
+def train(job: Job, on_epoch: OnEpoch) -> Outcome:
+    """Write the run's results at once."""
+    epochs = int(job.spec.train.get("epochs", 3))
+    write_results(job.folder.results, job.run.rate, job.run.seed, epochs)
+    for row in rows(job.run.rate, job.run.seed, epochs):
+        on_epoch(dict(zip(COLUMNS, row, strict=True)))
+    print("trained", job.run.name)
+    return Outcome(("head",) if job.run.rate else (), {"kind": "dropout2d"}, {"ultralytics": "0"})
+
+
+FAKE = Trainer(prepare, train)
+SPEC = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=2)
+
+
+def jobs(study: Path, spec: StudySpec = SPEC) -> list[Job]:
+    """All jobs of a study, in the order of its plan."""
+    return [Job(run, spec, StudyFolder(study).run(run.name).path) for run in plan(spec)]
+
+
+def ends(events: Iterable[Event]) -> dict[str, RunRecord]:
+    """The records of the runs that have ended, by name."""
+    return {event.run.name: event.record for event in events if isinstance(event, Ended)}

@@ -1,0 +1,105 @@
+"""As test_crash, with real trainings: the command line, killed ten times."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from survival import alive, check_nothing_lost, finished, tables
+
+from yolo_dropout.spec.embedded import embedded_path
+
+SWEEP = Path(__file__).parents[2] / "scripts" / "sweep.py"
+KILLS = 10
+
+
+@pytest.fixture
+def untracked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings without trackers: every sweep would import them anew, and there are many."""
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "config"))
+    program = "from ultralytics import settings; settings.update(mlflow=False, raytune=False)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def start_sweep(folder: Path) -> subprocess.Popen[str]:
+    data = embedded_path("digits-classify")
+    words = ["model=yolo26n-cls.yaml", f"data={data}", "imgsz=32", "epochs=2", "batch=64", "fraction=0.2"]
+    options = ["--rates", "0.5", "--seeds", "2", "--jobs", "2", "--retry-failed", "--out", str(folder)]
+    return subprocess.Popen(
+        [sys.executable, str(SWEEP), *words, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_training(process: subprocess.Popen[str], folder: Path, since: float) -> int | None:
+    """Process id of a training that has begun to write since; None when the sweep has ended first."""
+    while process.poll() is None:
+        if any(path.stat().st_mtime > since for path in folder.glob("runs/*/args.yaml")):
+            worker = worker_of(process.pid)
+            if worker is not None:
+                return worker
+        time.sleep(0.05)
+    return None
+
+
+def worker_of(parent: int) -> int | None:
+    """A training process: one that leads a process group and comes from this parent's fork server."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        pid, grandparent = int(path.parent.name), parent_of(int(fields[1]))
+        if grandparent == parent and int(fields[2]) == pid and fields[0] != "Z":
+            return pid
+    return None
+
+
+def parent_of(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+@pytest.mark.train
+@pytest.mark.usefixtures("untracked")
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to find the training processes")
+def test_real_trainings_killed_ten_times_end_as_if_undisturbed(tmp_path, record_property):
+    """Each disturbed sweep loses a worker first, and then its parent or the whole group."""
+    rng, kills, round_number = random.Random(1), 0, 0
+    reference = tmp_path / "undisturbed"
+    out, _ = (process := start_sweep(reference)).communicate()
+    assert process.returncode == 0, out
+    while kills < KILLS:
+        round_number += 1
+        folder = tmp_path / str(round_number)
+        for kill in (os.kill, os.killpg, os.kill, os.killpg, os.kill):
+            since, before = time.time(), finished(folder)
+            process = start_sweep(folder)
+            worker = wait_for_training(process, folder, since)
+            if worker is None:
+                break
+            time.sleep(rng.uniform(0.0, 2.0))
+            if alive(worker):
+                os.kill(worker, signal.SIGKILL)
+                kills += 1
+            time.sleep(rng.uniform(0.0, 1.0))
+            if process.poll() is None:
+                kill(process.pid, signal.SIGKILL)
+                kills += 1
+            process.communicate()
+            check_nothing_lost(before, folder)
+        out, _ = (process := start_sweep(folder)).communicate()
+        assert process.returncode == 0, out
+        assert tables(folder) == tables(reference)
+    record_property("fault", ("real training killed (SIGKILL): worker, parent, group", kills, "0 lost, 0 doubled"))

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import csv
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+DATASETS = ROOT / "datasets"
+BUILD = ROOT / "scripts" / "build_datasets.py"
+DETECT = DATASETS / "digits-detect"
+CLASSIFY = DATASETS / "digits-classify"
+STARTERS = sorted(DATASETS.glob("*.pt"))
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def build(*arguments: str) -> subprocess.CompletedProcess[str]:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed: the digits come from it")
+    return subprocess.run([sys.executable, str(BUILD), *arguments], capture_output=True, text=True, check=False)
+
+
+def read_boxes(path: Path) -> np.ndarray:
+    return np.loadtxt(path, ndmin=2)
+
+
+def read_sources(split: str) -> list[dict[str, str]]:
+    with (DETECT / f"sources-{split}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def pixels(path: Path) -> bytes:
+    with Image.open(path) as image:
+        return np.asarray(image).tobytes()
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(DATASETS, tmp_path / "datasets", ignore=shutil.ignore_patterns("*.pt", "*.cache")))
+
+
+def test_a_fresh_build_equals_the_tree():
+    result = build("--check")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "equal a fresh build" in result.stdout
+
+
+def test_check_tells_changed_missing_and_foreign_files_but_not_another_png_encoder(copy):
+    changed, missing, reencoded = sorted((copy / "digits-detect" / "images" / "train").glob("*.png"))[:3]
+    shutil.copy(changed, changed.with_name("foreign.png"))
+    with Image.open(changed) as image:
+        image.putpixel((0, 0), tuple(255 - value for value in image.getpixel((0, 0))))
+        image.save(changed)
+    missing.unlink()
+    before = reencoded.read_bytes()
+    with Image.open(reencoded) as image:
+        image.save(reencoded, compress_level=1)
+    assert reencoded.read_bytes() != before
+
+    result = build("--check", "--root", str(copy))
+
+    told = {line.rsplit("/", 1)[-1] for line in result.stdout.splitlines()}
+    assert result.returncode == 1
+    assert told == {f"{changed.name}: differs", f"{missing.name}: missing", "foreign.png: not from this script"}
+
+
+def test_build_writes_what_check_accepts(tmp_path):
+    assert build("--root", str(tmp_path)).returncode == 0
+    assert build("--check", "--root", str(tmp_path)).returncode == 0
+
+
+def test_detection_train_and_val_share_no_digit_and_use_none_twice():
+    train, val = ([row["digit"] for row in read_sources(split)] for split in ("train", "val"))
+    assert len(set(train + val)) == len(train) + len(val) > 0
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_detection_sources_tell_the_digit_behind_every_label(split):
+    digits = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed").load_digits()
+    rows = read_sources(split)
+    assert [int(row["label"]) for row in rows] == [digits.target[int(row["digit"])] for row in rows]
+    for path in sorted((DETECT / "labels" / split).glob("*.txt")):
+        labels = [int(row["label"]) for row in rows if row["image"] == path.stem]
+        assert labels == read_boxes(path)[:, 0].tolist()
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_detection_boxes_are_valid_and_every_class_occurs(split):
+    labels = sorted((DETECT / "labels" / split).glob("*.txt"))
+    images = sorted((DETECT / "images" / split).glob("*.png"))
+    assert [path.stem for path in labels] == [path.stem for path in images]
+    boxes = np.vstack([read_boxes(path) for path in labels])
+    low, high = boxes[:, 1:3] - boxes[:, 3:] / 2, boxes[:, 1:3] + boxes[:, 3:] / 2
+    assert set(boxes[:, 0]) == set(range(10))
+    assert (boxes[:, 3:] > 0).all()
+    assert low.min() >= -1e-6
+    assert high.max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_no_digit_covers_another(split):
+    for path in (DETECT / "labels" / split).glob("*.txt"):
+        boxes = read_boxes(path)[:, 1:]
+        low, high = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
+        overlap = np.clip(np.minimum(high[:, None], high) - np.maximum(low[:, None], low), 0, None).prod(axis=-1)
+        assert np.count_nonzero(overlap > 1e-6) == len(boxes)
+
+
+def test_classification_train_and_val_share_no_digit():
+    train, val = (sorted((CLASSIFY / split).glob("*/*.png")) for split in ("train", "val"))
+    assert not {path.stem for path in train} & {path.stem for path in val}
+    assert len({pixels(path) for path in train + val}) == len(train) + len(val) > 0
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_classification_classes_are_of_equal_size(split):
+    sizes = {folder.name: len(list(folder.glob("*.png"))) for folder in (CLASSIFY / split).iterdir()}
+    assert set(sizes) == set("0123456789")
+    assert len(set(sizes.values())) == 1
+
+
+def test_data_yaml_is_portable():
+    data = yaml.safe_load((DETECT / "data.yaml").read_text())
+    assert "path" not in data
+    assert data["names"] == list("0123456789")
+    assert all((DETECT / data[split]).is_dir() for split in ("train", "val"))
+
+
+@pytest.mark.parametrize("folder", [DETECT, CLASSIFY], ids=lambda folder: folder.name)
+def test_default_study_has_a_control_three_seeds_and_arguments_that_ultralytics_knows(folder):
+    from ultralytics.cfg import get_cfg
+
+    study = yaml.safe_load((folder / "study.yaml").read_text())
+    assert set(study) == {"model", "data", "rates", "seeds", "train"}
+    assert (folder / study["data"]).exists()
+    assert 0.0 in study["rates"]
+    assert len(study["seeds"]) == 3
+    get_cfg(overrides=study["train"])
+
+
+def test_starter_of_every_default_study_is_in_the_tree():
+    models = [folder / yaml.safe_load((folder / "study.yaml").read_text())["model"] for folder in (DETECT, CLASSIFY)]
+    assert sorted(path.resolve() for path in models) == STARTERS
+
+
+@pytest.mark.parametrize("path", STARTERS, ids=lambda path: path.name)
+def test_starter_loads_and_predicts_in_plain_ultralytics(path, tmp_path):
+    code = (
+        "import sys, numpy; from ultralytics import YOLO; "
+        f"model = YOLO({str(path)!r}); model.predict(numpy.zeros((128, 128, 3), numpy.uint8), imgsz=128); "
+        "assert ''.join(model.names.values()) == sys.argv[1], model.names"
+    )
+    subprocess.run([sys.executable, "-c", code, LETTERS], cwd=tmp_path, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("path", STARTERS, ids=lambda path: path.name)
+def test_starter_holds_no_path_no_date_and_no_optimizer(path):
+    import torch
+
+    checkpoint = torch.load(path, map_location="cpu", weights_only=False)
+    model = checkpoint["model"]
+    # A classifier carries no `args` of its own.
+    told = [checkpoint["train_args"], getattr(model, "args", {}), model.yaml]
+    words = [str(value) for arguments in told for value in arguments.values()]
+    assert not [word for word in words if word.startswith(("/", "~")) or ":\\" in word]
+    assert not {"date", "git", "optimizer", "train_results"} & checkpoint.keys()
+    assert {parameter.dtype for parameter in checkpoint["model"].parameters()} == {torch.float16}
+
+
+def test_datasets_stay_small_and_are_no_package():
+    files = [path for path in DATASETS.rglob("*") if path.is_file() and path.suffix != ".cache"]
+    assert sum(path.stat().st_size for path in files) < 10_000_000
+    assert not list(DATASETS.rglob("__init__.py"))

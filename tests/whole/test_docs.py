@@ -1,0 +1,198 @@
+"""README and docs: links lead somewhere, every command and option is real, and what runs offline is run."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import re
+import runpy
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fakes
+import pytest
+import yaml
+from tiny_data import make_data
+
+import yolo_dropout
+from yolo_dropout.cli import main
+from yolo_dropout.cli.options import command_line, parse
+from yolo_dropout.cli.sweep import sweep
+from yolo_dropout.cli.sweep_options import spec_from
+from yolo_dropout.executors.local.executor import LocalExecutor
+from yolo_dropout.report.publish import publish_tables
+from yolo_dropout.spec.arguments import parse_key_values
+from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.study import run_study
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "datasets" / "README.md"]
+OURS = re.compile(r"(?:yolo-dropout|python scripts/\w+\.py)\b")
+
+
+def pages(test: Any) -> Any:
+    return pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())(test)
+
+
+def blocks(page: Path, language: str) -> Iterator[str]:
+    yield from re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    """Our commands in code blocks and in running text, as words; those with an ellipsis stand for many."""
+    found = []
+    for page in PAGES:
+        lines = [line for block in (*blocks(page, "bash"), *blocks(page, "")) for line in block.splitlines()]
+        for line in [*lines, *re.findall(r"`([^`\n]+)`", page.read_text())]:
+            for part in line.split("&&"):
+                if OURS.match(part.strip()) and "…" not in part and "DIR" not in part:
+                    found.append(shlex.split(part, comments=True))
+    return [list(words) for words in dict.fromkeys(map(tuple, found))]
+
+
+def words_of(command: list[str]) -> list[str] | None:
+    """What follows `yolo-dropout`; None for a script that is not its other name."""
+    if command[0] == "yolo-dropout":
+        return command[1:]
+    return ["sweep", *command[2:]] if command[1] == "scripts/sweep.py" else None
+
+
+OWN = [list(words) for words in dict.fromkeys(tuple(found) for found in map(words_of, commands()) if found)]
+SCRIPTS = [command for command in commands() if words_of(command) is None]
+
+
+@pages
+def test_every_relative_link_leads_to_a_file(page: Path):
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    targets = [link.partition("#")[0] for link in links if not link.startswith(("http", "mailto:", "#"))]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_readme_names_every_command():
+    assert {words[0] for words in OWN} >= {"sweep", "check", "report", "watch", "train"}
+
+
+@pytest.mark.parametrize("words", OWN, ids=" ".join)
+def test_every_command_is_accepted(words: list[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(ROOT)
+    options = parse(words) if len(words) > 1 or words == ["sweep"] else None
+    if words[0] == "sweep":
+        assert spec_from(options).rates[0] == 0.0
+    elif options is not None:
+        parse_key_values(options.key_values)
+
+
+@pytest.mark.parametrize("command", SCRIPTS, ids=" ".join)
+def test_every_script_and_its_options_exist(command: list[str]):
+    source = (ROOT / command[1]).read_text()
+    assert [word for word in command[2:] if word.startswith("--") and f'"{word}"' not in source] == []
+
+
+def test_the_table_of_options_is_that_of_the_parser():
+    table = re.findall(r"^\| (`--.*?) \| .* \| .*\|$", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    told = set(re.findall(r"--[a-z-]+", " ".join(table)))
+    sweep = next(iter(command_line()._subparsers._group_actions)).choices["sweep"]
+    assert told == {name for action in sweep._actions for name in action.option_strings} - {"-h", "--help"}
+
+
+@pytest.mark.parametrize("cell", re.findall(r"^\| (`--.*?) \|", (ROOT / "README.md").read_text(), flags=re.MULTILINE))
+def test_every_example_in_the_table_of_options_is_a_valid_spec(cell: str, tmp_path: Path):
+    (tmp_path / "study.yaml").write_text("model: m.yaml\ndata: d.yaml\n")
+    for example in re.findall(r"`([^`]+)`", cell):
+        words = shlex.split(example.replace("study.yaml", str(tmp_path / "study.yaml")))
+        base = [] if "--config" in words else ["model=m.yaml", "data=d.yaml"]
+        assert spec_from(parse(["sweep", *base, *words])).rates[0] == 0.0
+
+
+SNIPPETS = [code for page in PAGES if page.name != "api.md" for code in blocks(page, "python")]
+
+
+@pytest.mark.parametrize("code", SNIPPETS, ids=lambda code: code.strip().splitlines()[0])
+def test_every_snippet_imports_and_calls_what_exists(code: str):
+    tree = ast.parse(code)
+    results = {"run": yolo_dropout.TrainedRun, "study": yolo_dropout.Study}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "yolo_dropout":
+            assert {name.name for name in node.names} <= set(yolo_dropout.__all__)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in yolo_dropout.__all__:
+            signature = inspect.signature(getattr(yolo_dropout, node.func.id))
+            signature.bind(*node.args, **{item.arg: item.value for item in node.keywords})
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in results:
+            owner = results[node.value.id]
+            assert node.attr in {*vars(owner), *owner.__dataclass_fields__}
+
+
+def test_the_api_reference_is_that_of_the_code():
+    page = runpy.run_path(str(ROOT / "scripts" / "api_reference.py"))["page"]()
+    assert (ROOT / "docs" / "api.md").read_text() == page, "run python scripts/api_reference.py"
+    for name in yolo_dropout.__all__:
+        assert f"### `{name}`" in page
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where what the README's commands name exists: a study, and runs of plain Ultralytics."""
+    root = tmp_path_factory.mktemp("place")
+    tiny = {"epochs": 1, "imgsz": 32, "batch": 2, "plots": False}
+    data = make_data("classify", root / "data")
+    spec = StudySpec(model="yolo26n-cls.yaml", data=data, rates=(0, 0.1), seeds=3, train=tiny)
+    out = root / "runs" / "dropout" / "yolo26n-coco8"
+    run_study(spec, out, executor=LocalExecutor(slots=2), trainer=fakes.FAKE, publish=publish_tables)
+    for name in ("starter-digits-detect", "starter-cls-digits-classify"):
+        shutil.copytree(out, out.parent / name)
+    for name, rate in (("train", 0.0), ("train2", 0.1)):
+        folder = root / "runs" / "classify" / name
+        fakes.write_results(folder / "results.csv", rate, seed=0, epochs=3)
+        arguments = {"task": "classify", "model": "m.pt", "data": "d.yaml", "seed": 0, "dropout": rate}
+        (folder / "args.yaml").write_text(yaml.safe_dump(arguments))
+    return root
+
+
+def run(place: Path, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    expanded = [found for word in words for found in (sorted(map(str, place.glob(word))) if "*" in word else [word])]
+    assert main(expanded) == 0
+
+
+@pytest.mark.parametrize(
+    "words", [words for words in OWN if words[0] in ("check", "report") and words[1:]], ids=" ".join
+)
+def test_commands_that_need_no_training_run(words: list[str], place: Path, monkeypatch: pytest.MonkeyPatch):
+    run(place, words, monkeypatch)
+    if words[0] == "report":
+        made = place / (words[1] if "*" not in words[1] else "runs/dropout/report")
+        assert (made / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("words", [words for words in OWN if words[0] == "sweep"], ids=" ".join)
+def test_every_sweep_comes_to_its_end_with_a_fake_trainer(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(ROOT)
+    options = parse(words)
+    if options.executor == "ray":
+        pytest.importorskip("ray", reason="Ray is not installed")
+        options.ray_address = "local"
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]))
+    options.out = str(tmp_path)
+    assert sweep(options, fakes.FAKE) == 0
+    assert (tmp_path / "report.html").exists() != options.dry_run
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("words", [words for words in OWN if words[0] == "train" and words[1:]], ids=" ".join)
+def test_commands_that_train_run(
+    words: list[str], place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """With a tiny model and tiny data in the place of those that need a network."""
+    small = {"model=yolo26n.pt": "model=yolo26n-cls.yaml", "data=coco8.yaml": f"data={place / 'data'}"}
+    small["epochs=50"] = "epochs=1"
+    words = [small.get(word, word) for word in words]
+    run(place, [*words, "imgsz=32", "batch=2", "plots=False", f"save_dir={tmp_path / 'final'}"], monkeypatch)
+    best = tmp_path / "final" / "weights" / "best.pt"
+    assert best.exists()
+    assert f"best weights: {best}" in capsys.readouterr().out

@@ -1,0 +1,126 @@
+"""What comes from outside stays data: no code from YAML, no pickle of ours, no path out of the study, no escapes."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import partial
+from pathlib import Path
+
+import fakes
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import yolo_dropout
+from yolo_dropout.cli import main, run
+from yolo_dropout.cli.options import parse
+from yolo_dropout.cli.sweep import sweep
+from yolo_dropout.cli.sweep_options import default_out
+from yolo_dropout.executors import Trainer
+from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.spec.runs import plan
+from yolo_dropout.spec.study_spec import StudySpec
+
+FILES = sorted(Path(yolo_dropout.__file__).parent.rglob("*.py"))
+FORBIDDEN_MODULES = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"}
+FORBIDDEN_CALLS = {
+    "eval",
+    "exec",
+    "compile",
+    "os.system",
+    "torch.load",
+    "yaml.load",
+    "yaml.unsafe_load",
+    "yaml.full_load",
+}
+ESCAPE = "\x1b[31m\x07red\x1b]0;title\x07"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FILES[0].parent)))
+def test_no_module_unpickles_or_evaluates_anything(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            assert not FORBIDDEN_MODULES & {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert (node.module or "").split(".")[0] not in FORBIDDEN_MODULES
+        elif isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in FORBIDDEN_CALLS
+            assert not any(item.arg == "shell" for item in node.keywords)
+
+
+def test_yaml_with_a_python_tag_runs_nothing(tmp_path):
+    mark, config = tmp_path / "mark", tmp_path / "study.yaml"
+    config.write_text(
+        f"model: !!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path [{mark}]]\n"
+    )
+    assert main(["sweep", "--config", str(config)]) == 2
+    assert not mark.exists()
+
+
+@given(
+    st.lists(st.floats(0, 1, exclude_min=True, exclude_max=True), min_size=1, max_size=4, unique=True),
+    st.lists(st.integers(0, 10**6), min_size=1, max_size=3, unique=True),
+)
+def test_run_names_are_made_of_numbers_only_and_differ(rates, seeds):
+    folder, runs = StudyFolder(Path("/study")), plan(StudySpec(model="m", data="d", rates=rates, seeds=seeds))
+    assert len({run.name for run in runs}) == len(runs)
+    for item in runs:
+        assert re.fullmatch(r"p\d(\.\d+)?(e-\d+)?-s\d+", item.name)
+        assert folder.run(item.name).path.parent == folder.runs
+
+
+@given(st.text(min_size=1).filter(str.strip), st.text(min_size=1).filter(str.strip))
+def test_the_default_folder_is_always_one_below_runs_dropout(model, data):
+    out = default_out(StudySpec(model=model, data=data))
+    assert out.parts[:2] == ("runs", "dropout")
+    assert len(out.parts) == 3
+    assert re.fullmatch(r"[A-Za-z0-9._-]+", out.name)
+    assert out.name not in (".", "..")
+
+
+def test_a_score_name_of_a_spec_cannot_lead_out_of_the_folder(tmp_path):
+    """Names of files come from us; a metric's name is never one of them."""
+    fakes.write_results(tmp_path / "r" / "results.csv", 0.1, 0, 3)
+    (tmp_path / "r" / "args.yaml").write_text("dropout: 0.1\nseed: 0\n")
+    text = (tmp_path / "r" / "results.csv").read_text().replace("val/cls_loss", "val/../../../x")
+    (tmp_path / "r" / "results.csv").write_text(text)
+    before = set(tmp_path.iterdir())
+    assert main(["report", str(tmp_path / "r"), "--out", str(tmp_path / "o"), "--score", "val/../../../x"]) == 0
+    assert set(tmp_path.iterdir()) == before | {tmp_path / "o"}
+
+
+def complain(job, on_epoch):
+    raise ValueError(f"class {ESCAPE}")
+
+
+def fail_at_rate(job, on_epoch):
+    return fakes.train(job, on_epoch) if job.run.seed else complain(job, on_epoch)
+
+
+def prepare(spec):
+    return fakes.prepare(spec) | {"notes": [f"class {ESCAPE} has no image"]}
+
+
+def test_escape_codes_in_class_names_errors_and_paths_do_not_reach_the_terminal(tmp_path, capfd):
+    folder = tmp_path / f"study{ESCAPE.replace('/', '')}"
+    (folder / "runs" / f"copy {ESCAPE}").mkdir(parents=True)
+    for more in ([], ["--dry-run"]):
+        words = ["sweep", "model=m", "data=d", "--rates", "0", "0.1", "--seeds", "2", *more, "--out", str(folder)]
+        code = run(parse(words), partial(sweep, trainer=Trainer(prepare, fail_at_rate)))
+        assert code == (0 if more else 1)
+        out, err = capfd.readouterr()
+        assert "red" in out
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", out + err)
+
+
+def test_escape_codes_in_foreign_results_do_not_reach_the_terminal(tmp_path, capfd):
+    runs = tmp_path / f"train{ESCAPE}"
+    fakes.write_results(runs / "results.csv", 0.1, 0, 3)
+    (runs / "args.yaml").write_text("dropout: 0.1\nseed: 0\n")
+    text = (runs / "results.csv").read_text().replace("val/cls_loss", f"val/{ESCAPE}")
+    (runs / "results.csv").write_text(text + "x\n")
+    for words in ([], ["--score", f"val/{ESCAPE}"], ["--score", "[red]"]):
+        main(["report", str(runs), "--out", str(tmp_path / f"o{ESCAPE}"), *words])
+        out, err = capfd.readouterr()
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", out + err)

@@ -1,0 +1,59 @@
+"""`yolo-dropout report`: tables, pictures and report anew, from a study or from plain Ultralytics runs."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from yolo_dropout.cli.exit_codes import FINISHED
+from yolo_dropout.cli.tell import tell
+from yolo_dropout.errors import InputError
+from yolo_dropout.folder.claim import check_report_free, is_study
+from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.report.publish import publish
+from yolo_dropout.results.collect import Study, load_study
+from yolo_dropout.results.foreign import load_foreign_runs
+from yolo_dropout.spec.score import Score
+
+_ELSEWHERE = Path("runs") / "dropout" / "report"
+
+
+def report(options: Namespace) -> int:
+    """Rebuild everything that is derived from runs.
+
+    Returns:
+        0.
+
+    Raises:
+        YoloDropoutError: The folders hold no runs that can be compared, or `--out` holds something else.
+    """
+    places = [StudyFolder.at(folder, "DIR") for folder in options.folders]
+    for place in places:
+        if not place.path.is_dir():
+            raise InputError(f"{place.path}: is no folder; give a study or run folders of Ultralytics")
+    studies = [place for place in places if place.spec.exists() or is_study(place)]
+    if studies and len(places) > 1:
+        raise InputError(f"{studies[0].path}: is a study; give one study, or run folders only")
+    asked = None if options.out is None else StudyFolder.at(options.out)
+    out = asked or (studies[0] if studies else StudyFolder.at(_ELSEWHERE))
+    check_report_free(out, *studies)
+    study = _restyled(load_study(studies[0].path), options.score) if studies else _foreign(places, out, options.score)
+    publish(replace(study, folder=out))
+    tell(Console(), replace(study, folder=out))
+    return FINISHED
+
+
+def _foreign(places: Sequence[StudyFolder], out: StudyFolder, score: str | None) -> Study:
+    return load_foreign_runs([place.path for place in places], out.path, score or "val/loss")
+
+
+def _restyled(study: Study, score: str | None) -> Study:
+    if score and study.spec.until_decided:  # which runs there are went by another score
+        shown = str(Score.parse(score))
+        note = f"seeds were added and rates dropped by {study.spec.score}: {shown} is judged beside it"
+        return replace(study, shown=shown, notes=(*study.notes, note))
+    return replace(study, spec=replace(study.spec, score=score)) if score else study

@@ -1,0 +1,121 @@
+"""What the words of `sweep` ask for: a spec, a folder, counts and times."""
+
+from __future__ import annotations
+
+import re
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from yolo_dropout.errors import SpecError
+from yolo_dropout.folder.study_file import read_config
+from yolo_dropout.spec.arguments import parse_key_values
+from yolo_dropout.spec.embedded import default_study
+from yolo_dropout.spec.fields import MOST_SEEDS
+from yolo_dropout.spec.study_spec import MOST_LOOKED_AT, StudySpec
+
+_PLAIN_OPTIONS = ("score", "alpha", "where", "kind", "schedule")
+
+
+def spec_from(options: Namespace) -> StudySpec:
+    """The spec that the words ask for: a config or the embedded study, then what is given beside it.
+
+    Raises:
+        SpecError: Something given breaks a rule.
+    """
+    given = parse_key_values(options.key_values)
+    values = _base(options.config, given)
+    for name in ("model", "data"):
+        if name in given:
+            values[name] = str(given.pop(name))
+    train = values.get("train") or {}
+    if not isinstance(train, dict):
+        raise SpecError(f"train: must map arguments of YOLO.train to values, got {train!r}")
+    values["train"] = {**train, **given}
+    if options.rates is not None:
+        values["rates"] = tuple(options.rates)
+    values |= _blocks(options, values)
+    if options.folds is not None:
+        values["folds"] = int(options.folds) if options.folds.isdecimal() else options.folds
+    values |= {name: getattr(options, name) for name in _PLAIN_OPTIONS if getattr(options, name) is not None}
+    return StudySpec.from_dict(values, options.config or "sweep")
+
+
+def _blocks(options: Namespace, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What `--seeds`, `--until-decided` and `--max-seeds` ask for, beside a config."""
+    already = bool(config.get("until_decided"))
+    if options.max_seeds is not None:
+        if not (options.until_decided or already):
+            raise SpecError(f"max-seeds: goes with --until-decided, got {options.max_seeds}; otherwise use --seeds")
+        if options.seeds is not None:
+            raise SpecError(f"max-seeds: cannot go with --seeds, got {options.max_seeds}; leave one out")
+        return {"until_decided": True, "seeds": _seeds([options.max_seeds])}
+    seeds = {} if options.seeds is None else {"seeds": _seeds(options.seeds)}
+    if options.until_decided and not already:
+        named = options.config is not None and isinstance(config.get("seeds"), list)
+        return {"until_decided": True, **({} if named else {"seeds": MOST_LOOKED_AT}), **seeds}
+    return seeds
+
+
+def _base(config: str | None, given: dict[str, Any]) -> dict[str, Any]:
+    if config is not None:
+        return read_config(Path(config))
+    asked = [name for name in ("model", "data") if name in given]
+    if not asked:
+        return read_config(default_study())
+    if len(asked) == 1:
+        other = {"model": "data=coco8.yaml", "data": "model=yolo26n.pt"}[asked[0]]
+        raise SpecError(f"{asked[0]}: needs the other too; add for instance {other}, or leave both out for the demo")
+    return {}
+
+
+def _seeds(words: Sequence[str]) -> int | tuple[int, ...]:
+    """One number is a count; several numbers, or a span such as 3-7, are the seeds themselves."""
+    if len(words) == 1 and re.fullmatch(r"-?\d{1,18}", words[0]):
+        return int(words[0])
+    return tuple(seed for word in words for seed in _span(word))
+
+
+def _span(word: str) -> range:
+    ends = re.fullmatch(r"(-?\d{1,18})(?:-(\d{1,18}))?", word)
+    first, last = (int(end or ends[1]) for end in ends.groups()) if ends else (0, -1)
+    if not 0 <= last - first < MOST_SEEDS:
+        raise SpecError(f"seeds: must be whole numbers, got {word!r}; for instance --seeds 5, 3 7 9, or 3-7")
+    return range(first, last + 1)
+
+
+def count(name: str, word: str | None) -> int | None:
+    """A number of at least 1; None for `auto`, or where none was given.
+
+    Raises:
+        SpecError: It is neither.
+    """
+    if word in (None, "auto"):
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,3}", word or ""):
+        raise SpecError(f"{name}: must be auto or a whole number of at least 1, got {word!r}")
+    return int(word or 1)
+
+
+def seconds(name: str, word: str | None) -> float | None:
+    """A time; None where none was given.
+
+    Raises:
+        SpecError: It is not above 0.
+    """
+    if word is None:
+        return None
+    try:
+        number = float(word)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise SpecError(f"{name}: must be a number of seconds above 0, got {word!r}")
+    return number
+
+
+def default_out(spec: StudySpec) -> Path:
+    """`runs/dropout/MODEL-DATA`, from the names of both."""
+    words = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{spec.model_name}-{spec.data_name}").strip(".")[:200]
+    return Path("runs") / "dropout" / words

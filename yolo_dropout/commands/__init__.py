@@ -1,1 +1,0 @@
-"""What each command of `yolo-dropout` does once its words are parsed."""

@@ -1,0 +1,1 @@
+"""Runs on this machine: fresh processes, on its cores or GPUs."""

@@ -1,0 +1,1 @@
+"""What a worker calls where Ultralytics trains."""

@@ -1,0 +1,175 @@
+"""What a training will take, measured on its own model with random images: memory, and time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from yolo_dropout.errors import SpecError
+from yolo_dropout.sites import network
+from yolo_dropout.spec.arguments import known_arguments
+from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.training.lean.images import BUDGET
+from yolo_dropout.training.models import load_model
+
+# Resident memory of a training process before its first step, measured, and what it may hold of decoded images.
+_MEMORY_BASE = 800_000_000 + BUDGET
+# Weights, gradients, EMA, two moments of AdamW, and the two checkpoints that a lean training holds: bytes.
+_MEMORY_PER_PARAMETER = 44
+# Losses, label assignment and validation come on top of the activations that the backward pass needs.
+_BESIDE_ACTIVATIONS = 1.25
+_PROBE_SIDE, _PROBE_BATCH, _AUTO_BATCH = 160, 2, 16
+_PATIENCE_S = 10.0
+
+
+def footprint(spec: StudySpec, yolo: Any) -> dict[str, int | None]:
+    """How large the model is, and how much memory one training takes, from one small forward pass.
+
+    Args:
+        spec: What is trained.
+        yolo: Its model, loaded; it is made ready to train.
+
+    Returns:
+        `parameters`, a count; `memory`, bytes in main memory, None where that cannot be told or a GPU trains.
+
+    Raises:
+        SpecError: There is no such device, or `imgsz` or `batch` is out of range.
+    """
+    batch, side = _size(spec, yolo.task)
+    net = _trainable(yolo)
+    parameters = sum(parameter.numel() for parameter in net.parameters())
+    if _device(spec).type != "cpu":
+        _check_batch(spec)
+        return {"parameters": parameters, "memory": None}
+    try:
+        activations = _activation_bytes(net, _images(net, _PROBE_BATCH, _PROBE_SIDE))
+    except Exception:  # some models want more than images; then their memory stays unknown
+        return {"parameters": parameters, "memory": None}
+    scale = batch / _PROBE_BATCH * (side / _PROBE_SIDE) ** 2
+    memory = _MEMORY_BASE + parameters * _MEMORY_PER_PARAMETER + _BESIDE_ACTIVATIONS * activations * scale
+    return {"parameters": parameters, "memory": int(memory)}
+
+
+def seconds_per_image(spec: StudySpec) -> dict[str, float]:
+    """Time of a training step and of a validation forward pass, per image, without losses and data loading.
+
+    Steps are timed at the asked `imgsz` and `batch`, unless smaller ones tell that this takes more than some
+    seconds: then the smaller ones are scaled up.
+
+    Returns:
+        `train` and `val`, s.
+
+    Raises:
+        InputError: The model cannot be loaded.
+        SpecError: There is no such device.
+        RuntimeError: The model wants more than images.
+    """
+    yolo, device = load_model(spec.model), _device(spec)
+    net = _trainable(yolo).to(device)
+    asked_batch, asked_side = _size(spec, yolo.task)
+    probe = (_PROBE_BATCH, _PROBE_SIDE)
+    _time_step(net, _images(net, *probe).to(device))  # the first step of a process is slow
+    seconds = {"train": 0.0, "val": 0.0}
+    for batch, side in (probe, (_PROBE_BATCH, asked_side), (asked_batch, asked_side)):
+        scale = (asked_side / side) ** 2 / batch
+        if seconds["train"] / scale > _PATIENCE_S:
+            break
+        images = _images(net, batch, side).to(device)
+        seconds = {"train": _time_step(net, images) * scale, "val": _time_forward(net, images) * scale}
+    return seconds
+
+
+def _trainable(yolo: Any) -> nn.Module:
+    net: nn.Module = network(yolo).float()
+    for parameter in net.parameters():
+        parameter.requires_grad_(parameter.is_floating_point())
+    return net.train()
+
+
+def _device(spec: StudySpec) -> torch.device:
+    from ultralytics.utils.torch_utils import select_device
+
+    asked = spec.train.get("device")
+    try:
+        device: torch.device = select_device("" if asked is None else asked, verbose=False)
+    except (ValueError, RuntimeError, AssertionError) as error:
+        raise SpecError(f"device: must be one that is there, such as cpu or 0, got {asked!r}") from error
+    return device
+
+
+def _size(spec: StudySpec, task: str) -> tuple[int, int]:
+    """Batch size, and side of an image in pixels, as the training will have them."""
+    default = 224 if task == "classify" else known_arguments()["imgsz"]
+    batch = spec.train.get("batch", known_arguments()["batch"])
+    side = spec.train.get("imgsz", default)
+    side = max(side) if isinstance(side, (list, tuple)) else side
+    if side < 1:
+        raise SpecError(f"imgsz: must be at least 1, got {side}; for instance imgsz=640")
+    if (batch < 0 and batch != -1) or batch == 0:
+        raise SpecError(f"batch: must be a number of images, or -1 to choose one, got {batch}")
+    return (int(batch) if batch >= 1 else _AUTO_BATCH), 32 * math.ceil(int(side) / 32)
+
+
+def _check_batch(spec: StudySpec) -> None:
+    batch = spec.train.get("batch", 1)
+    if batch < 1:
+        raise SpecError(
+            f"batch: must be a number of images in a study on a GPU, got {batch}: Ultralytics would choose another "
+            "one for each run, by the memory that is free then"
+        )
+
+
+def _images(net: nn.Module, batch: int, side: int) -> torch.Tensor:
+    channels = next(parameter for parameter in net.parameters() if parameter.ndim == 4).shape[1]
+    return torch.rand(batch, channels, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def _activation_bytes(net: nn.Module, images: torch.Tensor) -> int:
+    """Memory that a forward pass keeps for its backward pass, without the weights."""
+    kept: dict[int, int] = {}
+    weights = {parameter.untyped_storage().data_ptr() for parameter in net.parameters()}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        output = net(images)
+    del output
+    return sum(kept.values())
+
+
+def _time_step(net: nn.Module, images: torch.Tensor) -> float:
+    start = time.perf_counter()
+    net.train()
+    sum(tensor.float().mean() for tensor in _tensors(net(images))).backward()
+    net.zero_grad()
+    return _elapsed(start, images)
+
+
+def _time_forward(net: nn.Module, images: torch.Tensor) -> float:
+    start = time.perf_counter()
+    with torch.inference_mode():
+        net.eval()(images)
+    return _elapsed(start, images)
+
+
+def _elapsed(start: float, images: torch.Tensor) -> float:
+    if images.device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def _tensors(output: Any) -> Iterator[torch.Tensor]:
+    if isinstance(output, torch.Tensor) and output.requires_grad:
+        yield output
+    elif isinstance(output, (dict, list, tuple)):
+        for item in output.values() if isinstance(output, dict) else output:
+            yield from _tensors(item)

@@ -1,0 +1,1 @@
+"""Where a study keeps which file, and how each is read and written."""

@@ -1,0 +1,132 @@
+"""Whether a folder may be a study's: what is somebody else's is neither replaced nor removed."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from pathlib import Path
+
+from yolo_dropout.base.files import TEMPORARY, read_json
+from yolo_dropout.errors import StudyFolderError
+from yolo_dropout.folder.layout import RUN_NAME, StudyFolder
+
+# `study.yaml` holds this beside the spec only once a study has begun: a config that people write has none.
+_BEGUN = re.compile(rb"^prepared:", re.MULTILINE)
+# What is written whole goes by these names until it is; see `files.atomic_path`.
+_RANDOM = rf"{re.escape(TEMPORARY)}[a-z0-9_]{{8}}"
+_UNFINISHED = {
+    "": rf"\.((study\.yaml|verdict\.json|report\.html|(curves|scores|summary)\.csv){_RANDOM}\.(yaml|json|html|csv))",
+    "figures": rf"\.\w+\.(png|svg){_RANDOM}\.(png|svg)",
+    ".cache": rf"\.readings\.npz{_RANDOM}\.npz",
+    "runs": rf"\.{RUN_NAME.pattern}{_RANDOM}",
+}
+_OF_A_RUN = rf"\.run\.json{_RANDOM}\.json"
+# What a study leaves that has not come to its first run, by folder; and what a desktop or git keeps in an empty one.
+_HUSK = {
+    "": r"\.lock|\.lock\.holder|prepare\.log|\.cache|runs|folds|\.DS_Store|Thumbs\.db|\.gitkeep|\.gitignore",
+    "runs": RUN_NAME.pattern,
+    "folds": r"f\d+|splits\.csv",
+    ".cache": r"readings\.npz",
+}
+_NAMED_AT_MOST = 3
+
+
+def check_free(folder: StudyFolder) -> None:
+    """Refuse a folder whose files a study would replace, and one inside another study.
+
+    A new or an empty folder will do, and one that holds a study: whether it is the same one is asked elsewhere.
+
+    Raises:
+        StudyFolderError: It is one of these, or cannot be looked at.
+    """
+    outer = next((parent for parent in folder.path.parents if _holds_runs(StudyFolder(parent))), None)
+    if outer is not None:
+        raise StudyFolderError(f"--out: {folder.path} lies inside the study {outer}; choose a folder of its own")
+    if is_study(folder) or not (foreign := _foreign(folder)):
+        return
+    if folder.spec.name in foreign:
+        raise StudyFolderError(
+            f"--out: {folder.spec} is a file of your own, which the study would replace; choose another folder"
+        )
+    raise StudyFolderError(f"--out: {folder.path} holds {_named(foreign)} and no study; choose a new or empty folder")
+
+
+def check_report_free(folder: StudyFolder, study: StudyFolder | None = None) -> None:
+    """Refuse a folder where a report would replace what is no report of ours, or another study's.
+
+    Args:
+        folder: Where the report shall go.
+        study: The study that it is about, if it is one.
+
+    Raises:
+        StudyFolderError: It would.
+    """
+    if study is not None and folder.path == study.path:
+        return
+    if is_study(folder):
+        raise StudyFolderError(f"--out: {folder.path} holds another study; choose a folder of its own")
+    foreign = [] if _is_report(folder) else _foreign(folder)
+    if foreign:
+        raise StudyFolderError(f"--out: {folder.path} holds {_named(foreign)}; choose a new or empty folder")
+
+
+def is_study(folder: StudyFolder) -> bool:
+    """Whether a study has begun here: its `study.yaml` says so, or a run has ended."""
+    with contextlib.suppress(OSError):
+        if _BEGUN.search(folder.spec.read_bytes()):
+            return True
+    return any(run.record.exists() for run in folder.run_folders)
+
+
+def _holds_runs(folder: StudyFolder) -> bool:
+    try:
+        return bool(folder.run_folders)
+    except OSError:  # not ours to look into
+        return False
+
+
+def _is_report(folder: StudyFolder) -> bool:
+    try:
+        return {"outcome", "comparisons", "agreement"} <= set(read_json(folder.verdict))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def _foreign(folder: StudyFolder) -> list[str]:
+    """What lies here that no study leaves by itself before its first run has ended, by name."""
+    found: list[str] = []
+    for place, husk in _HUSK.items():
+        known = re.compile(rf"{husk}|{_UNFINISHED.get(place, husk)}")
+        for path in _entries(folder.path / place):
+            empty_spec = path == folder.spec and path.stat().st_size == 0
+            if not known.fullmatch(path.name) and not empty_spec:
+                found.append(path.relative_to(folder.path).as_posix())
+    return found
+
+
+def _entries(place: Path) -> list[Path]:
+    try:
+        return sorted(place.iterdir())
+    except FileNotFoundError:
+        return []
+    except NotADirectoryError:
+        return [place]
+    except OSError as error:
+        raise StudyFolderError(f"--out: {place} cannot be read ({error.strerror}); choose another") from error
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
+    return ", ".join(names[:_NAMED_AT_MOST]) + more
+
+
+def clear_leftovers(folder: StudyFolder) -> None:
+    """Remove what crashes left of our own atomic writes in a study; no other name, and nothing behind a link."""
+    places = {folder.path / place: names for place, names in _UNFINISHED.items()}
+    places |= {run.path: _OF_A_RUN for run in folder.run_folders}
+    for place, names in places.items():
+        for path in () if place.is_symlink() or not place.is_dir() else _entries(place):
+            if re.fullmatch(names, path.name):
+                with contextlib.suppress(OSError):
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

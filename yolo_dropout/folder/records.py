@@ -1,0 +1,222 @@
+"""One `run.json` per run, written atomically and last: a run is finished when that file says so."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from yolo_dropout.base.files import ASIDE, read_json, set_aside, write_json
+from yolo_dropout.errors import InputError, StudyFolderError
+from yolo_dropout.folder.layout import RUN_NAME, RunFolder, StudyFolder
+from yolo_dropout.folder.results_csv import Results, read_results
+from yolo_dropout.spec.runs import Run
+
+_NOT_DONE = "so the run counts as not yet done, and is set aside when it is trained again"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run was and how it ended.
+
+    Attributes:
+        rate: Drop probability that was asked for.
+        seed: The run's seed.
+        status: `finished` or `failed`.
+        error: Why it failed, one line; None when finished.
+        note: What else a reader of its numbers must know, one line: that it diverged, or was continued.
+        started: When it started, ISO 8601 with time zone.
+        seconds: Wall time of the training, s.
+        epochs: How many epochs its `results.csv` held when it ended.
+        sites: Where dropout acted, read from the live model.
+        proof: What was measured about it: kind, schedule, live rates by epoch, and so on.
+        versions: Versions of what trained.
+        fold: The fold whose images it validated on; None outside a cross-validation.
+    """
+
+    rate: float
+    seed: int
+    status: Literal["finished", "failed"]
+    error: str | None = None
+    note: str | None = None
+    started: str | None = None
+    seconds: float | None = None
+    epochs: int | None = None
+    sites: tuple[str, ...] = ()
+    proof: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    fold: int | None = None
+
+    @classmethod
+    def failure(cls, run: Run, error: str, seconds: float) -> RunRecord:
+        """The record of a run that left none itself."""
+        return cls(run.rate, run.seed, "failed", error, seconds=round(seconds, 2), fold=run.fold)
+
+    @property
+    def run(self) -> Run:
+        """The run that this record is about."""
+        return Run(self.seed, self.rate, self.fold)
+
+    @property
+    def told(self) -> str:
+        """The note, with the run that it is about."""
+        return f"rate {self.rate:g} {self.run.block}: {self.note}"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training came to its end."""
+        return self.status == "finished"
+
+
+def write_record(folder: RunFolder, record: RunRecord) -> None:
+    """Write `run.json`, atomically.
+
+    Raises:
+        StudyFolderError: The file cannot be written.
+    """
+    write_json(folder.record, asdict(record))
+
+
+def read_record(folder: RunFolder) -> RunRecord:
+    """Read `run.json`.
+
+    Raises:
+        InputError: The file is missing, cut off, or holds something else.
+    """
+    try:
+        values = read_json(folder.record)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder.record}: cannot be read ({error}), {_NOT_DONE}") from error
+    return parse_record(values, folder)
+
+
+def parse_record(values: Any, folder: RunFolder) -> RunRecord:
+    """A record from plain values.
+
+    Raises:
+        InputError: They are none.
+    """
+    if others := _fields_of_another_version(values):
+        raise InputError(
+            f"{folder.record}: another version of yolo-dropout wrote it, with {others}; read it with that version"
+        )
+    try:
+        record = RunRecord(**(values | {"sites": tuple(values["sites"]), "rate": float(values["rate"])}))
+        sound = record.status in ("finished", "failed") and math.isfinite(record.rate) and type(record.seed) is int
+        sound = sound and (record.fold is None or type(record.fold) is int)
+    except (TypeError, KeyError, ValueError):
+        sound = False
+    if not sound:
+        raise InputError(f"{folder.record}: is no run record, {_NOT_DONE}")
+    return record
+
+
+def _fields_of_another_version(values: Any) -> str:
+    known = {item.name for item in fields(RunRecord)}
+    return ", ".join(sorted(map(str, values.keys() - known))) if isinstance(values, dict) else ""
+
+
+def check_vacant(folder: StudyFolder, runs: Iterable[Run]) -> None:
+    """Refuse to train runs where the record of another run lies, or one that another version wrote.
+
+    Raises:
+        StudyFolderError: Such a record is there.
+    """
+    for run in runs:
+        place, values = folder.run(run.name), None
+        with contextlib.suppress(OSError, ValueError):
+            values = read_json(place.record)
+        if others := _fields_of_another_version(values):
+            raise StudyFolderError(
+                f"{place.record}: another version of yolo-dropout wrote it, with {others}; go on with that version"
+            )
+        try:
+            there = parse_record(values, place).run
+        except InputError:
+            continue  # nothing is there, or nothing sound
+        if there != run:
+            raise StudyFolderError(
+                f"{place.path}: holds the run {there.name}; give the folder that name again, or move it away"
+            )
+
+
+def make_way(folder: RunFolder) -> Path | None:
+    """Set a run's folder aside that is to be trained again although its record does not say that it failed.
+
+    Returns:
+        Where it is now; None where the folder holds no record, or that of a failed run.
+
+    Raises:
+        StudyFolderError: It cannot be renamed.
+    """
+    if not folder.record.exists():
+        return None
+    try:
+        failed = not read_record(folder).finished
+    except InputError:
+        failed = False
+    return None if failed else set_aside(folder.path)
+
+
+def read_records(
+    folder: StudyFolder,
+    read: Callable[[RunFolder], RunRecord] = read_record,
+    results: Callable[[Path], Results] = read_results,
+) -> tuple[tuple[RunRecord, ...], tuple[str, ...]]:
+    """Read the records of all runs of a study.
+
+    A run's folder without a record belongs to a run that broke off, and is passed over in silence: it is pending.
+
+    Args:
+        folder: The study's folder.
+        read: Reads one record; by default from its file.
+        results: Reads a `results.csv`; by default from its file.
+
+    Returns:
+        The records, seed-major, and a line for everything in `runs` that is no sound record, and for every run
+        whose record holds a note.
+    """
+    records: list[RunRecord] = []
+    notes: list[str] = []
+    for path in sorted(folder.runs.iterdir()) if folder.runs.is_dir() else ():
+        run_folder = RunFolder(path)
+        if path.name.startswith("."):
+            continue  # a folder on its way to its place
+        if ASIDE in path.name:
+            notes.append(f"{path}: was set aside and is left out; remove it when you need nothing of it")
+            continue
+        if not run_folder.record.exists():
+            if not RUN_NAME.fullmatch(path.name):
+                notes.append(f"{path}: belongs to no run of this study and is left out")
+            continue
+        try:
+            record = read(run_folder)
+        except InputError as error:
+            notes.append(str(error))
+            continue
+        if record.run.name != path.name:
+            notes.append(f"{path}: holds the record of {record.run.name}; the folder was renamed and is left out")
+        elif lost := _lost(run_folder, record, results):
+            notes.append(f"{lost}, {_NOT_DONE}")
+        else:
+            records.append(record)
+            notes += [record.told] if record.note else []
+    return tuple(sorted(records, key=lambda record: record.run)), tuple(notes)
+
+
+def _lost(folder: RunFolder, record: RunRecord, read: Callable[[Path], Results]) -> str | None:
+    """What is wrong with a finished run's curves: a power cut may take their end, and people edit files."""
+    if not record.finished:
+        return None
+    if not folder.results.is_file():
+        return f"{folder.results}: is gone"
+    try:
+        held = len(read(folder.results).epochs)
+    except InputError as error:
+        return str(error)
+    if record.epochs in (None, held):
+        return None
+    return f"{folder.results}: holds {held} readable epochs, and {record.epochs} were trained"

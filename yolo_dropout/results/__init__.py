@@ -1,0 +1,1 @@
+"""Run folders -> curves, scores, summary, what is due; and runs of others."""

@@ -1,0 +1,162 @@
+"""What other scores of the same runs say, and whether they agree with the one that decides.
+
+Each is judged on the same blocks by the same rule. They are secondary: nothing corrects for looking at several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from yolo_dropout.decision import Comparison, Verdict, decide
+from yolo_dropout.errors import InputError, ScoresError
+from yolo_dropout.folder.results_csv import VAL_LOSS
+from yolo_dropout.report.words import capital, rate_text, score_words, verdict_words
+from yolo_dropout.results.table import Table, folds_of, scores
+from yolo_dropout.spec.score import Score
+
+Levels: TypeAlias = Sequence[float] | None
+GAP = "gap"
+_LOSSES = (Score(VAL_LOSS, "min"), Score(VAL_LOSS, "last", 5), Score(VAL_LOSS, "best"))
+_SECONDARY = "Only the first score decides: nothing here corrects for looking at several."
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreVerdict:
+    """One score of a study, and what it alone would say.
+
+    Attributes:
+        key: The score, as `val/loss@min`; `gap` is the overfitting gap.
+        name: The score in words.
+        higher_is_better: Its direction.
+        table: One row per block, one column per rate.
+        verdict: What `decide` says of the table; None where there is nothing to compare.
+    """
+
+    key: str
+    name: str
+    higher_is_better: bool
+    table: pd.DataFrame
+    verdict: Verdict | None
+
+    @classmethod
+    def of(cls, score: Score, table: pd.DataFrame, verdict: Verdict | None) -> ScoreVerdict:
+        """What a verdict says of a `Score`."""
+        return cls(str(score), score_words(score), score.higher_is_better, table, verdict)
+
+    @property
+    def says(self) -> str:
+        """The verdict in words, as they stand inside a sentence."""
+        return verdict_words(self.verdict, inside=True) if self.verdict else "nothing to compare"
+
+    @property
+    def best(self) -> Comparison | None:
+        """The best-looking rate above 0.0, in comparison with the control; it may be worse."""
+        return self.verdict.best if self.verdict else None
+
+    @property
+    def best_rate(self) -> float:
+        """The rate with the best mean, decided or not; 0.0 where none looks better than the control."""
+        return self.best.rate if self.best and (self.best.difference or 0.0) > 0 else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        best, verdict = self.best, self.verdict
+        return {
+            "score": self.key,
+            "outcome": verdict and verdict.outcome,
+            "rate": verdict and verdict.rate,
+            "best_nonzero_rate": best and best.rate,
+            **{name: best and getattr(best, name) for name in ("difference", "low", "high")},
+        }
+
+
+def other_scores(
+    results: Table, gaps: pd.DataFrame, primary: Score, own: pd.DataFrame, alpha: float, *, levels: Levels = None
+) -> list[ScoreVerdict]:
+    """The standard scores beside the primary one, the overfitting gap last.
+
+    Args:
+        results: The runs' results.
+        gaps: Their overfitting gaps, arranged as `own`; there may be more rows.
+        primary: The score that decides, which is left out.
+        own: Its values; the others take their blocks and rates.
+        alpha: Error level of each verdict.
+        levels: By rate, what the primary verdict was allowed to spend, if that is less; see `decide`.
+    """
+    top = [Score(results.headline, "max")] if results.headline else []
+    folds, seeds = folds_of(own), own.index.get_level_values("seed").unique()
+    n_folds = None if folds is None else len(set(folds.tolist()))
+    found = []
+    for score in (*_LOSSES, *top):
+        if score == primary:
+            continue
+        try:
+            table = scores(results, score, own.columns.astype(float), seeds, n_folds)
+        except InputError:  # @best where no column tells which epoch that is
+            continue
+        name = score_words(score)
+        found.append(
+            score_verdict(str(score), name, table, alpha, levels=levels, higher_is_better=score.higher_is_better)
+        )
+    return [
+        *found,
+        score_verdict(GAP, "overfitting gap", gaps.loc[own.index], alpha, levels=levels, higher_is_better=False),
+    ]
+
+
+def score_verdict(
+    key: str, name: str, table: pd.DataFrame, alpha: float, *, higher_is_better: bool, levels: Levels = None
+) -> ScoreVerdict:
+    """Judge one score, unless all runs have the same; see `ScoreVerdict` and `other_scores` for the arguments."""
+    try:
+        verdict = decide(
+            table.to_numpy(dtype=float),
+            table.columns.to_numpy(dtype=float),
+            higher_is_better=higher_is_better,
+            alpha=alpha,
+            level=levels,
+            folds=folds_of(table),
+            score_name=name,
+        )
+    except ScoresError:
+        verdict = None
+    return ScoreVerdict(key, name, higher_is_better, table, verdict if verdict and verdict.moved else None)
+
+
+def agreement(primary: ScoreVerdict, *others: ScoreVerdict) -> str:
+    """Whether the others say what the primary score says, in at most four sentences; empty without others."""
+    judged = [other for other in others if other.verdict and other.key != GAP]
+    if primary.verdict is None or not primary.verdict.n_seeds or not judged:
+        return ""
+    turned = [other for other in judged if other.higher_is_better != primary.higher_is_better]
+    if primary.verdict.outcome == "exploratory":
+        return " ".join([f"With {primary.verdict.basis} no score can decide.", *_best_rates(primary, turned)])
+    return " ".join([*_verdicts(primary, judged), *_best_rates(primary, turned), _SECONDARY])
+
+
+def _verdicts(primary: ScoreVerdict, judged: Sequence[ScoreVerdict]) -> list[str]:
+    differing = [other for other in judged if _answer(other) != _answer(primary)]
+    n, same = len(judged), len(judged) - len(differing)
+    if not differing:
+        return ["The other score says the same." if n == 1 else f"All {n} other scores say the same."]
+    told = "; ".join(f"{other.name}: {other.says}" for other in differing)
+    count = {0: "None", 1: "One"}.get(same, str(same))
+    return [f"{count} of {n} other scores {'say' if same > 1 else 'says'} the same.", f"{capital(told)}."]
+
+
+def _answer(score: ScoreVerdict) -> tuple[str, float, bool] | None:
+    return (score.verdict.outcome, score.verdict.rate, score.verdict.moved) if score.verdict else None
+
+
+def _best_rates(primary: ScoreVerdict, turned: Sequence[ScoreVerdict]) -> list[str]:
+    """Validation loss and headline metric that point to different rates."""
+    return [
+        f"By {primary.name} rate {rate_text(primary.best_rate)} looks best, by {other.name} rate "
+        f"{rate_text(other.best_rate)}: ask yourself which of the two you care about."
+        for other in turned[:1]
+        if other.best_rate != primary.best_rate
+    ]

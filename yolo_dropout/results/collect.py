@@ -1,0 +1,204 @@
+"""A study's folder -> the study as values: records, curves, scores, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from yolo_dropout.decision import Verdict
+from yolo_dropout.errors import InputError
+from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.folder.readings import Readings
+from yolo_dropout.folder.records import RunRecord, read_records
+from yolo_dropout.folder.study_file import read_study_file
+from yolo_dropout.results.agreement import ScoreVerdict, agreement, other_scores
+from yolo_dropout.results.interim import due_runs, looked_at, looks_note, shown_verdict, verdict_of, whole_seeds
+from yolo_dropout.results.summary import overfitting_gap, summary
+from yolo_dropout.results.table import Table, by_block, curves, read_table, scores
+from yolo_dropout.spec.runs import Run, pending, plan
+from yolo_dropout.spec.score import Score
+from yolo_dropout.spec.study_spec import StudySpec
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as far as it has come.
+
+    Attributes:
+        folder: Where it lives.
+        spec: What was asked.
+        records: One per run that has ended, seed-major.
+        table: The results of the finished runs.
+        prepared: What was found before the first run: task, number of images, sites, versions.
+        notes: What had to be repaired or left out, a line each.
+        ours: False for runs that this project did not make.
+        shown: Another score to judge and show than the one by which the study adds seeds; None shows that one.
+    """
+
+    folder: StudyFolder
+    spec: StudySpec
+    records: tuple[RunRecord, ...]
+    table: Table
+    prepared: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    ours: bool = True
+    shown: str | None = None
+
+    @property
+    def score(self) -> Score:
+        """How a curve becomes a score."""
+        return Score.parse(self.shown or self.spec.score)
+
+    @property
+    def failed(self) -> tuple[RunRecord, ...]:
+        """The runs that failed."""
+        return tuple(record for record in self.records if not record.finished)
+
+    @property
+    def missing(self) -> tuple[Run, ...]:
+        """The runs that are due and have not ended yet."""
+        return pending(self.due, {record.run for record in self.records})
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """Every value by epoch: columns rate, seed, epoch, metric, value; with folds a column fold after seed."""
+        return curves(self.table)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """One row per seed, or (seed, fold); a column per rate; nan where a run is missing, failed or diverged."""
+        return self._begun(self._scores_by(self.score) if self.shown else self._deciding)
+
+    @cached_property
+    def gaps(self) -> pd.DataFrame:
+        """The overfitting gap of every run, arranged as the scores are; see `summary.overfitting_gap`."""
+        return self._begun(by_block(self.table, overfitting_gap, self.spec.rates, self.spec.seeds, self.spec.folds))
+
+    def _begun(self, values: pd.DataFrame) -> pd.DataFrame:
+        seeds = {run.seed for run in self.due}
+        return values.loc[[seed for seed in self.spec.seeds if seed in seeds]]
+
+    @cached_property
+    def _deciding(self) -> pd.DataFrame:
+        return self._scores_by(Score.parse(self.spec.score))
+
+    def _scores_by(self, score: Score) -> pd.DataFrame:
+        return scores(self.table, score, self.spec.rates, self.spec.seeds, self.spec.folds)
+
+    @cached_property
+    def due(self) -> tuple[Run, ...]:
+        """The runs that the study asks for by now, seed-major."""
+        return due_runs(self.spec, {record.run for record in self.records}, self._deciding)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """One row per rate: runs, mean, sd and interval of the score; epoch of the minimum, gap, metric."""
+        return summary(self.table, self.scores, self.gaps)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What the scores allow to say.
+
+        Raises:
+            InputError: No run has finished.
+            ScoresError: No seed has both the control and another rate.
+        """
+        if not self.table.results:
+            reasons = sorted({record.error or "" for record in self.failed})
+            why = f"; the first failure: {reasons[0]}; mend that and use --retry-failed" if reasons else ""
+            raise InputError(f"{self.folder.path}: no run has finished yet, so there is nothing to compare{why}")
+        verdict = verdict_of(self.spec, self._deciding, self._whole)
+        return shown_verdict(self.spec, self.score, self._looked_at, verdict) if self.shown else verdict
+
+    @cached_property
+    def _whole(self) -> int:
+        return whole_seeds(self.due, {record.run for record in self.records})
+
+    @cached_property
+    def _looked_at(self) -> pd.DataFrame:
+        return looked_at(self.spec, self.scores, self._whole)
+
+    @cached_property
+    def other_scores(self) -> list[ScoreVerdict]:
+        """What other scores of the same runs say, each judged by the same rule."""
+        levels = [comparison.level for comparison in self.verdict.comparisons]
+        return other_scores(self.table, self.gaps, self.score, self._looked_at, self.spec.alpha, levels=levels)
+
+    @property
+    def agreement(self) -> str:
+        """Whether they agree with the score that decides, in words."""
+        return agreement(ScoreVerdict.of(self.score, self._looked_at, self.verdict), *self.other_scores)
+
+    def figures(self) -> dict[str, Figure]:
+        """The study's pictures by name, as matplotlib figures."""
+        from yolo_dropout.report.figures import study_figures
+
+        return study_figures(
+            self.curves,
+            self.scores,
+            self.gaps,
+            self.verdict,
+            self.branch_note,
+            score=self.score,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Study: {self.title}, {len(self.records)} runs>"
+
+    def _repr_html_(self) -> str:
+        from yolo_dropout.report.notebook import study_html
+
+        return study_html(self)
+
+    @property
+    def title(self) -> str:
+        """The model and the data."""
+        return f"{self.spec.model_name} on {self.spec.data_name}"
+
+    @property
+    def branch_note(self) -> str | None:
+        """Which branch of the head the numbers describe, where a model has two."""
+        notes = (record.proof.get("branch_note") for record in self.records)
+        return next((note for note in notes if note), None)
+
+
+def load_study(path: str | Path, *, remember: bool = False) -> Study:
+    """Read a study from its folder.
+
+    Args:
+        path: The folder.
+        remember: Write down what was read, so that the next time only files that have changed are read again.
+
+    Raises:
+        SpecError: The folder holds no study, or its spec is broken.
+        InputError: Runs have different validation losses.
+    """
+    folder = StudyFolder.at(path, "DIR")
+    spec, facts = read_study_file(folder)
+    readings = Readings(folder)
+    records, notes = read_records(folder, readings.record, readings.results)
+    asked = set(plan(spec))
+    notes += tuple(_not_asked(record for record in records if record.finished and record.run not in asked))
+    records = tuple(record for record in records if record.run in asked)
+    table = read_table(
+        {item.run: folder.run(item.run.name).results for item in records if item.finished}, readings.results
+    )
+    if remember:
+        readings.save()
+    return Study(folder, spec, records, table, facts["prepared"], (*looks_note(facts["looked"]), *notes, *table.notes))
+
+
+def _not_asked(records: Iterable[RunRecord]) -> Iterator[str]:
+    """Finished runs of seeds or rates that somebody has taken out of `study.yaml`."""
+    names = [record.run.name for record in records]
+    if names:
+        told = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        yield f"{told}: finished, but study.yaml does not ask for these seeds and rates, so they are left out"

@@ -1,0 +1,26 @@
+"""The data sets and the starter checkpoint that ship with the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from yolo_dropout.errors import InputError
+
+
+def embedded_path(name: str) -> Path:
+    """Path of something in `datasets/`, in a clone as well as in an installed wheel.
+
+    Raises:
+        InputError: It is not there.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for root in (package, package.parent):
+        path = root / "datasets" / name
+        if path.exists():
+            return path
+    raise InputError(f"datasets/{name}: is missing beside the package; install the project again")
+
+
+def default_study() -> Path:
+    """The study that runs when nothing is asked for: digits, detection."""
+    return embedded_path("digits-detect/study.yaml")

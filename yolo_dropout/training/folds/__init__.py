@@ -1,0 +1,1 @@
+"""A data set cut into folds that plain Ultralytics can train on."""

@@ -1,0 +1,1 @@
+"""The same numbers with less beside them: checkpoints in memory, images made once."""
