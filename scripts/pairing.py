@@ -18,10 +18,9 @@ from pathlib import Path
 from yolo_dropout.executors import Job, OnEpoch, Outcome
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
 from yolo_dropout.folder.study_file import read_config
-from yolo_dropout.results.collect import Study
 from yolo_dropout.spec.embedded import embedded_path
 from yolo_dropout.spec.study_spec import StudySpec
-from yolo_dropout.study import run_study
+from yolo_dropout.study import Study, run_study
 
 # What the embedded study switches off, that is, all but the flips: they turn digits into others.
 _AUGMENTATION = ("auto_augment", "erasing", "scale", "hsv_h", "hsv_s", "hsv_v")

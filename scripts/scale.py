@@ -64,7 +64,7 @@ def step_resume(path: Path, spec: StudySpec) -> None:
 def step_publish(path: Path, _spec: StudySpec) -> None:
     """As `yolo-dropout report`: from files to curves, scores and verdict; tables, pictures and report written."""
     from yolo_dropout.report.publish import publish
-    from yolo_dropout.results.collect import load_study
+    from yolo_dropout.study import load_study
 
     publish(load_study(path))
 

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from yolo_dropout.decision import Comparison, Verdict, decide
-    from yolo_dropout.results.collect import Study, load_study
     from yolo_dropout.sites import Site, apply_dropout, find_sites, strip_dropout
     from yolo_dropout.spec.study_spec import StudySpec
-    from yolo_dropout.study import run_study
+    from yolo_dropout.study import Study, load_study, run_study
     from yolo_dropout.training import TrainedRun, train_with_dropout
 
 __version__ = version("yolo-dropout")
@@ -34,11 +33,10 @@ __all__ = [
     "train_with_dropout",
 ]
 _HOMES = {
-    "results.collect": ("Study", "load_study"),
     "decision": ("Comparison", "Verdict", "decide"),
     "sites": ("Site", "apply_dropout", "find_sites", "strip_dropout"),
     "spec.study_spec": ("StudySpec",),
-    "study": ("run_study",),
+    "study": ("Study", "load_study", "run_study"),
     "training": ("TrainedRun", "train_with_dropout"),
 }
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yolo_dropout.executors import Ended, Event, Executor, Job, Trainer
 from yolo_dropout.executors.local.executor import LocalExecutor
@@ -20,9 +20,43 @@ from yolo_dropout.folder.records import RunRecord, check_vacant, make_way
 from yolo_dropout.folder.same_study import check_same_data, check_same_study
 from yolo_dropout.folder.study_file import write_study_file
 from yolo_dropout.report.publish import publish as publish_all
-from yolo_dropout.results.collect import Study, load_study
+from yolo_dropout.results.collect import StudyResults, read_study
 from yolo_dropout.spec.runs import Run, pending
 from yolo_dropout.spec.study_spec import StudySpec
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, repr=False)
+class Study(StudyResults):
+    """A study as far as it has come: curves, scores, verdict and pictures, and how a notebook shows it."""
+
+    def figures(self) -> dict[str, Figure]:
+        """The study's pictures by name, as matplotlib figures."""
+        from yolo_dropout.report.publish import figures_of
+
+        return figures_of(self)
+
+    def _repr_html_(self) -> str:
+        from yolo_dropout.report.notebook import study_html
+
+        return study_html(self)
+
+
+def load_study(path: str | Path, *, remember: bool = False) -> Study:
+    """Read a study from its folder.
+
+    Args:
+        path: The folder.
+        remember: Write down what was read, so that the next time only files that have changed are read again.
+
+    Raises:
+        SpecError: The folder holds no study, or its spec is broken.
+        InputError: Runs have different validation losses.
+    """
+    return read_study(StudyFolder.at(path, "DIR"), Study, remember=remember)
+
 
 # So many runs that fail alike, before any has finished, end a study: the other runs would fail as well.
 _SAME_FAULT = 3
@@ -43,7 +77,7 @@ def run_study(
     on_event: Callable[[Event], None] = lambda _event: None,
     on_note: Callable[[str], None] = lambda _note: None,
     stopped: Callable[[], bool] = lambda: False,
-    publish: Callable[[Study], None] = publish_all,
+    publish: Callable[[StudyResults], None] = publish_all,
 ) -> Study:
     """Run what is missing of a study, and write its tables, verdict, pictures and report.
 

@@ -13,9 +13,8 @@ from yolo_dropout.cli.tell import new_seeds
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.report.publish import publish_tables
-from yolo_dropout.results.collect import Study
 from yolo_dropout.spec.study_spec import StudySpec
-from yolo_dropout.study import run_study
+from yolo_dropout.study import Study, run_study
 
 SPEC = StudySpec(model="m", data="d", rates=(0, 0.1, 0.3), seeds=(0, 1, 4), train={"epochs": 6})
 

@@ -10,7 +10,7 @@ import pytest
 
 from yolo_dropout.base.files import atomic_folder, files_below
 from yolo_dropout.errors import InputError
-from yolo_dropout.executors import archive
+from yolo_dropout.executors.ray import archive
 from yolo_dropout.executors.ray.archive import pack, unpack
 from yolo_dropout.folder.claim import clear_leftovers
 from yolo_dropout.folder.layout import StudyFolder

@@ -18,7 +18,7 @@ from yolo_dropout.cli.dry_run import dry_run
 from yolo_dropout.cli.options import parse
 from yolo_dropout.cli.sweep import sweep
 from yolo_dropout.errors import SpecError, StudyFolderError, WorkerError
-from yolo_dropout.executors import Trainer, rehearsal
+from yolo_dropout.executors import Trainer
 from yolo_dropout.executors.preflight import (
     Needs,
     check_disk,
@@ -28,6 +28,7 @@ from yolo_dropout.executors.preflight import (
     seconds_of_a_run,
     size,
 )
+from yolo_dropout.executors.ultralytics import rehearsal
 from yolo_dropout.executors.ultralytics.rehearsal import footprint, seconds_per_image
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.records import RunRecord

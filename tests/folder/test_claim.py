@@ -320,7 +320,7 @@ def test_seeds_and_rates_taken_out_of_study_yaml_are_told(tmp_path):
     run(tmp_path)
     path = tmp_path / "study.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"rates": [0, 0.1]}))
-    from yolo_dropout.results.collect import load_study
+    from yolo_dropout.study import load_study
 
     note = "p0.30-s0, p0.30-s1, p0.30-s2: finished, but study.yaml does not ask for these seeds and rates"
     assert any(note in found for found in load_study(tmp_path).notes)

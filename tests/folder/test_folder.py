@@ -18,9 +18,8 @@ from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.lock import hold
 from yolo_dropout.folder.same_study import check_same_data, check_same_study
 from yolo_dropout.folder.study_file import read_config, read_study_file, write_study_file
-from yolo_dropout.results.collect import load_study
 from yolo_dropout.spec.study_spec import StudySpec
-from yolo_dropout.study import prepare
+from yolo_dropout.study import load_study, prepare
 
 
 def spec(**changes: object) -> StudySpec:

@@ -14,9 +14,9 @@ from yolo_dropout.folder.readings import Readings
 from yolo_dropout.folder.records import RunRecord, read_record, write_record
 from yolo_dropout.folder.results_csv import read_results
 from yolo_dropout.folder.study_file import write_study_file
-from yolo_dropout.results.collect import load_study
 from yolo_dropout.spec.runs import plan
 from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.study import load_study
 
 SPEC = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=2, train={"epochs": 4})
 

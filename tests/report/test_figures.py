@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from report_samples import make_gaps
 from synthetic_study import make_curves, make_scores, make_verdict
 
+from yolo_dropout.base.text import number, rate_text
 from yolo_dropout.report.figures import (
     loss_components,
     metric_curves,
@@ -28,7 +29,6 @@ from yolo_dropout.report.figures.labels import spread
 from yolo_dropout.report.figures.runs import frame
 from yolo_dropout.report.figures.series import by_run, loss_parts, mean_by_rate, paired_means
 from yolo_dropout.report.figures.style import colours
-from yolo_dropout.report.words import number, rate_text, score_words
 from yolo_dropout.spec.score import Score
 
 
@@ -76,7 +76,7 @@ def test_infinite_values_leave_a_gap_and_never_a_number():
     ],
 )
 def test_scores_are_named_in_words(score: str, words: str):
-    assert score_words(Score.parse(score)) == words
+    assert Score.parse(score).words == words
 
 
 def test_components_leave_out_losses_that_are_always_zero_and_the_total():

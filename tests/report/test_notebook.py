@@ -13,9 +13,8 @@ import pytest
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.study_file import write_study_file
-from yolo_dropout.results.collect import load_study
 from yolo_dropout.spec.study_spec import StudySpec
-from yolo_dropout.study import run_study
+from yolo_dropout.study import load_study, run_study
 
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "example.ipynb"
 

@@ -12,11 +12,10 @@ import pandas as pd
 
 from yolo_dropout.cli import main
 from yolo_dropout.executors import Ended, Trainer
-from yolo_dropout.results.collect import load_study
 from yolo_dropout.results.interim import due_runs, shown_verdict, verdict_of, whole_seeds
 from yolo_dropout.spec.runs import Run, plan
 from yolo_dropout.spec.study_spec import StudySpec
-from yolo_dropout.study import run_study
+from yolo_dropout.study import load_study, run_study
 
 SPEC = StudySpec(model="m", data="d", rates=(0, 0.1, 0.3), seeds=8, until_decided=True, train={"epochs": 3})
 

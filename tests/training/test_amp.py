@@ -6,7 +6,7 @@ import pytest
 from ultralytics.engine import trainer
 from ultralytics.utils import downloads
 
-from yolo_dropout.training import amp
+from yolo_dropout.training.lean import amp
 from yolo_dropout.training.lean.amp import amp_check_without_download
 
 

@@ -11,11 +11,10 @@ from tiny_data import make_data
 
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.results_csv import read_results
-from yolo_dropout.results.collect import load_study
 from yolo_dropout.results.table import score_of
 from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.study_spec import StudySpec
-from yolo_dropout.study import run_study
+from yolo_dropout.study import load_study, run_study
 from yolo_dropout.training.folds.splitting import split_data
 
 pytestmark = pytest.mark.train

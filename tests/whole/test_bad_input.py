@@ -340,7 +340,7 @@ CASES: list[tuple[Words, str]] = [
     (config("model: m\ndata: d\nseeds: [a]\n"), "seeds: each must be a whole number of at least 0, got 'a'"),
     (config("model: m\ndata: d\nrates: 2020-01-01\n"), "rates: must be a number, got datetime.date(2020, 1, 1)"),
     (config("model: m\ndata: d\ntrain: 5\n"), "train: must map arguments of YOLO.train to values, got 5"),
-    (config('model: "a\\0b"\ndata: d\n'), "model: a b cannot be loaded: …"),
+    (config('model: "a\\0b"\ndata: d\n'), "model: a?b cannot be loaded: …"),
     (lambda root: ["sweep", "--config", str(root)], "{root}: cannot be read (Is a directory); check the path"),
     # where to write
     (["sweep", "--out", "/dev/null/x"], "--out: /dev/null/x cannot be written (Not a directory); choose another"),

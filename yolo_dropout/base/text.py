@@ -1,56 +1,46 @@
-"""What may be printed, and standard output that may go away, or its disk fill up, while the work goes on."""
+"""How numbers, rates and foreign texts are written wherever people read them."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable
+from math import floor, isfinite, log10
+
+ABSENT = "–"
 
 
 def printable(text: str) -> str:
-    """Text without control characters, which could move a terminal's cursor or change its colours."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+    """Text on one line without control characters, which could move a terminal's cursor or change its colours."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
 
-@contextlib.contextmanager
-def unbreakable_output() -> Iterator[None]:
-    """Write to standard output and error as long as that is possible, and after that nowhere: the study goes on."""
-    with contextlib.ExitStack() as stack:
-        if sys.stderr is not None:  # None where it was closed by who has started us
-            stack.enter_context(contextlib.redirect_stderr(_Unbreakable(sys.stderr)))
-        if sys.stdout is not None:
-            stack.enter_context(contextlib.redirect_stdout(_Unbreakable(sys.stdout)))
-            stack.callback(sys.stdout.flush)
-        yield
+def rate_text(rate: float) -> str:
+    """A rate as people write it: 0.0, 0.05, 0.1."""
+    return f"{rate:.1f}" if round(rate, 1) == rate else f"{rate:g}"
 
 
-class _Unbreakable:
-    """A stream that passes all on to another, until that cannot be written."""
+def number(value: float | None, among: Iterable[float] = ()) -> str:
+    """A value for reading; a dash where there is none.
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    Args:
+        value: What to write. Alone it gets three significant digits, and never an exponent for what is large.
+        among: The values that it is shown among, one of which may be far off: it gets as many decimals as tell these
+            apart.
+    """
+    if value is None or not isfinite(value):
+        return ABSENT
+    finite = [x for x in among if isfinite(x)]
+    span = max(finite) - min(finite) if len(finite) > 1 else 0.0
+    if not span:
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    least = 2 - floor(log10(max(abs(value), 1.0)))
+    return f"{value:.{min(max(2 - floor(log10(span)), least, 0), 6)}f}"
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
-    def write(self, text: str) -> int:
-        with self._giving_up():
-            self._stream.write(text)
-        return len(text)
+def counted(count: int, noun: str) -> str:
+    """1 seed, 3 seeds."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
-    def flush(self) -> None:
-        with self._giving_up():
-            self._stream.flush()
 
-    @contextlib.contextmanager
-    def _giving_up(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())  # also for what is still in a buffer
-            os.close(nowhere)
-            if not isinstance(error, BrokenPipeError):
-                print(f"yolo-dropout: output: cannot be written ({error.strerror}); going on without", file=sys.stderr)
+def capital(text: str) -> str:
+    """Text with its first letter large, for the start of a line; mAP stays mAP."""
+    return text if text.startswith("mAP") else text[:1].upper() + text[1:]

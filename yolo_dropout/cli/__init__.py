@@ -8,9 +8,10 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from yolo_dropout.base.text import unbreakable_output
+from yolo_dropout.base.text import printable
 from yolo_dropout.cli.exit_codes import BAD_INPUT, INTERRUPTED
-from yolo_dropout.cli.options import one_line, parse
+from yolo_dropout.cli.options import parse
+from yolo_dropout.cli.output import unbreakable_output
 from yolo_dropout.errors import SpecError, YoloDropoutError
 
 _TAKE_KEY_VALUES = ("sweep", "train")
@@ -33,10 +34,10 @@ def run(options: Namespace, command: Callable[[Namespace], int] | None = None) -
         with unbreakable_output():
             return (command or _named(options))(options)
     except YoloDropoutError as error:
-        print(f"yolo-dropout: {one_line(str(error))}", file=sys.stderr)
+        print(f"yolo-dropout: {printable(str(error))}", file=sys.stderr)
         return BAD_INPUT
     except OSError as error:
-        name = one_line(str(error.filename or ""))
+        name = printable(str(error.filename or ""))
         where = f"{name if len(name) < 300 else f'{name[:80]}…{name[-80:]}'}: " if name else ""
         way_out = "; change its permissions" if isinstance(error, PermissionError) else ""
         print(f"yolo-dropout: {where}{error.strerror or error}{way_out}", file=sys.stderr)

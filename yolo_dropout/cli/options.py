@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from yolo_dropout import __version__
+from yolo_dropout.base.text import printable
 from yolo_dropout.cli.exit_codes import BAD_INPUT
 
 _MANY = ("--rates", "--seeds")
@@ -34,11 +35,6 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def one_line(text: str) -> str:
-    """A message without what would break its line or the terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
 class _Parser(argparse.ArgumentParser):
     """Tells bad usage in one line, as every other bad input, and takes no shortened options."""
 
@@ -46,7 +42,7 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {one_line(message)}; see {self.prog} --help", file=sys.stderr)
+        print(f"{self.prog}: {printable(message)}; see {self.prog} --help", file=sys.stderr)
         raise SystemExit(BAD_INPUT)
 
 

@@ -15,9 +15,10 @@ from yolo_dropout.errors import InputError
 from yolo_dropout.folder.claim import check_report_free, is_study
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.report.publish import publish
-from yolo_dropout.results.collect import Study, load_study
+from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.results.foreign import load_foreign_runs
 from yolo_dropout.spec.score import Score
+from yolo_dropout.study import load_study
 
 _ELSEWHERE = Path("runs") / "dropout" / "report"
 
@@ -47,11 +48,11 @@ def report(options: Namespace) -> int:
     return FINISHED
 
 
-def _foreign(places: Sequence[StudyFolder], out: StudyFolder, score: str | None) -> Study:
+def _foreign(places: Sequence[StudyFolder], out: StudyFolder, score: str | None) -> StudyResults:
     return load_foreign_runs([place.path for place in places], out.path, score or "val/loss")
 
 
-def _restyled(study: Study, score: str | None) -> Study:
+def _restyled(study: StudyResults, score: str | None) -> StudyResults:
     if score and study.spec.until_decided:  # which runs there are went by another score
         shown = str(Score.parse(score))
         note = f"seeds were added and rates dropped by {study.spec.score}: {shown} is judged beside it"

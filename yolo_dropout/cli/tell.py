@@ -13,10 +13,10 @@ from rich.table import Table
 from yolo_dropout.base.text import printable
 from yolo_dropout.report.cautions import grave_warnings
 from yolo_dropout.report.publish import report_data
-from yolo_dropout.results.collect import Study
+from yolo_dropout.results.collect import StudyResults
 
 
-def tell(console: Console, study: Study) -> None:
+def tell(console: Console, study: StudyResults) -> None:
     """Print the table of rates, what failed, the verdict, and where the files are."""
     data = report_data(study)
     console.print(_rates(study))
@@ -42,7 +42,7 @@ def tell(console: Console, study: Study) -> None:
     console.print(f"Report and tables: {_place(study)}", highlight=False, soft_wrap=True, markup=False)
 
 
-def new_seeds(study: Study) -> str:
+def new_seeds(study: StudyResults) -> str:
     """How to train the seeds that an undecided verdict asks for; empty where it asks for none, or runs are missing."""
     verdict, needed = study.verdict, study.verdict.seeds_needed
     judged = all(comparison.judged for comparison in verdict.comparisons)
@@ -54,12 +54,12 @@ def new_seeds(study: Study) -> str:
     return f"New seeds: the same command with --seeds {seeds} --out {out}"
 
 
-def _place(study: Study) -> str:
+def _place(study: StudyResults) -> str:
     path, here = study.folder.path, Path.cwd()
     return printable(str(path.relative_to(here) if path.is_relative_to(here) and path != here else path))
 
 
-def _rates(study: Study) -> Table:
+def _rates(study: StudyResults) -> Table:
     headline = study.table.headline
     table = Table(
         "rate", "runs", escape(printable(str(study.score))), "better than 0.0 by", "gap", box=None, header_style="bold"

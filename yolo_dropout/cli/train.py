@@ -11,8 +11,8 @@ from yolo_dropout.base.text import printable
 from yolo_dropout.cli.exit_codes import FINISHED
 from yolo_dropout.errors import SpecError
 from yolo_dropout.folder.layout import StudyFolder
-from yolo_dropout.results.collect import load_study
 from yolo_dropout.spec.arguments import parse_key_values
+from yolo_dropout.study import load_study
 
 _DROPOUT = ("where", "kind", "schedule")
 

@@ -11,7 +11,7 @@ from yolo_dropout.errors import SpecError
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.report import render_report
 from yolo_dropout.report.publish import report_data
-from yolo_dropout.results.collect import load_study
+from yolo_dropout.study import load_study
 
 
 def watch(options: Namespace) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from yolo_dropout.base.text import counted, number
+
 
 @dataclass(frozen=True)
 class Phrases:
@@ -23,8 +25,8 @@ class Phrases:
 
     def blocks(self, n: int) -> str:
         """`n` with its noun: `3 seeds`, or `5 folds x 3 seeds`."""
-        seeds = "" if self.seeds_per_fold is None else f" x {_count(self.seeds_per_fold, 'seed')}"
-        return _count(n, self.noun) + seeds
+        seeds = "" if self.seeds_per_fold is None else f" x {counted(self.seeds_per_fold, 'seed')}"
+        return counted(n, self.noun) + seeds
 
     @property
     def folded(self) -> bool:
@@ -42,13 +44,3 @@ class Phrases:
             return f"left the {self.score_name} as it was"
         verb = "raised" if (difference > 0) == self.higher_is_better else "lowered"
         return f"{verb} the {self.score_name} by {number(abs(difference))}"
-
-
-def number(value: float | None) -> str:
-    """Three significant digits, never with an exponent for what is large."""
-    value = value or 0.0
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from yolo_dropout.base.text import number
 from yolo_dropout.decision.contrast import MIN_BLOCKS
-from yolo_dropout.decision.phrases import Phrases, number
+from yolo_dropout.decision.phrases import Phrases
 from yolo_dropout.decision.verdict import Comparison, Verdict
 
 _UNDECIDED = "Undecided, so keep 0.0 for now:"

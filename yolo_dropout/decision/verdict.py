@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from yolo_dropout.base.text import rate_text
 from yolo_dropout.decision.contrast import MIN_BLOCKS
 
 Outcome = Literal["use", "keep", "undecided", "exploratory"]
@@ -83,6 +84,21 @@ class Verdict:
     seeds_needed: int | None
     basis: str
     moved: bool = True
+
+    @property
+    def title(self) -> str:
+        """The verdict in one line."""
+        return {
+            "use": f"Use dropout {rate_text(self.rate)}",
+            "keep": f"Keep dropout at {rate_text(self.control)}",
+            "undecided": f"Undecided with {self.basis}",
+            "exploratory": f"Exploratory: {self.basis} cannot decide",
+        }[self.outcome]
+
+    @property
+    def clause(self) -> str:
+        """The title as it stands inside a sentence."""
+        return self.title[0].lower() + self.title[1:]
 
     @property
     def decided(self) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from yolo_dropout.report.words import seeds
+from yolo_dropout.base.text import counted
 from yolo_dropout.results.agreement import ScoreVerdict
 from yolo_dropout.results.table import folds_of
 from yolo_dropout.spec.score import Score
@@ -79,7 +79,7 @@ class ReportData:
     def blocks(self) -> str:
         """How many there are, in words."""
         folds = f"{self.scores.index.get_level_values('fold').nunique()} folds x " if self.folded else ""
-        return folds + seeds(self.scores.index.get_level_values("seed").nunique())
+        return folds + counted(self.scores.index.get_level_values("seed").nunique(), "seed")
 
     @property
     def all_scores(self) -> tuple[ScoreVerdict, ...]:

@@ -9,17 +9,17 @@ import pandas as pd
 
 from yolo_dropout.errors import InputError, ScoresError
 from yolo_dropout.report.figures import rate_response, to_svg
-from yolo_dropout.report.words import metric_name, score_words
+from yolo_dropout.spec.score import metric_name
 
 if TYPE_CHECKING:
-    from yolo_dropout.results.collect import Study
+    from yolo_dropout.results.collect import StudyResults
     from yolo_dropout.spec.score import Score
 
 # Figures are drawn for white paper: on a dark notebook they bring it along.
 _PAPER = "background:#fff;color:#1f2328;padding:12px;max-width:820px;font-family:system-ui,sans-serif"
 
 
-def study_html(study: Study) -> str:
+def study_html(study: StudyResults) -> str:
     """HTML for a notebook cell: no scripts, nothing loaded, every text escaped."""
     try:
         verdict = study.verdict
@@ -38,7 +38,7 @@ def _message(title: str, message: str) -> str:
 
 
 def _rates(summary: pd.DataFrame, score: Score) -> pd.DataFrame:
-    names = {"rate": "rate", "n": "runs", "mean": score_words(score), "sd": "sd", "gap": "overfitting gap"}
+    names = {"rate": "rate", "n": "runs", "mean": score.words, "sd": "sd", "gap": "overfitting gap"}
     metric = str(summary["metric"].iloc[0])
     if metric:
         names["metric_mean"] = f"highest {metric_name(metric)}"

@@ -14,17 +14,18 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from yolo_dropout.base.text import ABSENT, capital, number, rate_text
 from yolo_dropout.report.cautions import warnings_of
 from yolo_dropout.report.data import ReportData
+from yolo_dropout.report.figures.rates import bars_words
 from yolo_dropout.report.figures.series import block_words
 from yolo_dropout.report.figures.style import colours
 from yolo_dropout.report.payload import payload
 from yolo_dropout.report.svg import inline_svg
-from yolo_dropout.report.words import bars_words, capital, metric_name, number, rate_text, score_words, verdict_words
 from yolo_dropout.results.agreement import agreement
+from yolo_dropout.spec.score import metric_name
 
 SCRIPTS = ("d3.min.js", "plot.umd.min.js", "charts.js", "report.js")
-ABSENT = "–"
 
 
 def render_report(
@@ -57,12 +58,12 @@ def render_report(
             figures=_pictures(data, pictures),
             warnings=warnings_of(data),
             agreement=agreement(*data.all_scores),
-            headline=verdict_words(data.verdict),
+            headline=data.verdict.title if data.verdict else "No verdict yet",
             bars=_bars(data),
             incomplete=bool(data.scores.isna().any(axis=None)),
             rows=_rate_rows(data),
             score_rows=list(zip(block_words(data.scores), data.scores.to_numpy().tolist(), strict=True)),
-            score_name=score_words(data.score),
+            score_name=data.score.words,
         )
     )
 

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from yolo_dropout.base.text import rate_text
 from yolo_dropout.decision import Comparison
 from yolo_dropout.folder.results_csv import VAL_LOSS, headline_metric
 from yolo_dropout.report.data import ReportData
 from yolo_dropout.report.figures import series
 from yolo_dropout.report.figures.runs import frame
-from yolo_dropout.report.words import metric_name, rate_text
 from yolo_dropout.results.agreement import ScoreVerdict
-from yolo_dropout.spec.score import higher_is_better
+from yolo_dropout.spec.score import higher_is_better, metric_name
 
 RUN_VALUES = 200_000
 MEAN_EPOCHS = 400

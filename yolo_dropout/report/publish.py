@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from yolo_dropout.base.files import atomic_path, write_json, write_text
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.report import ReportData, render_report
-from yolo_dropout.report.figures import to_png, to_svg
-from yolo_dropout.results.collect import Study
+from yolo_dropout.report.figures import study_figures, to_png, to_svg
+from yolo_dropout.results.collect import StudyResults
 
 # More rows of `curves.csv` than this are written another way, and so many at a time.
 MANY_ROWS = 250_000
 _ROWS_AT_A_TIME = 500_000
 
 
-def publish(study: Study) -> None:
+def publish(study: StudyResults) -> None:
     """Write everything that is derived from a study's runs, each file atomically.
 
     Raises:
@@ -30,7 +31,7 @@ def publish(study: Study) -> None:
     write_text(study.folder.report, render_report(report_data(study), pictures=pictures))
 
 
-def publish_tables(study: Study) -> None:
+def publish_tables(study: StudyResults) -> None:
     """Write curves, scores, summary and verdict.
 
     They hold neither dates nor durations: the same runs give the same bytes.
@@ -72,7 +73,7 @@ def write_many_rows(path: Path, curves: pd.DataFrame) -> None:
             frame.select(curves.columns.to_list()).write_csv(stream, include_header=start == 0)
 
 
-def publish_figures(study: Study) -> dict[str, str]:
+def publish_figures(study: StudyResults) -> dict[str, str]:
     """Write the pictures, PNG and SVG.
 
     Returns:
@@ -82,7 +83,7 @@ def publish_figures(study: Study) -> dict[str, str]:
         StudyFolderError: A file cannot be written.
     """
     drawn = dict[str, str]()
-    for stem, figure in study.figures().items():
+    for stem, figure in figures_of(study).items():
         with atomic_path(study.folder.figures / f"{stem}.png") as path:
             path.write_bytes(to_png(figure))
         drawn[stem] = to_svg(figure, stem)
@@ -90,7 +91,12 @@ def publish_figures(study: Study) -> dict[str, str]:
     return drawn
 
 
-def report_data(study: Study) -> ReportData:
+def figures_of(study: StudyResults) -> dict[str, Figure]:
+    """The pictures by name, as matplotlib figures."""
+    return study_figures(study.curves, study.scores, study.gaps, study.verdict, study.branch_note, score=study.score)
+
+
+def report_data(study: StudyResults) -> ReportData:
     """The study as its report needs it."""
     return ReportData(
         title=study.title,
@@ -113,13 +119,13 @@ def report_data(study: Study) -> ReportData:
     )
 
 
-def _record(study: Study, record: RunRecord) -> dict[str, Any]:
+def _record(study: StudyResults, record: RunRecord) -> dict[str, Any]:
     folder = study.folder.run(record.run.name).path
     where = {"folder": folder.relative_to(study.folder.path).as_posix()} if study.ours else {}
     return vars(record) | where
 
 
-def _command(study: Study) -> str:
+def _command(study: StudyResults) -> str:
     if not study.ours:
         return ""
     return shlex.join(["yolo-dropout", "sweep", "--config", str(study.folder.spec), "--out", str(study.folder.path)])

@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
+from yolo_dropout.base.text import capital, rate_text
 from yolo_dropout.decision import Comparison, Verdict, decide
 from yolo_dropout.errors import InputError, ScoresError
 from yolo_dropout.folder.results_csv import VAL_LOSS
-from yolo_dropout.report.words import capital, rate_text, score_words, verdict_words
 from yolo_dropout.results.table import Table, folds_of, scores
 from yolo_dropout.spec.score import Score
 
@@ -45,12 +45,12 @@ class ScoreVerdict:
     @classmethod
     def of(cls, score: Score, table: pd.DataFrame, verdict: Verdict | None) -> ScoreVerdict:
         """What a verdict says of a `Score`."""
-        return cls(str(score), score_words(score), score.higher_is_better, table, verdict)
+        return cls(str(score), score.words, score.higher_is_better, table, verdict)
 
     @property
     def says(self) -> str:
         """The verdict in words, as they stand inside a sentence."""
-        return verdict_words(self.verdict, inside=True) if self.verdict else "nothing to compare"
+        return self.verdict.clause if self.verdict else "nothing to compare"
 
     @property
     def best(self) -> Comparison | None:
@@ -98,7 +98,7 @@ def other_scores(
             table = scores(results, score, own.columns.astype(float), seeds, n_folds)
         except InputError:  # @best where no column tells which epoch that is
             continue
-        name = score_words(score)
+        name = score.words
         found.append(
             score_verdict(str(score), name, table, alpha, levels=levels, higher_is_better=score.higher_is_better)
         )

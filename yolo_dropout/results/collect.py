@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -24,13 +23,12 @@ from yolo_dropout.spec.runs import Run, pending, plan
 from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.study_spec import StudySpec
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+T = TypeVar("T", bound="StudyResults")
 
 
 @dataclass(frozen=True)
-class Study:
-    """A study as far as it has come.
+class StudyResults:
+    """A study as far as it has come; `study.Study` is the same with its pictures.
 
     Attributes:
         folder: Where it lives.
@@ -137,26 +135,8 @@ class Study:
         """Whether they agree with the score that decides, in words."""
         return agreement(ScoreVerdict.of(self.score, self._looked_at, self.verdict), *self.other_scores)
 
-    def figures(self) -> dict[str, Figure]:
-        """The study's pictures by name, as matplotlib figures."""
-        from yolo_dropout.report.figures import study_figures
-
-        return study_figures(
-            self.curves,
-            self.scores,
-            self.gaps,
-            self.verdict,
-            self.branch_note,
-            score=self.score,
-        )
-
     def __repr__(self) -> str:
         return f"<Study: {self.title}, {len(self.records)} runs>"
-
-    def _repr_html_(self) -> str:
-        from yolo_dropout.report.notebook import study_html
-
-        return study_html(self)
 
     @property
     def title(self) -> str:
@@ -170,18 +150,18 @@ class Study:
         return next((note for note in notes if note), None)
 
 
-def load_study(path: str | Path, *, remember: bool = False) -> Study:
+def read_study(folder: StudyFolder, kind: type[T], *, remember: bool = False) -> T:
     """Read a study from its folder.
 
     Args:
-        path: The folder.
+        folder: The folder.
+        kind: What to make of it.
         remember: Write down what was read, so that the next time only files that have changed are read again.
 
     Raises:
         SpecError: The folder holds no study, or its spec is broken.
         InputError: Runs have different validation losses.
     """
-    folder = StudyFolder.at(path, "DIR")
     spec, facts = read_study_file(folder)
     readings = Readings(folder)
     records, notes = read_records(folder, readings.record, readings.results)
@@ -193,7 +173,7 @@ def load_study(path: str | Path, *, remember: bool = False) -> Study:
     )
     if remember:
         readings.save()
-    return Study(folder, spec, records, table, facts["prepared"], (*looks_note(facts["looked"]), *notes, *table.notes))
+    return kind(folder, spec, records, table, facts["prepared"], (*looks_note(facts["looked"]), *notes, *table.notes))
 
 
 def _not_asked(records: Iterable[RunRecord]) -> Iterator[str]:

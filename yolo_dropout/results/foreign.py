@@ -10,14 +10,14 @@ from yolo_dropout.errors import InputError
 from yolo_dropout.folder.layout import RunFolder, StudyFolder
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.folder.study_file import read_yaml
-from yolo_dropout.results.collect import Study
+from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.results.table import Table, read_table
 from yolo_dropout.spec.arguments import NO_MATTER
 from yolo_dropout.spec.runs import Run
 from yolo_dropout.spec.study_spec import StudySpec
 
 
-def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> Study:
+def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> StudyResults:
     """Read run folders that plain Ultralytics has made; rate and seed come from their `args.yaml`.
 
     Args:
@@ -53,7 +53,7 @@ def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> 
     results = sorted(table.results.items())
     records = tuple(RunRecord(run.rate, run.seed, "finished", note=found.diverged) for run, found in results)
     notes = (*table.notes, *(record.told for record in records if record.note))
-    return Study(StudyFolder(out), spec, records, table, {"task": arguments.get("task")}, notes, ours=False)
+    return StudyResults(StudyFolder(out), spec, records, table, {"task": arguments.get("task")}, notes, ours=False)
 
 
 def _whole_runs(table: Table, arguments: Mapping[str, Any], runs: Mapping[Run, Path]) -> Table:

@@ -9,7 +9,6 @@ import pandas as pd
 
 from yolo_dropout.decision import SequentialDecision, Verdict, decide, next_step, planned_looks
 from yolo_dropout.decision.spending import nominal_levels
-from yolo_dropout.report.words import score_words
 from yolo_dropout.results.table import folds_of
 from yolo_dropout.spec.runs import Run, plan
 from yolo_dropout.spec.score import Score
@@ -103,7 +102,7 @@ def _decide(spec: StudySpec, score: Score, scores: pd.DataFrame, level: list[flo
         alpha=spec.alpha,
         folds=folds_of(scores),
         level=level,
-        score_name=score_words(score),
+        score_name=score.words,
     )
 
 
@@ -119,5 +118,5 @@ def _step(spec: StudySpec, scores: pd.DataFrame, n_seeds: int) -> SequentialDeci
         max_seeds=len(spec.seeds),
         higher_is_better=score.higher_is_better,
         alpha=spec.alpha,
-        score_name=score_words(score),
+        score_name=score.words,
     )

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
+from yolo_dropout.base.text import rate_text
 from yolo_dropout.report.figures.style import INK, TEXT_PT
-from yolo_dropout.report.words import rate_text
 
 EARLY_END = 0.85
 LINE_SHARE = 0.075

@@ -10,12 +10,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from yolo_dropout.base.text import capital, counted, number, rate_text
 from yolo_dropout.folder.results_csv import VAL_LOSS
-from yolo_dropout.report import words
 from yolo_dropout.report.figures import series, style
 from yolo_dropout.report.figures.labels import end_labels
 from yolo_dropout.report.figures.runs import MOST_RUNS, draw_runs
-from yolo_dropout.spec.score import higher_is_better
+from yolo_dropout.spec.score import higher_is_better, metric_name
 
 LEGEND_COLUMNS = 8
 PAIRED = " Runs are missing: a thick line is 0.0's mean plus the rate's mean difference to it."
@@ -35,7 +35,7 @@ def validation_loss(curves: pd.DataFrame, verdict: Verdict | None = None, branch
     return _by_epoch(
         curves,
         VAL_LOSS,
-        f"Verdict of the study: {words.verdict_words(verdict, inside=True)}.",
+        f"Verdict of the study: {verdict.clause}." if verdict else None,
         branch_note,
     )
 
@@ -56,7 +56,7 @@ def loss_components(curves: pd.DataFrame, branch_note: str | None = None) -> Fig
     for ax, part in zip(axes, parts, strict=False):
         draw_runs(ax, series.by_run(curves, part), palette, lower=True, dot_pt=4.5)
         ax.set_title(
-            words.metric_name(part).removesuffix(" (validation)"),
+            metric_name(part).removesuffix(" (validation)"),
             loc="left",
             color=style.INK,
             fontsize=style.TEXT_PT,
@@ -88,8 +88,8 @@ def _by_epoch(curves: pd.DataFrame, metric: str, ending: str | None, branch_note
     palette = style.colours(curves["rate"].unique().tolist())
     ends = draw_runs(ax, runs, palette, lower=lower)
     style.epoch_axis(ax)
-    name = words.metric_name(metric)
-    subtitle = f"{words.capital(name)} by epoch, {'lower' if lower else 'higher'} is better"
+    name = metric_name(metric)
+    subtitle = f"{capital(name)} by epoch, {'lower' if lower else 'higher'} is better"
     notes = [" ".join(filter(None, [_how(curves, runs), ending])), branch_note]
     style.finish(figure, _course_words(runs, name, lower=lower), subtitle, notes, right_in=1.5)
     end_labels(ax, ends, palette)
@@ -102,14 +102,14 @@ def _course_words(runs: pd.DataFrame, name: str, *, lower: bool) -> str:
     if not means:
         return f"No finite {name} in any run"
     rate = min(means)
-    where = "Without dropout" if rate == 0 else f"At rate {words.rate_text(rate)}"
+    where = "Without dropout" if rate == 0 else f"At rate {rate_text(rate)}"
     epoch, best = series.best_epoch(means[rate], lower=lower) or (0.0, 0.0)
     line = means[rate].dropna()
     last = float(line.iloc[-1])
     start = f"{where}, {name} is {'lowest' if lower else 'highest'}"
     if epoch == float(line.index.to_numpy()[-1]):
-        return f"{start} at the end of training: {words.number(best)}"
-    return f"{start} at epoch {epoch:g} ({words.number(best)}) and ends at {words.number(last)}"
+        return f"{start} at the end of training: {number(best)}"
+    return f"{start} at epoch {epoch:g} ({number(best)}) and ends at {number(last)}"
 
 
 def _parts_words(curves: pd.DataFrame, parts: list[str]) -> str:
@@ -125,7 +125,7 @@ def _parts_words(curves: pd.DataFrame, parts: list[str]) -> str:
     worst = max(rises, key=lambda part: rises[part])
     if rises[worst] < 0.01:
         return "Without dropout, no part of the validation loss rises after its minimum"
-    name = words.metric_name(worst).removesuffix(" (validation)")
+    name = metric_name(worst).removesuffix(" (validation)")
     return f"Without dropout, {name} rises most after its minimum: by {rises[worst]:.0%}"
 
 
@@ -137,7 +137,7 @@ def _how(curves: pd.DataFrame, runs: pd.DataFrame) -> str:
     single = "single runs" if n_runs <= MOST_RUNS else f"{MOST_RUNS} of {n_runs} runs"
     rates, blocks = (len(set(keys)) for keys in zip(*series.run_keys(runs), strict=True))
     paired = "" if n_runs == rates * blocks else PAIRED
-    return f"Thick: mean over {folds}{words.seeds(seeds)}. Faint: {single}. Dot: the mean's best epoch.{paired}"
+    return f"Thick: mean over {folds}{counted(seeds, 'seed')}. Faint: {single}. Dot: the mean's best epoch.{paired}"
 
 
 def _legend(figure: Figure, palette: Mapping[float, str], above_in: float) -> None:
@@ -148,7 +148,7 @@ def _legend(figure: Figure, palette: Mapping[float, str], above_in: float) -> No
             color=colour,
             linewidth=2.2,
             linestyle=(0, (3, 1.2)) if rate == 0 else "-",
-            label="0.0 (control)" if rate == 0 else words.rate_text(rate),
+            label="0.0 (control)" if rate == 0 else rate_text(rate),
         )
         for rate, colour in sorted(palette.items())
     ]

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from yolo_dropout.report import words
+from yolo_dropout.base.text import capital, number, rate_text
 from yolo_dropout.report.figures import series, style
 from yolo_dropout.report.figures.runs import SAME
 from yolo_dropout.results.table import folds_of
@@ -43,7 +43,7 @@ def rate_response(
         branch_note: What the values describe on models with two branches, as small print.
     """
     figure, (ax,) = style.new_figure(4.8)
-    name = words.score_words(score)
+    name = score.words
     values = scores.replace([np.inf, -np.inf], np.nan).astype(float)
     _pairs(ax, values)
     intervals = _intervals(values, verdict, sign=1.0 if score.higher_is_better else -1.0)
@@ -62,9 +62,9 @@ def rate_response(
     low, high = ax.get_ylim()
     pad = max(0.0, SAME * abs(high) - (high - low))  # runs that are all alike need no axis of their own
     ax.set_ylim(low - pad / 2, high + pad / 2)
-    subtitle = f"{words.capital(name)} of each run, {'higher' if score.higher_is_better else 'lower'} is better"
+    subtitle = f"{capital(name)} of each run, {'higher' if score.higher_is_better else 'lower'} is better"
     notes = [_reading(values, bool(intervals), verdict), branch_note]
-    return style.finish(figure, words.response_title(verdict, name), subtitle, notes)
+    return style.finish(figure, response_title(verdict, name) if verdict else capital(name), subtitle, notes)
 
 
 def overfitting_gap(values: pd.DataFrame, branch_note: str | None = None) -> Figure:
@@ -129,7 +129,7 @@ def _means(ax: Axes, values: pd.DataFrame, verdict: Verdict | None) -> None:
             zorder=5,
         )
         ax.annotate(
-            words.number(mean, means.values()),
+            number(mean, means.values()),
             (place + ASIDE, mean),
             xytext=(8, 0),
             textcoords="offset points",
@@ -174,7 +174,7 @@ def _reading(values: pd.DataFrame, intervals: bool, verdict: Verdict | None) -> 
     block = "seed and fold" if folds_of(values) is not None else "seed"
     text = f"Diamonds: means; dots joined by a line: one {block}; dashed: no dropout."
     if intervals and verdict is not None:
-        text += f" Bars: {words.bars_words(verdict, block)}"
+        text += f" Bars: {bars_words(verdict, block)}"
     elif len(values) < 2:
         text += " One seed has no interval."
     paired = f": {PAIRED}" if 0.0 in values and np.isfinite(values[0.0]).any() else "."
@@ -187,10 +187,33 @@ def _gap_title(values: pd.DataFrame) -> str:
         return "Overfitting gap: no finite validation loss"
     smallest = min(means, key=lambda rate: means[rate])
     shown = [rate for rate in dict.fromkeys([0.0, smallest]) if rate in means]
-    places = {rate: "without dropout" if rate == 0 else f"at rate {words.rate_text(rate)}" for rate in shown}
-    parts = [f"{words.number(means[rate], means.values())} {places[rate]}" for rate in shown]
+    places = {rate: "without dropout" if rate == 0 else f"at rate {rate_text(rate)}" for rate in shown}
+    parts = [f"{number(means[rate], means.values())} {places[rate]}" for rate in shown]
     return f"Overfitting by the end of training: {', '.join(parts)}"
 
 
 def _tick(rate: float) -> str:
-    return "0.0\n(control)" if rate == 0 else words.rate_text(rate)
+    return "0.0\n(control)" if rate == 0 else rate_text(rate)
+
+
+def response_title(verdict: Verdict, score_name: str) -> str:
+    """The verdict and what carries it, for the figure of rates against score."""
+    words = verdict.title
+    gain = next((c.difference for c in verdict.comparisons if c.rate == verdict.rate), None)
+    if verdict.outcome == "use" and gain is not None:
+        among = [0.0] + [c.difference for c in verdict.comparisons if c.difference is not None]
+        return f"{words}: {score_name} better by {number(gain, among)}"
+    reasons = {
+        "keep": ": no rate brings a gain that matters",
+        "undecided": ": no rate clearly beats 0.0, but one still may" if verdict.moved else ": nothing was measured",
+    }
+    return words + reasons.get(verdict.outcome, "")
+
+
+def bars_words(verdict: Verdict, block: str) -> str:
+    """What the bars of `rate_response` are, and what may be read from them."""
+    limits = f"lower and upper {100 * (1 - verdict.alpha):g} % limits of the difference to rate 0.0"
+    if verdict.outcome == "exploratory":
+        return f"{limits}, paired by {block}, too few to claim anything."
+    none = "" if verdict.shown == verdict.comparisons else " A rate with fewer than three pairs has none."
+    return f"{limits}, paired by {block}, all rates at once: clear of the dashed line means a real difference.{none}"
