@@ -96,7 +96,7 @@ def _in_fresh_process(target: Callable[[Workload, Path], None], work: Workload, 
 
 
 def _quietly(target: Callable[[Workload, Path], None], work: Workload, out: Path) -> None:
-    from yolo_dropout.executors.worker import redirect_output
+    from yolo_dropout.executors.local.processes import redirect_output
 
     redirect_output(out / "log")
     target(work, out)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
+from yolo_dropout.executors import Found
 from yolo_dropout.folder.layout import RunFolder, StudyFolder
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.folder.study_file import write_study_file
@@ -22,9 +22,9 @@ COLUMNS = (
 SITES = tuple(f"model.23.{branch}.{level}.{depth}" for branch in ("cv2", "cv3") for level in range(3) for depth in "01")
 
 
-def prepare(_spec: StudySpec) -> dict[str, Any]:
+def inspect(_spec: StudySpec) -> Found:
     """Find nothing wrong."""
-    return {"task": "detect", "n_train": 64, "n_val": 200, "parameters": 2_500_000, "sites": list(SITES), "notes": []}
+    return Found(task="detect", n_train=64, n_val=200, parameters=2_500_000, sites=SITES)
 
 
 def results_text(seed: int, rate: float, epochs: int = EPOCHS) -> str:
@@ -74,4 +74,4 @@ def make(folder: StudyFolder, spec: StudySpec) -> None:
         where.path.mkdir(parents=True)
         where.results.write_text(results_text(run.seed, run.rate))
         where.record.write_text(json.dumps(asdict(record_of(run.seed, run.rate)), indent=2))
-    write_study_file(folder, spec, prepare(spec))
+    write_study_file(folder, spec, inspect(spec).stored)

@@ -18,7 +18,7 @@ import pandas as pd
 from yolo_dropout import StudySpec
 from yolo_dropout.base.files import write_text
 from yolo_dropout.errors import SpecError, YoloDropoutError
-from yolo_dropout.executors import Ended, Job, Trainer
+from yolo_dropout.executors import Backend, Ended, Job
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
 from yolo_dropout.folder.layout import StudyFolder
@@ -34,7 +34,7 @@ from yolo_dropout.spec.score import Score
 SCORES = ("val/loss", "val/loss@last5", "metrics/accuracy_top1")
 
 
-def train_controls(spec: StudySpec, folder: StudyFolder, jobs: int, trainer: Trainer) -> None:
+def train_controls(spec: StudySpec, folder: StudyFolder, jobs: int, backend: Backend) -> None:
     """Train the spec's control with every seed that has no finished run yet.
 
     Raises:
@@ -43,11 +43,11 @@ def train_controls(spec: StudySpec, folder: StudyFolder, jobs: int, trainer: Tra
     with hold(folder):
         check_same_study(folder, spec)
         executor = LocalExecutor(jobs)
-        prepared = executor.call(trainer.prepare, spec, log=folder.path / "prepare.log")
-        write_study_file(folder, spec, prepared)
+        found = executor.call(backend.inspect, spec, log=folder.prepare_log)
+        write_study_file(folder, spec, found.stored)
         finished = {record.run for record in read_records(folder)[0] if record.finished}
         runs = [run for run in (Run(seed, 0.0) for seed in spec.seeds) if run not in finished]
-        for event in executor.run((Job(run, spec, folder.run(run.name).path) for run in runs), trainer):
+        for event in executor.run((Job(run, spec, folder.run(run.name).path) for run in runs), backend):
             if isinstance(event, Ended):
                 print(f"seed {event.run.seed}: {event.record.error or event.record.status}", flush=True)
 
@@ -64,7 +64,7 @@ def score_table(spec: StudySpec, folder: StudyFolder) -> pd.DataFrame:
     return pd.DataFrame(columns).rename_axis("seed")
 
 
-def main(arguments: Sequence[str] | None = None, trainer: Trainer = ULTRALYTICS) -> int:
+def main(arguments: Sequence[str] | None = None, backend: Backend = ULTRALYTICS) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=240, help="how many runs (default 240)")
     parser.add_argument("--jobs", type=int, default=2, help="how many train at a time (default 2)")
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None, trainer: Trainer = ULTRALYTICS)
             raise SpecError(f"jobs: must be 1 or more, got {asked.jobs}; use --jobs 2")
         spec = StudySpec.from_dict(read_config(embedded_path("digits-classify/study.yaml")) | {"seeds": asked.seeds})
         folder = StudyFolder(asked.out.resolve())
-        train_controls(spec, folder, asked.jobs, trainer)
+        train_controls(spec, folder, asked.jobs, backend)
         table = score_table(spec, folder)
         asked.table.parent.mkdir(parents=True, exist_ok=True)
         write_text(asked.table, table.to_csv(float_format="%.6g", lineterminator="\n"))

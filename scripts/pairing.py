@@ -34,7 +34,7 @@ def one_stream(job: Job, on_epoch: OnEpoch) -> Outcome:
     return ULTRALYTICS.train(job, on_epoch)
 
 
-TRAINERS = {
+BACKENDS = {
     "one stream": replace(ULTRALYTICS, train=one_stream),
     "two streams": ULTRALYTICS,
 }
@@ -53,8 +53,8 @@ def main() -> int:
     print("| masks and augmentation draw from | correlation | sd of a paired difference | found reliably |")
     print("| --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
-        for name, trainer in TRAINERS.items():
-            study = run_study(spec, Path(folder) / name.replace(" ", "-"), trainer=trainer)
+        for name, backend in BACKENDS.items():
+            study = run_study(spec, Path(folder) / name.replace(" ", "-"), backend=backend)
             print(f"| {name} | {row(study)} |", flush=True)
     return 0
 

@@ -14,16 +14,16 @@ import tempfile
 import time
 from pathlib import Path
 
-from yolo_dropout.executors import PRELOAD, Ended, Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors import PRELOAD, Backend, Ended, Found, Job, OnEpoch, Outcome
 from yolo_dropout.spec.runs import plan
 from yolo_dropout.spec.study_spec import StudySpec
 
 EPOCHS, LOG_BYTES = 50, 100_000
 
 
-def prepare(_spec: StudySpec) -> dict[str, object]:
+def inspect(_spec: StudySpec) -> Found:
     """Nothing to look at."""
-    return {}
+    return Found(task="detect", n_train=0, n_val=0)
 
 
 def train(job: Job, on_epoch: OnEpoch) -> Outcome:
@@ -57,12 +57,12 @@ def main(n_runs: int, slots: int) -> None:
     from yolo_dropout.executors.ray import RayExecutor, connected
 
     spec = StudySpec(model="m", data="d", rates=tuple(i / 20 for i in range(10)), seeds=tuple(range(-(-n_runs // 10))))
-    trainer = Trainer(ray_scale.prepare, ray_scale.train, preload=PRELOAD)  # as real runs have it
+    backend = Backend(ray_scale.inspect, ray_scale.train, preload=PRELOAD)  # as real runs have it
     with tempfile.TemporaryDirectory() as out, connected("local"):
         runs = plan(spec)[:n_runs]
         jobs = (Job(run, spec, Path(out) / "study" / "runs" / run.name) for run in runs)
         before, most, ended, start = peak_bytes(), 0.0, 0, 0.0
-        for event in RayExecutor(slots=slots, cpus_per_run=2 / slots).run(jobs, trainer):
+        for event in RayExecutor(slots=slots, cpus_per_run=2 / slots).run(jobs, backend):
             start = start or time.monotonic()
             if isinstance(event, Ended):
                 ended += event.record.finished

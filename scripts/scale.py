@@ -23,9 +23,10 @@ from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any
 
-from made_up_studies import SITES, make, prepare, results_text, spec_of
+from made_up_studies import SITES, inspect, make, results_text, spec_of
 
-from yolo_dropout.executors import Event, Job, OnEpoch, Outcome, T, Trainer
+from yolo_dropout.executors import Backend, Event, Found, Job, OnEpoch, Outcome, T
+from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.spec.study_spec import StudySpec
@@ -41,7 +42,7 @@ def sleep(job: Job, on_epoch: OnEpoch) -> Outcome:
     return Outcome(SITES, {}, {})
 
 
-TRAINER = Trainer(prepare, sleep)
+BACKEND = Backend(inspect, sleep)
 
 
 class Here:
@@ -51,14 +52,18 @@ class Here:
         """Call it."""
         return function(*arguments)
 
-    def run(self, jobs: Iterable[Job], trainer: Trainer) -> Generator[Event, None, None]:  # noqa: ARG002
+    def fit(self, found: Found) -> tuple[int, str | None]:  # noqa: ARG002
+        """One at a time."""
+        return 1, None
+
+    def run(self, jobs: Iterable[Job], backend: Backend) -> Generator[Event, None, None]:  # noqa: ARG002
         """Train nothing: every run of these studies is finished."""
         yield from ()
 
 
 def step_resume(path: Path, spec: StudySpec) -> None:
     """The same command again, with nothing to do and nothing published."""
-    run_study(spec, path, executor=Here(), trainer=TRAINER, publish=lambda _study: None)
+    run_study(spec, path, executor=Here(), backend=BACKEND, publish=lambda _study: None)
 
 
 def step_publish(path: Path, _spec: StudySpec) -> None:
@@ -72,7 +77,7 @@ def step_publish(path: Path, _spec: StudySpec) -> None:
 def step_all(path: Path, spec: StudySpec) -> None:
     """The same command again: planned, resumed, collected, and everything published anew."""
     StudyFolder(path).readings.unlink(missing_ok=True)
-    run_study(spec, path, executor=Here(), trainer=TRAINER)
+    run_study(spec, path, executor=Here(), backend=BACKEND)
 
 
 STEPS = {"resume": step_resume, "resume again": step_resume, "publish": step_publish, "all": step_all}
@@ -125,7 +130,6 @@ def watch_workers() -> None:
     """Train the embedded default for two epochs, two runs at a time, and print the peak memory of each."""
     import psutil
 
-    from yolo_dropout.executors.local.executor import LocalExecutor
     from yolo_dropout.folder.study_file import read_config
     from yolo_dropout.spec.embedded import default_study
     from yolo_dropout.spec.runs import plan
@@ -150,7 +154,7 @@ def main(words: list[str]) -> None:
     elif words[:1] == ["--parent"]:
         watch_parent()
     elif words[:1] == ["--sweep"]:
-        run_study(spec_of(500), words[1], jobs=2, trainer=TRAINER)
+        run_study(spec_of(500), words[1], executor=LocalExecutor(2), backend=BACKEND)
     elif words[:1] == ["--workers"]:
         watch_workers()
     else:

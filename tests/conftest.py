@@ -30,7 +30,7 @@ settings.load_profile("project")
 
 @pytest.fixture(scope="session", autouse=True)
 def fork_server_for_real_trainings():
-    """A process has one fork server: a test with a fake trainer, which needs nothing preloaded, must not start it."""
+    """A process has one fork server: a test with a fake backend, which needs nothing preloaded, must not start it."""
     warm_up(PRELOAD)
 
 

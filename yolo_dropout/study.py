@@ -7,11 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from yolo_dropout.executors import Ended, Event, Executor, Job, Trainer
+from yolo_dropout.executors import Backend, Ended, Executor, Found, Job, View
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.executors.preflight import check_disk, little_disk, what_it_takes
+from yolo_dropout.executors.preflight import Needs, check_disk, little_disk
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
 from yolo_dropout.folder.claim import check_free, clear_leftovers
 from yolo_dropout.folder.layout import StudyFolder
@@ -66,17 +66,11 @@ def run_study(
     spec: StudySpec,
     out: str | Path,
     *,
-    jobs: int | None = None,
-    per_gpu: int | None = None,
-    run_timeout_s: float | None = None,
     retry_failed: bool = False,
     continue_broken: bool = False,
     executor: Executor | None = None,
-    trainer: Trainer = ULTRALYTICS,
-    on_plan: Callable[[tuple[Run, ...], tuple[RunRecord, ...]], None] = lambda _todo, _done: None,
-    on_event: Callable[[Event], None] = lambda _event: None,
-    on_note: Callable[[str], None] = lambda _note: None,
-    stopped: Callable[[], bool] = lambda: False,
+    backend: Backend = ULTRALYTICS,
+    view: View | None = None,
     publish: Callable[[StudyResults], None] = publish_all,
 ) -> Study:
     """Run what is missing of a study, and write its tables, verdict, pictures and report.
@@ -87,17 +81,11 @@ def run_study(
     Args:
         spec: What to do.
         out: The study's folder; a study that is there already goes on.
-        jobs: How many runs train at a time on this machine; by default as many as cores, memory or GPUs allow.
-        per_gpu: How many share a GPU of this machine; by default what the first run's memory and utilisation allow.
-        run_timeout_s: A run on this machine that takes longer is stopped and recorded as failed; None waits for ever.
         retry_failed: Train runs again that have failed before.
         continue_broken: Go on with runs that broke off from their `last.pt`, instead of starting them over.
-        executor: Where to train instead of on this machine.
-        trainer: What trains; by default Ultralytics.
-        on_plan: Told what is to do, and what has been done before; again whenever seeds are added.
-        on_event: Told each thing that happens to a run.
-        on_note: Told what else one should know, a line each.
-        stopped: Asked before each run; once true, no further run starts.
+        executor: Where to train; by default on this machine, as many runs at a time as fit.
+        backend: What trains; by default Ultralytics.
+        view: Who watches, and may stop it; by default nobody.
         publish: Writes what is derived from the runs; by default tables, pictures and report.
 
     Returns:
@@ -108,43 +96,41 @@ def run_study(
         InputError: Model or data cannot be used, or no run has finished.
         SiteError: Dropout cannot act in this model the way it was asked for.
         StudyFolderError: The folder is not writable, too small, or another process works in it.
-        WorkerError: Preparing broke down.
+        WorkerError: The look at model and data broke down.
     """
-    folder = StudyFolder.at(out)
+    folder, executor, view = StudyFolder.at(out), executor or LocalExecutor(), view or View()
     check_free(folder)
     with hold(folder) as held:
-        here, log = executor or LocalExecutor(), folder.prepare_log
-        prepared = prepare(spec, folder, here, trainer, folds=folder.folds, log=log)
-        needs, slots, little_memory = what_it_takes(spec, prepared, jobs, per_gpu, here=executor is None)
+        found = inspect(spec, folder, executor, backend, folds=folder.folds, log=folder.prepare_log)
+        needs, (jobs, little_memory) = Needs.of(spec, found.parameters), executor.fit(found)
         clear_leftovers(folder)
-        check_disk(folder, spec, needs, slots.now, retry_failed=retry_failed)
-        write_study_file(folder, spec, prepared)
+        check_disk(folder, spec, needs, jobs, retry_failed=retry_failed)
+        write_study_file(folder, spec, found.stored)
         study, ended = load_study(folder.path, remember=True), list[RunRecord]()
-        for note in filter(None, (*prepared.get("notes", ()), little_memory, *study.notes)):
-            on_note(note)
+        for note in filter(None, (*found.notes, little_memory, *study.notes)):
+            view.note(note)
         retry = {record.run for record in study.failed} if retry_failed else set()
-        chosen = executor or LocalExecutor(slots, run_timeout_s)
 
         def obstacle() -> str | None:
-            if stopped():
+            if view.stopped():
                 return "stopped as asked"
             return held.lost or _same_fault(ended) or little_disk(folder, needs)
 
         def job(run: Run) -> Job:
             if place := make_way(folder.run(run.name)):
-                on_note(f"{place}: is what lay in the place of {run.name}, and is left out")
+                view.note(f"{place}: is what lay in the place of {run.name}, and is left out")
             return Job(run, spec, folder.run(run.name).path, continue_broken)
 
         while todo := _todo(study, retry, ended):
             check_vacant(folder, todo)
-            on_plan(todo, tuple(record for record in study.records if record.run not in retry))
+            view.plan(todo, tuple(record for record in study.records if record.run not in retry))
             # Runs are taken one by one, as there is room for them, so that obstacles are looked for before each.
             waiting = map(job, takewhile(lambda _: not obstacle(), todo))
-            with held.told_first(), closing(chosen.run(waiting, trainer)) as events:
+            with held.told_first(), closing(executor.run(waiting, backend)) as events:
                 for event in events:
                     if isinstance(event, Ended):
                         ended.append(event.record)
-                    on_event(event)
+                    view.event(event)
             study = load_study(folder.path, remember=True)
             if reason := obstacle():
                 study = replace(study, notes=(*study.notes, *([reason] if study.missing else [])))
@@ -153,33 +139,30 @@ def run_study(
     return study
 
 
-def prepare(
-    spec: StudySpec, folder: StudyFolder, executor: Executor, trainer: Trainer, *, folds: Path, log: Path
-) -> dict[str, Any]:
+def inspect(
+    spec: StudySpec, folder: StudyFolder, executor: Executor, backend: Backend, *, folds: Path, log: Path
+) -> Found:
     """Check a spec against the real model and data, and those against the study's, and make its folds.
 
     Args:
         spec: What was asked.
         folder: The study, which may have been begun.
         executor: Where to do this.
-        trainer: What trains.
+        backend: What trains.
         folds: Where its folds go.
         log: Takes what Ultralytics prints.
-
-    Returns:
-        What was found; see `training.preparation.Prepared`.
 
     Raises:
         YoloDropoutError: The study cannot work.
     """
     anew = check_same_study(folder, spec)
-    prepared = executor.call(trainer.prepare, spec, log=log)
-    check_same_data(folder, spec, prepared)  # before folds that are there are made anew
-    found: dict[str, Any] = {}
-    if spec.folds is not None and trainer.split is not None:
-        found = executor.call(trainer.split, spec, folds, log=log)
-    notes = [*([anew] if anew else []), *prepared.get("notes", ()), *found.get("notes", ())]
-    return prepared | found | {"notes": notes}
+    found = executor.call(backend.inspect, spec, log=log)
+    check_same_data(folder, spec, found.stored)  # before folds that are there are made anew
+    cut = {}
+    if spec.folds is not None and backend.split is not None:
+        cut = executor.call(backend.split, spec, folds, log=log)
+    notes = (*([anew] if anew else []), *found.notes, *cut.pop("notes", ()))
+    return replace(found, **cut, notes=notes)
 
 
 def _todo(study: Study, retry: set[Run], ended: list[RunRecord]) -> tuple[Run, ...]:

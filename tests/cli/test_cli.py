@@ -138,5 +138,5 @@ def test_an_empty_from_is_refused_and_trains_nothing(capfd):
 @pytest.mark.parametrize(("device", "final"), [("0,1", "0"), ([2, 3], "2"), ("1", "1"), ("cpu", "cpu")])
 def test_the_final_training_takes_one_gpu_of_a_study_that_had_several(device, final, tmp_path):
     spec = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=1, train={"device": device})
-    run_study(spec, tmp_path, trainer=fakes.FAKE, publish=publish_tables)
+    run_study(spec, tmp_path, backend=fakes.FAKE, publish=publish_tables)
     assert _from_study(tmp_path)["device"] == final

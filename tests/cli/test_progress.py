@@ -22,13 +22,13 @@ def console(terminal):
 def play(shown):
     with shown:
         shown.plan([FIRST, SECOND], [RunRecord(0.2, 0, "finished")])
-        shown.show(Started(FIRST))
-        shown.show(Started(SECOND))
-        shown.show(EpochDone(FIRST, {"epoch": 1, "val/box_loss": 2.0, "val/cls_loss": 1.0}))
-        shown.show(EpochDone(FIRST, {"epoch": 2, "val/box_loss": 2.5, "val/cls_loss": 1.0}))
+        shown.event(Started(FIRST))
+        shown.event(Started(SECOND))
+        shown.event(EpochDone(FIRST, {"epoch": 1, "val/box_loss": 2.0, "val/cls_loss": 1.0}))
+        shown.event(EpochDone(FIRST, {"epoch": 2, "val/box_loss": 2.5, "val/cls_loss": 1.0}))
         yield
-        shown.show(Ended(FIRST, RunRecord(0.0, 0, "finished", seconds=12.4)))
-        shown.show(Ended(SECOND, RunRecord(0.1, 0, "failed", "boom \x1b[31m[red]")))
+        shown.event(Ended(FIRST, RunRecord(0.0, 0, "finished", seconds=12.4)))
+        shown.event(Ended(SECOND, RunRecord(0.1, 0, "failed", "boom \x1b[31m[red]")))
         yield
 
 
@@ -59,8 +59,8 @@ def test_an_epoch_without_a_loss_leaves_the_lowest_as_it_was():
     with view(plain, 4) as shown:
         shown.plan([FIRST], [])
         for epoch, loss in enumerate((2.0, 1.0, math.nan, 3.0), start=1):
-            shown.show(EpochDone(FIRST, {"epoch": epoch, "val/loss": loss}))
-        shown.show(Ended(FIRST, RunRecord(0.0, 0, "finished", seconds=1.0)))
+            shown.event(EpochDone(FIRST, {"epoch": epoch, "val/loss": loss}))
+        shown.event(Ended(FIRST, RunRecord(0.0, 0, "finished", seconds=1.0)))
     assert plain.file.getvalue().endswith("lowest val loss 1\n")
 
 
@@ -68,8 +68,8 @@ def test_a_run_that_went_on_from_a_checkpoint_tells_no_lowest_loss_of_half_its_e
     plain = console(terminal=False)
     with view(plain, 4) as shown:
         shown.plan([FIRST], [])
-        shown.show(EpochDone(FIRST, {"epoch": 3, "val/loss": 5.0}))
-        shown.show(Ended(FIRST, RunRecord(0.0, 0, "finished", seconds=1.0)))
+        shown.event(EpochDone(FIRST, {"epoch": 3, "val/loss": 5.0}))
+        shown.event(Ended(FIRST, RunRecord(0.0, 0, "finished", seconds=1.0)))
     assert plain.file.getvalue().endswith("finished in 1 s\n")
 
 
@@ -92,13 +92,13 @@ def test_on_a_terminal_every_running_training_has_a_row():
 def test_the_bar_of_the_study_ends_full_where_a_run_goes_on_from_its_checkpoint_or_starts_over():
     with LiveView(console(terminal=True), 4) as shown:
         shown.plan([FIRST, SECOND], [])
-        shown.show(Started(FIRST))
+        shown.event(Started(FIRST))
         for epoch in (3, 4):
-            shown.show(EpochDone(FIRST, {"epoch": epoch, "val/loss": 1.0}))
+            shown.event(EpochDone(FIRST, {"epoch": epoch, "val/loss": 1.0}))
         for _ in range(2):  # its node was lost after the first epoch
-            shown.show(Started(SECOND))
-            shown.show(EpochDone(SECOND, {"epoch": 1, "val/loss": 1.0}))
+            shown.event(Started(SECOND))
+            shown.event(EpochDone(SECOND, {"epoch": 1, "val/loss": 1.0}))
         assert shown._progress.tasks[0].completed == 5
         for run in (FIRST, SECOND):
-            shown.show(Ended(run, RunRecord(run.rate, 0, "finished")))
+            shown.event(Ended(run, RunRecord(run.rate, 0, "finished")))
         assert (shown._progress.tasks[0].completed, shown._progress.tasks[0].total) == (8, 8)

@@ -60,7 +60,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def test_watch_shows_a_study_to_this_machine_only_and_ends_on_ctrl_c(tmp_path: Path, start):
-    study = run_study(SPEC, tmp_path, executor=LocalExecutor(slots=2), trainer=fakes.FAKE, publish=publish_tables)
+    study = run_study(SPEC, tmp_path, executor=LocalExecutor(jobs=2), backend=fakes.FAKE, publish=publish_tables)
     command = "import sys; from yolo_dropout.cli import main; sys.exit(main())"
     process = start("-c", command, "watch", str(tmp_path))
     url = address(process)

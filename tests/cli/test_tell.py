@@ -23,7 +23,7 @@ SPEC = StudySpec(model="m", data="d", rates=(0, 0.1, 0.3), seeds=(0, 1, 4), trai
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Undecided, since the fake trainer's rates differ by noise alone."""
     folder = tmp_path_factory.mktemp("tell") / "study"
-    return run_study(SPEC, folder, executor=LocalExecutor(slots=2), trainer=fakes.FAKE, publish=publish_tables)
+    return run_study(SPEC, folder, executor=LocalExecutor(jobs=2), backend=fakes.FAKE, publish=publish_tables)
 
 
 def told(study: Study, **verdict: object) -> str:

@@ -1,4 +1,4 @@
-"""The local executor, with real processes and a fake trainer."""
+"""The local executor, with real processes and a fake backend."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import pytest
 from fakes import SPEC, jobs
 
 from yolo_dropout.errors import InputError
-from yolo_dropout.executors import Ended, EpochDone, Started, Trainer
+from yolo_dropout.executors import Backend, Ended, EpochDone, Started
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.folder.records import read_record
 
 
 def test_every_run_starts_tells_its_epochs_and_ends_with_a_record(tmp_path):
-    events = list(LocalExecutor(slots=2).run(jobs(tmp_path), fakes.FAKE))
+    events = list(LocalExecutor(jobs=2).run(jobs(tmp_path), fakes.FAKE))
     for job in jobs(tmp_path):
         mine = [event for event in events if event.run == job.run]
         assert isinstance(mine[0], Started)
@@ -39,7 +39,7 @@ def fail_at_one(job, on_epoch):
 
 
 def test_a_failed_run_is_recorded_with_its_error_and_the_others_go_on(tmp_path):
-    records = fakes.ends(LocalExecutor(slots=2).run(jobs(tmp_path), Trainer(fakes.prepare, fail_at_one)))
+    records = fakes.ends(LocalExecutor(jobs=2).run(jobs(tmp_path), Backend(fakes.inspect, fail_at_one)))
     assert records["p0.10-s1"].status == "failed"
     assert records["p0.10-s1"].error == "ValueError: first line"
     assert "Traceback" in (tmp_path / "runs" / "p0.10-s1" / "train.log").read_text()
@@ -67,7 +67,7 @@ def vanish(job, on_epoch):
     ],
 )
 def test_a_worker_that_dies_is_a_failed_run(tmp_path, train, error):
-    records = fakes.ends(LocalExecutor(slots=2).run(jobs(tmp_path), Trainer(fakes.prepare, train)))
+    records = fakes.ends(LocalExecutor(jobs=2).run(jobs(tmp_path), Backend(fakes.inspect, train)))
     assert [record.error for record in records.values()] == [error] * 4
     assert read_record(jobs(tmp_path)[0].folder).error == error
 
@@ -87,13 +87,13 @@ def gone(pid):
 
 
 def test_a_hung_worker_is_stopped_after_the_run_timeout(tmp_path):
-    executor = LocalExecutor(slots=4, run_timeout_s=2.0)
-    records = fakes.ends(executor.run(jobs(tmp_path), Trainer(fakes.prepare, hang)))
+    executor = LocalExecutor(jobs=4, run_timeout_s=2.0)
+    records = fakes.ends(executor.run(jobs(tmp_path), Backend(fakes.inspect, hang)))
     assert {record.error for record in records.values()} == {"took longer than the run timeout of 2 s"}
 
 
 def test_closing_the_events_kills_what_runs(tmp_path):
-    events = LocalExecutor(slots=1).run(jobs(tmp_path), Trainer(fakes.prepare, hang))
+    events = LocalExecutor(jobs=1).run(jobs(tmp_path), Backend(fakes.inspect, hang))
     assert isinstance(next(events), Started)
     pid_file = tmp_path / "runs" / "p0.00-s0" / "pid"
     while not (pid_file.exists() and pid_file.read_text()):
@@ -112,7 +112,7 @@ def test_jobs_are_taken_only_when_a_slot_is_free(tmp_path):
             yield job
 
     started = []
-    for event in LocalExecutor(slots=1).run(one_by_one(), fakes.FAKE):
+    for event in LocalExecutor(jobs=1).run(one_by_one(), fakes.FAKE):
         if isinstance(event, Started):
             started.append(event.run.name)
             assert taken == started
@@ -136,7 +136,7 @@ def break_down(spec):
 
 def test_call_returns_the_value_and_passes_our_errors_on(tmp_path):
     log = tmp_path / "log"
-    assert LocalExecutor().call(fakes.prepare, SPEC, log=log)["task"] == "detect"
+    assert LocalExecutor().call(fakes.inspect, SPEC, log=log).task == "detect"
     with pytest.raises(InputError, match=r"^data: no$"):
         LocalExecutor().call(refuse, SPEC, log=log)
     with pytest.raises(RuntimeError, match=r"^ZeroDivisionError: oh; see .+log$"):
@@ -167,7 +167,7 @@ def lose_everything(job, on_epoch):
 
 
 def test_a_training_that_diverged_says_so_in_its_record(tmp_path):
-    records = fakes.ends(LocalExecutor().run(jobs(tmp_path)[:1], Trainer(fakes.prepare, diverge)))
+    records = fakes.ends(LocalExecutor().run(jobs(tmp_path)[:1], Backend(fakes.inspect, diverge)))
     assert records["p0.00-s0"].finished
     assert records["p0.00-s0"].note == "validation loss not finite from epoch 3 on"
 
@@ -177,7 +177,7 @@ def test_a_training_that_diverged_says_so_in_its_record(tmp_path):
     [(lose_an_epoch, "lacks epochs that were trained, 2 first"), (lose_everything, "cannot be read")],
 )
 def test_a_folder_that_is_changed_underneath_fails_the_run(tmp_path, train, error):
-    records = fakes.ends(LocalExecutor().run(jobs(tmp_path)[:1], Trainer(fakes.prepare, train)))
+    records = fakes.ends(LocalExecutor().run(jobs(tmp_path)[:1], Backend(fakes.inspect, train)))
     assert records["p0.00-s0"].status == "failed"
     assert error in records["p0.00-s0"].error
 
@@ -199,9 +199,10 @@ def test_a_script_without_a_main_guard_is_told_to_have_one(tmp_path):
     script = tmp_path / "unguarded.py"
     script.write_text(
         "import fakes\nfrom yolo_dropout import StudySpec, run_study\n"
-        "run_study(StudySpec(model='m', data='d', rates=(0, 0.1), seeds=1), 'study', trainer=fakes.FAKE)\n"
+        "run_study(StudySpec(model='m', data='d', rates=(0, 0.1), seeds=1), 'study', backend=fakes.FAKE)\n"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "support")}
+    search = [str(Path(__file__).parents[1] / "support"), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(search)}
     done = subprocess.run(
         [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
@@ -219,10 +220,10 @@ def break_off_then_go_on(job, on_epoch):
 
 
 def test_a_run_that_broke_off_goes_on_from_its_checkpoint_on_request_and_the_record_says_so(tmp_path):
-    trainer = Trainer(fakes.prepare, break_off_then_go_on)
+    backend = Backend(fakes.inspect, break_off_then_go_on)
     job = jobs(tmp_path)[0]
-    assert not fakes.ends(LocalExecutor().run([job], trainer))["p0.00-s0"].finished
-    record = fakes.ends(LocalExecutor().run([replace(job, continue_broken=True)], trainer))["p0.00-s0"]
+    assert not fakes.ends(LocalExecutor().run([job], backend))["p0.00-s0"].finished
+    record = fakes.ends(LocalExecutor().run([replace(job, continue_broken=True)], backend))["p0.00-s0"]
     assert record.finished
     assert record.note.startswith("continued from last.pt after it broke off")
-    assert not fakes.ends(LocalExecutor().run([job], trainer))["p0.00-s0"].finished
+    assert not fakes.ends(LocalExecutor().run([job], backend))["p0.00-s0"].finished

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,8 @@ from yolo_dropout.cli.dry_run import dry_run
 from yolo_dropout.cli.options import parse
 from yolo_dropout.cli.sweep import sweep
 from yolo_dropout.errors import SpecError, StudyFolderError, WorkerError
-from yolo_dropout.executors import Trainer
+from yolo_dropout.executors import Backend, Found
+from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.preflight import (
     Needs,
     check_disk,
@@ -28,6 +30,7 @@ from yolo_dropout.executors.preflight import (
     seconds_of_a_run,
     size,
 )
+from yolo_dropout.executors.ray import RayExecutor
 from yolo_dropout.executors.ultralytics import rehearsal
 from yolo_dropout.executors.ultralytics.rehearsal import footprint, seconds_per_image
 from yolo_dropout.folder.layout import StudyFolder
@@ -41,7 +44,7 @@ GB = 10**9
 
 
 def test_a_run_keeps_two_stripped_checkpoints_and_takes_two_whole_ones_while_it_trains():
-    needs = Needs.of(SPEC, {"parameters": 1_000_000})
+    needs = Needs.of(SPEC, 1_000_000)
     assert needs.finished_bytes == 2 * 2_150_000 + 300_000
     assert needs.training_bytes == 2 * 6_500_000
     assert needs.disk_bytes(runs=6, jobs=2) == 6 * 4_600_000 + 2 * 13_000_000 + 20_000_000
@@ -50,14 +53,14 @@ def test_a_run_keeps_two_stripped_checkpoints_and_takes_two_whole_ones_while_it_
 
 def test_checkpoints_that_save_period_keeps_are_counted():
     spec = StudySpec(model="m", data="d", train={"epochs": 10, "save_period": 3})
-    kept = Needs.of(spec, {"parameters": 1_000_000}).finished_bytes
-    assert kept == Needs.of(SPEC, {"parameters": 1_000_000}).finished_bytes + 3 * 6_500_000
+    kept = Needs.of(spec, 1_000_000).finished_bytes
+    assert kept == Needs.of(SPEC, 1_000_000).finished_bytes + 3 * 6_500_000
 
 
 def test_a_study_that_does_not_fit_on_the_disk_is_refused_before_its_first_run(tmp_path, capfd):
     words = ["sweep", "model=m", "data=d", "--rates", "0", "0.1", "--seeds", "3", "--jobs", "1"]
     options = parse([*words, "--out", str(tmp_path / "s")])
-    assert run(options, partial(sweep, trainer=Trainer(prepare_huge, fakes.train))) == 2
+    assert run(options, partial(sweep, backend=Backend(inspect_huge, fakes.train))) == 2
     err = capfd.readouterr().err
     assert err.startswith("yolo-dropout: --out: needs about 3.88e+06 GB for 6 runs, ")
     assert err.endswith(" are free; free some or choose another\n")
@@ -65,8 +68,8 @@ def test_a_study_that_does_not_fit_on_the_disk_is_refused_before_its_first_run(t
     assert not (tmp_path / "s" / "study.yaml").exists()
 
 
-def prepare_huge(spec):
-    return fakes.prepare(spec) | {"parameters": 10**14}
+def inspect_huge(spec):
+    return replace(fakes.inspect(spec), parameters=10**14)
 
 
 def test_only_runs_that_are_missing_need_disk(tmp_path):
@@ -135,23 +138,23 @@ def test_a_folder_that_is_not_writable_is_told(foreign_folder):
     ],
 )
 def test_a_number_of_jobs_that_was_asked_for_holds_and_little_memory_is_told(asked, memory, free, jobs, note):
-    assert fitting_jobs(asked, Needs(0, 0, memory), free) == (jobs, note)
+    assert fitting_jobs(asked, memory, free) == (jobs, note)
 
 
 def test_a_number_of_jobs_that_was_not_asked_for_is_lowered_to_what_memory_holds():
-    jobs, note = fitting_jobs(None, Needs(0, 0, 10**15), 10**15 + 1)
+    jobs, note = fitting_jobs(None, 10**15, 10**15 + 1)
     assert jobs == 1
-    unlimited, none = fitting_jobs(None, Needs(0, 0, 1), 10**15)
+    unlimited, none = fitting_jobs(None, 1, 10**15)
     assert none is None
     assert (note is None) == (unlimited == 1)
 
 
 def test_time_is_that_of_finished_runs_or_else_of_single_steps():
     records = [RunRecord(0.0, seed, "finished", seconds=seconds) for seed, seconds in enumerate((10.0, 20.0, 90.0))]
-    prepared, per_image = {"n_train": 100, "n_val": 50}, {"train": 0.02, "val": 0.01}
-    assert seconds_of_a_run(SPEC, prepared, records, per_image) == 20
-    assert seconds_of_a_run(SPEC, prepared, [], per_image) == pytest.approx(3 + 10 * (100 * 0.02 + 50 * 0.01))
-    assert seconds_of_a_run(SPEC, prepared, [], None) is None
+    found, per_image = Found(task="detect", n_train=100, n_val=50), {"train": 0.02, "val": 0.01}
+    assert seconds_of_a_run(SPEC, found, records, per_image) == 20
+    assert seconds_of_a_run(SPEC, found, [], per_image) == pytest.approx(3 + 10 * (100 * 0.02 + 50 * 0.01))
+    assert seconds_of_a_run(SPEC, found, [], None) is None
 
 
 def test_sizes_and_durations_are_words():
@@ -166,7 +169,7 @@ def rehearse(spec):
 def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys):
     words = ["sweep", "model=m", "data=d", "epochs=10", "--rates", "0", "0.1", "--seeds", "2", "--jobs", "2"]
     options = parse([*words, "--dry-run", "--out", str(tmp_path / "s")])
-    assert sweep(options, Trainer(fakes.prepare, fakes.train, rehearse)) == 0
+    assert sweep(options, Backend(fakes.inspect, fakes.train, rehearse)) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:6] == [
         "4 runs: 0 finished, 0 failed, 4 to do",
@@ -189,11 +192,11 @@ def fail_at_one(job, on_epoch):
 
 def test_a_dry_run_tells_what_is_done_and_what_is_missing(tmp_path, capsys):
     words = ["sweep", "model=m", "data=d", "--rates", "0", "0.1", "--out", str(tmp_path), "--seeds"]
-    trainer = Trainer(fakes.prepare, fail_at_one)
-    assert sweep(parse([*words, "1"]), trainer) == 1
+    backend = Backend(fakes.inspect, fail_at_one)
+    assert sweep(parse([*words, "1"]), backend) == 1
     capsys.readouterr()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    assert sweep(parse([*words, "2", "--dry-run"]), trainer) == 0
+    assert sweep(parse([*words, "2", "--dry-run"]), backend) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:5] == [
         "4 runs: 1 finished, 1 failed, 2 to do",
@@ -208,10 +211,10 @@ def test_a_dry_run_tells_what_is_done_and_what_is_missing(tmp_path, capsys):
 
 def test_a_dry_run_counts_failed_runs_that_would_be_trained_again(tmp_path, capsys):
     words = ["sweep", "model=m", "data=d", "--rates", "0", "0.1", "--out", str(tmp_path), "--seeds", "1"]
-    trainer = Trainer(fakes.prepare, fail_at_one)
-    assert sweep(parse(words), trainer) == 1
+    backend = Backend(fakes.inspect, fail_at_one)
+    assert sweep(parse(words), backend) == 1
     capsys.readouterr()
-    assert sweep(parse([*words, "--dry-run", "--retry-failed"]), trainer) == 0
+    assert sweep(parse([*words, "--dry-run", "--retry-failed"]), backend) == 0
     assert capsys.readouterr().out.startswith("2 runs: 1 finished, 0 failed, 1 to do\n")
 
 
@@ -221,9 +224,9 @@ def test_memory_grows_with_batch_and_image_size_and_parameters_are_counted():
         return footprint(spec, load_model(spec.model))
 
     small, large = of(imgsz=64, batch=4), of(imgsz=128, batch=8)
-    assert small["parameters"] == large["parameters"] == 2_812_104
-    assert 800_000_000 < small["memory"] < large["memory"]
-    base = small["memory"] - (large["memory"] - small["memory"]) / 7  # eight times the pixels
+    assert small[0] == large[0] == 2_812_104
+    assert 800_000_000 < small[1] < large[1]
+    base = small[1] - (large[1] - small[1]) / 7  # eight times the pixels
     assert base == pytest.approx(800_000_000 + BUDGET + 44 * 2_812_104, rel=1e-6)
 
 
@@ -252,7 +255,7 @@ def test_a_real_dry_run_needs_no_training(tmp_path, capfd):
 
 def test_a_dry_run_for_a_cluster_says_whose_times_it_tells(tmp_path, capsys):
     spec = StudySpec("m", "d", rates=(0, 0.1), seeds=2, train={"epochs": 10})
-    dry_run(spec, tmp_path / "s", None, None, Trainer(fakes.prepare, fakes.train, rehearse), here=False)
+    dry_run(spec, tmp_path / "s", RayExecutor(), Backend(fakes.inspect, fakes.train, rehearse))
     lines = capsys.readouterr().out.splitlines()
     assert "on a cluster: times are this machine's, and more runs at a time take less" in lines
     assert not any(line.startswith("memory") for line in lines)
@@ -266,8 +269,8 @@ def dies(spec):
 def test_a_dry_run_that_breaks_down_leaves_the_log_that_it_names(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(WorkerError, match=r"see (.*)") as error:
-        dry_run(SPEC, tmp_path / "s", None, None, Trainer(dies, fakes.train))
+        dry_run(SPEC, tmp_path / "s", LocalExecutor(), Backend(dies, fakes.train))
     log = Path(str(error.value).rpartition("see ")[2].split(";")[0])
     assert "what was wrong" in log.read_text()
-    dry_run(SPEC, tmp_path / "s", None, None, fakes.FAKE)
+    dry_run(SPEC, tmp_path / "s", LocalExecutor(), fakes.FAKE)
     assert [path for path in tmp_path.iterdir() if path != log.parent] == []

@@ -31,7 +31,6 @@ def test_preloading_draws_no_random_number():
 # A module beside the study's script, or in the working directory; tells what a run's process has loaded.
 ASKS = """
 import os, sys
-from multiprocessing import Pipe
 from yolo_dropout.executors.local.processes import start
 
 def loaded(sender):
@@ -40,8 +39,7 @@ def loaded(sender):
     sender.send((ultralytics.__file__, polars.__file__, variables))
 
 def main():
-    receiver, sender = Pipe(duplex=False)
-    start(loaded, sender)
+    _, receiver = start(loaded)
     print(*receiver.recv(), sep="\\n")
     print({name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")})
 
@@ -109,7 +107,6 @@ def test_a_path_in_the_search_path_does_no_harm(tmp_path, monkeypatch):
 
 WARMED_UP = """
 import sys
-from multiprocessing import Pipe
 from yolo_dropout.executors.local.processes import start, warm_up
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
 
@@ -117,14 +114,13 @@ def loaded(sender):
     sender.send("torch" in sys.modules)
 
 if __name__ == "__main__":
-    receiver, sender = Pipe(duplex=False)
     warm_up({modules})
-    start(loaded, sender)
+    _, receiver = start(loaded)
     print(receiver.recv())
 """
 
 
 @pytest.mark.parametrize(("modules", "loaded"), [("ULTRALYTICS.preload", "True"), ("()", "False")])
-def test_a_run_starts_with_what_its_trainer_wants_preloaded(modules, loaded, tmp_path):
+def test_a_run_starts_with_what_its_backend_wants_preloaded(modules, loaded, tmp_path):
     (tmp_path / "ask.py").write_text(WARMED_UP.format(modules=modules))
     assert ask(tmp_path, "ask.py") == [loaded]

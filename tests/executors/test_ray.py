@@ -21,13 +21,12 @@ from ray_cluster import small_cluster
 from waiting import wait_until
 
 from yolo_dropout.errors import ClusterError, InputError, SpecError
-from yolo_dropout.executors import Ended, EpochDone, Started, Trainer
+from yolo_dropout.executors import Backend, Ended, EpochDone, Started
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.ray import RayExecutor
 from yolo_dropout.executors.ray.driver import Driver
 from yolo_dropout.executors.ray.shipping import ShippedFiles
-from yolo_dropout.executors.ray.slot import installed_versions
-from yolo_dropout.executors.ray.slot_requests import SlotRequests
+from yolo_dropout.executors.ray.slots import SlotRequests, installed_versions
 from yolo_dropout.folder.records import read_record
 from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.study import run_study
@@ -69,7 +68,7 @@ class Gate:
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self.folder = folder
-        self.trainer = gated(folder)
+        self.backend = gated(folder)
 
     def open(self) -> None:
         (self.folder / "go").touch()
@@ -100,7 +99,7 @@ def node_of(pid):
 
 def test_a_node_that_dies_while_it_trains_loses_no_run(cluster, gate, tmp_path, record_property):
     node = cluster.add(cpus=1)
-    events = RayExecutor().run(jobs(tmp_path / "study"), gate.trainer)
+    events = RayExecutor().run(jobs(tmp_path / "study"), gate.backend)
     taken = gate.started(events, 3)
     doomed = [pid for pid in gate.pids if node_of(pid) == f"RAY_RAYLET_PID={cluster.raylet(node)}".encode()]
     assert len(doomed) == 1
@@ -116,7 +115,7 @@ def test_a_node_that_dies_while_it_trains_loses_no_run(cluster, gate, tmp_path, 
 
 
 def test_a_slot_that_is_killed_starts_its_run_over(cluster, gate, tmp_path):
-    events = RayExecutor(slots=1).run(jobs(tmp_path / "study")[:1], gate.trainer)
+    events = RayExecutor(slots=1).run(jobs(tmp_path / "study")[:1], gate.backend)
     taken = gate.started(events, 1)
     os.kill(parent_of(gate.pids[0]), signal.SIGKILL)
     gate.open()
@@ -137,13 +136,13 @@ def die(job, on_epoch):
 
 
 def test_a_training_that_is_killed_is_a_failed_run_as_it_is_locally(cluster, tmp_path):
-    records = fakes.ends(RayExecutor().run(jobs(tmp_path / "study")[:1], Trainer(fakes.prepare, die)))
+    records = fakes.ends(RayExecutor().run(jobs(tmp_path / "study")[:1], Backend(fakes.inspect, die)))
     assert records["p0.00-s0"].error == "the process was killed (SIGKILL), perhaps for want of memory; try fewer --jobs"
     assert "train.log" in {path.name for path in (tmp_path / "study" / "runs" / "p0.00-s0").iterdir()}
 
 
 def test_a_run_that_takes_too_long_is_stopped(cluster, gate, tmp_path):
-    records = fakes.ends(RayExecutor(run_timeout_s=1.0).run(jobs(tmp_path / "study")[:1], gate.trainer))
+    records = fakes.ends(RayExecutor(run_timeout_s=1.0).run(jobs(tmp_path / "study")[:1], gate.backend))
     assert records["p0.00-s0"].error == "took longer than the run timeout of 1 s"
     wait_until(lambda: not any(alive(pid) for pid in gate.pids))
 
@@ -151,7 +150,7 @@ def test_a_run_that_takes_too_long_is_stopped(cluster, gate, tmp_path):
 def test_closing_the_events_leaves_no_training_and_frees_the_cluster(cluster, gate, tmp_path):
     import ray
 
-    events = RayExecutor().run(jobs(tmp_path / "study"), gate.trainer)
+    events = RayExecutor().run(jobs(tmp_path / "study"), gate.backend)
     gate.started(events, 2)
     events.close()
     wait_until(lambda: not any(alive(pid) for pid in gate.pids))
@@ -167,7 +166,7 @@ def test_jobs_are_taken_only_when_a_slot_is_free_and_runs_queue(cluster, gate, t
             taken.append(job.run.name)
             yield job
 
-    events = RayExecutor().run(one_by_one(), gate.trainer)
+    events = RayExecutor().run(one_by_one(), gate.backend)
     gate.started(events, 2)
     assert len(taken) == 2
     gate.open()
@@ -175,7 +174,7 @@ def test_jobs_are_taken_only_when_a_slot_is_free_and_runs_queue(cluster, gate, t
 
 
 def test_a_cluster_that_grows_is_used(cluster, gate, tmp_path):
-    events = RayExecutor().run(jobs(tmp_path / "study"), gate.trainer)
+    events = RayExecutor().run(jobs(tmp_path / "study"), gate.backend)
     gate.started(events, 2)
     node = cluster.add(cpus=1)
     try:
@@ -199,8 +198,8 @@ def test_a_node_that_is_lost_late_is_waited_for_as_long_as_one_that_never_was(mo
     slot = SimpleNamespace(versions=SimpleNamespace(remote=object))
     told = {"nodes": lambda: nodes, "remote": lambda **_: lambda _: SimpleNamespace(remote=lambda *_: slot)}
     told |= dict.fromkeys(("available_resources", "cluster_resources"), lambda: {"CPU": 2})
-    monkeypatch.setattr("yolo_dropout.executors.ray.slot_requests.ray", SimpleNamespace(**told))
-    monkeypatch.setattr("yolo_dropout.executors.ray.slot_requests.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("yolo_dropout.executors.ray.slots.ray", SimpleNamespace(**told))
+    monkeypatch.setattr("yolo_dropout.executors.ray.slots.time", SimpleNamespace(monotonic=lambda: now[0]))
     requests = SlotRequests(RayExecutor(slots=1, patience_s=60))
     requests.ask_for_more(0)
     requests.pending.clear()  # it has come
@@ -255,11 +254,11 @@ def test_inputs_travel_once_per_node_and_are_not_read_in_place(cluster, tmp_path
     original = tmp_path / "original"
     original.mkdir()
     (original / "set.txt").write_text("images")
-    trainer = Trainer(fakes.prepare, train_on_what_was_shipped, inputs=partial(shipped, root=original))
+    backend = Backend(fakes.inspect, train_on_what_was_shipped, inputs=partial(shipped, root=original))
     records = {}
     with pytest.raises(FileNotFoundError):
         (original / "elsewhere").read_text()
-    for event in RayExecutor().run(jobs(tmp_path / "study"), trainer):
+    for event in RayExecutor().run(jobs(tmp_path / "study"), backend):
         if isinstance(event, Started) and original.exists():
             original.rename(tmp_path / "moved")
         records |= fakes.ends([event])
@@ -272,8 +271,8 @@ def test_inputs_travel_once_per_node_and_are_not_read_in_place(cluster, tmp_path
 def test_slots_of_one_node_use_what_was_shipped_at_the_same_time(cluster, gate, tmp_path):
     (tmp_path / "set.txt").write_text("images")
     node = cluster.add(cpus=2)
-    trainer = replace(gate.trainer, inputs=partial(shipped, root=tmp_path))
-    events = RayExecutor().run(jobs(tmp_path / "study"), trainer)
+    backend = replace(gate.backend, inputs=partial(shipped, root=tmp_path))
+    events = RayExecutor().run(jobs(tmp_path / "study"), backend)
     try:
         taken = gate.started(events, 4)
         gate.open()
@@ -285,10 +284,10 @@ def test_slots_of_one_node_use_what_was_shipped_at_the_same_time(cluster, gate, 
 
 def test_more_than_the_limit_is_not_shipped(cluster, tmp_path):
     (tmp_path / "set.txt").write_text("x" * 2000)
-    trainer = Trainer(fakes.prepare, fakes.train, inputs=partial(shipped, root=tmp_path))
+    backend = Backend(fakes.inspect, fakes.train, inputs=partial(shipped, root=tmp_path))
     with pytest.raises(InputError, match=r"^data: at most 1e-06 GB are shipped, got 2.01e-06 GB; use --data-in-place"):
-        list(RayExecutor(ship_limit_gb=1e-6).run(jobs(tmp_path / "study"), trainer))
-    assert fakes.ends(RayExecutor(ship_limit_gb=1e-6, data_in_place=True).run(jobs(tmp_path / "study")[:1], trainer))
+        list(RayExecutor(ship_limit_gb=1e-6).run(jobs(tmp_path / "study"), backend))
+    assert fakes.ends(RayExecutor(ship_limit_gb=1e-6, data_in_place=True).run(jobs(tmp_path / "study")[:1], backend))
 
 
 def fold_data(spec):
@@ -306,9 +305,9 @@ def test_each_run_of_a_cross_validation_gets_the_data_of_its_fold(cluster, tmp_p
     for fold in (0, 1):
         (study / "folds" / f"f{fold}").mkdir(parents=True)
         (study / "folds" / f"f{fold}" / "data.yaml").write_text(f"fold {fold}")
-    trainer = Trainer(fakes.prepare, train_and_tell_the_data, inputs=fold_data)
+    backend = Backend(fakes.inspect, train_and_tell_the_data, inputs=fold_data)
     spec = replace(SPEC, folds=2, seeds=1)
-    records = fakes.ends(RayExecutor(data_in_place=in_place).run(jobs(study, spec), trainer))
+    records = fakes.ends(RayExecutor(data_in_place=in_place).run(jobs(study, spec), backend))
     assert [(record.fold, record.error) for record in records.values()].count((0, None)) == 2
     assert len(records) == 4
     for job in jobs(study, spec):
@@ -325,8 +324,8 @@ def test_a_run_whose_inputs_are_lost_for_good_fails_after_some_tries(cluster, tm
     holder = ray.remote(num_cpus=0)(Holder).remote()
     executor, (chunk,) = RayExecutor(slots=1), ray.get(holder.hold.remote())
     ray.kill(holder)  # and with its owner the object is gone
-    trainer = Trainer(fakes.prepare, fakes.train, inputs=partial(shipped, root=tmp_path))
-    driver = Driver(executor, trainer, {None: {"data": ShippedFiles("set.txt", "ab" * 32, 10, (chunk,))}})
+    backend = Backend(fakes.inspect, fakes.train, inputs=partial(shipped, root=tmp_path))
+    driver = Driver(executor, backend, {None: {"data": ShippedFiles("set.txt", "ab" * 32, 10, (chunk,))}})
     (record,) = fakes.ends(driver.run(iter(jobs(tmp_path / "study")[:1]))).values()
     driver.close()
     assert "its node or process was lost 5 times, last: " in record.error
@@ -354,13 +353,13 @@ def refuse(spec):
 
 def test_inputs_that_a_node_refuses_fail_the_run(cluster, tmp_path):
     (tmp_path / "set.txt").write_text("images of another kind")
-    trainer = Trainer(refuse, fakes.train, inputs=partial(shipped, root=tmp_path))
-    records = fakes.ends(RayExecutor().run(jobs(tmp_path / "study")[:1], trainer))
+    backend = Backend(refuse, fakes.train, inputs=partial(shipped, root=tmp_path))
+    records = fakes.ends(RayExecutor().run(jobs(tmp_path / "study")[:1], backend))
     assert records["p0.00-s0"].error == "InputError: data: no"
 
 
 def test_a_study_on_ray_has_the_tables_of_a_local_one(cluster, tmp_path):
     for name, executor in (("ray", RayExecutor()), ("local", LocalExecutor())):
-        run_study(SPEC, tmp_path / name, executor=executor, trainer=fakes.FAKE, publish=publish_tables)
+        run_study(SPEC, tmp_path / name, executor=executor, backend=fakes.FAKE, publish=publish_tables)
     for name in ("curves.csv", "scores.csv", "summary.csv", "verdict.json"):
         assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()

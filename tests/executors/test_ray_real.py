@@ -19,7 +19,8 @@ from ray_cluster import small_cluster
 from waiting import wait_until
 
 from yolo_dropout.cli import main
-from yolo_dropout.executors import Started
+from yolo_dropout.executors import Started, View
+from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.ray import RayExecutor
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.records import read_records
@@ -48,14 +49,15 @@ def test_ray_trains_the_same_numbers_without_reading_anything_in_place(cluster, 
     model.write_bytes(STARTER.read_bytes())
     train = {"epochs": 2, "imgsz": 64, "batch": 2, "nbs": 2, "device": "cpu"}
     spec = StudySpec(model=str(model), data=str(data), rates=(0, 0.5), seeds=1, train=train)
-    run_study(spec, tmp_path / "local", jobs=2, publish=publish_tables)
+    run_study(spec, tmp_path / "local", executor=LocalExecutor(2), publish=publish_tables)
 
-    def take_away(event):
-        if isinstance(event, Started) and model.exists():
-            model.rename(tmp_path / "gone.pt")
-            data.parent.rename(tmp_path / "gone")
+    class TakesAway(View):
+        def event(self, event):
+            if isinstance(event, Started) and model.exists():
+                model.rename(tmp_path / "gone.pt")
+                data.parent.rename(tmp_path / "gone")
 
-    study = run_study(spec, tmp_path / "ray", executor=RayExecutor(), on_event=take_away, publish=publish_tables)
+    study = run_study(spec, tmp_path / "ray", executor=RayExecutor(), view=TakesAway(), publish=publish_tables)
     assert not data.exists()
     assert [record.status for record in study.records] == ["finished", "finished"], study.records
     for name in ("p0.00-s0", "p0.50-s0"):

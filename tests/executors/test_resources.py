@@ -30,17 +30,8 @@ def test_without_limits_all_cores_and_all_free_memory_count(tmp_path):
 
 
 @pytest.mark.parametrize("quota", ["50000", "100000", "190000"])
-def test_a_quota_of_version_2_counts_in_whole_cores_and_leaves_one_at_least(tmp_path, quota):
+def test_a_quota_counts_in_whole_cores_and_leaves_one_at_least(tmp_path, quota):
     assert cores(tree(tmp_path, sys__fs__cgroup__cpu_DOT_max=f"{quota} 100000\n")) == 1
-
-
-def test_a_quota_of_version_1_counts(tmp_path):
-    files = {
-        "sys__fs__cgroup__cpu__cpu_DOT_cfs_quota_us": "100000",
-        "sys__fs__cgroup__cpu__cpu_DOT_cfs_period_us": "100000",
-    }
-    assert cores(tree(tmp_path, **files)) == 1
-    assert cores(tree(tmp_path, sys__fs__cgroup__cpu__cpu_DOT_cfs_quota_us="-1")) == MINE
 
 
 def test_the_smallest_limit_of_nested_cgroups_counts(tmp_path):
@@ -56,20 +47,6 @@ def test_the_smallest_limit_of_nested_cgroups_counts(tmp_path):
     )
     assert cores(tmp_path) == 1
     assert free_memory(tmp_path, 64 * GB) == 3 * GB  # 6 - 4, and the gigabyte of files that can be dropped
-
-
-def test_nested_cgroups_of_version_1_count(tmp_path):
-    tree(
-        tmp_path,
-        proc__self__cgroup="4:cpu,cpuacct:/job\n7:memory:/job\n",
-        sys__fs__cgroup__cpu__job__cpu_DOT_cfs_quota_us="150000",
-        sys__fs__cgroup__cpu__job__cpu_DOT_cfs_period_us="100000",
-        sys__fs__cgroup__memory__memory_DOT_limit_in_bytes=str(2**63 - 4096),
-        sys__fs__cgroup__memory__job__memory_DOT_limit_in_bytes=str(2 * GB),
-        sys__fs__cgroup__memory__job__memory_DOT_usage_in_bytes=str(GB),
-    )
-    assert cores(tmp_path) == 1
-    assert free_memory(tmp_path, 64 * GB) == GB
 
 
 def test_a_cgroup_that_is_full_leaves_nothing(tmp_path):

@@ -9,12 +9,10 @@ import pytest
 from fakes import SPEC, ends, jobs
 
 from yolo_dropout.errors import SpecError
-from yolo_dropout.executors import GPU_BYTES, Ended, Started, Trainer
+from yolo_dropout.executors import Backend, Ended, Found, Gpu, Started
+from yolo_dropout.executors.local import worker
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.executors.local.gpus import asked_gpus, gpus_of
-from yolo_dropout.executors.local.slots import ANYWHERE, CoreSlots, Gpu, GpuSlots, Load, Seen, look
-from yolo_dropout.executors.preflight import Needs, fitting_slots
-from yolo_dropout.executors.worker import gpu_memory
+from yolo_dropout.executors.local.slots import ANYWHERE, Load, Seen, Slots, asked_gpus, gpus_of, look
 from yolo_dropout.spec.study_spec import StudySpec
 
 GB = 10**9
@@ -23,7 +21,7 @@ SMALL = Load(4 * GB, 0.1)
 
 
 def slots(gpus=ONE, load=None, cores=64, **asked):
-    return GpuSlots(gpus, cores, load=load, **asked)
+    return Slots(gpus=gpus, cores=cores, load=load, **asked)
 
 
 def filled(these):
@@ -35,7 +33,7 @@ def filled(these):
 
 
 def test_cores_hold_so_many_runs_and_tell_none_of_them_where_to_train():
-    assert filled(CoreSlots(3)) == [ANYWHERE] * 3
+    assert filled(Slots(3)) == [ANYWHERE] * 3
 
 
 def test_before_anything_is_measured_each_gpu_trains_one_run():
@@ -77,25 +75,29 @@ def test_what_was_asked_for_per_gpu_holds_whatever_is_measured():
     assert not slots(per_gpu=4).measuring
 
 
+def fitted(gpus, *asked):
+    """The slots that an executor settles on, how many runs they take at once, and what is told."""
+    executor = LocalExecutor(*asked)
+    now, note = executor.fit(Found(task="detect", n_train=4, n_val=4, gpus=gpus))
+    return executor.slots, now, note
+
+
 def test_jobs_bound_the_runs_on_all_gpus_together():
-    asked, note = fitting_slots(3, None, Needs(0, 0), TWO, 16)
+    asked, _, note = fitted(TWO, 3)
     assert (filled(asked), note) == ([0, 1, 0], None)
-    asked, _ = fitting_slots(3, 1, Needs(0, 0), TWO, 16)
+    asked, now, _ = fitted(TWO, 3, 1)
     assert filled(asked) == [0, 1]
-    assert (asked.now, fitting_slots(None, 4, Needs(0, 0), TWO, 16)[0].now) == (2, 8)
+    assert (now, fitted(TWO, None, 4)[1]) == (2, 8)
 
 
 def test_without_a_gpu_per_gpu_is_told_to_mean_nothing():
-    assert fitting_slots(2, 4, Needs(0, 0), ()) == (
-        CoreSlots(2),
-        "per-gpu: no GPU is used here, so 4 has no effect",
-    )
+    assert fitted((), 2, 4) == (Slots(2), 2, "per-gpu: no GPU is used here, so 4 has no effect")
 
 
 def test_a_run_is_measured_in_its_second_epoch():
     first, samples = Seen(), iter((0.2, 0.4))
     for epochs, busy in ((0, []), (1, [0.2]), (1, [0.2, 0.4])):
-        first.epochs, first.gpu_bytes = epochs, 3.0 * GB
+        first.epochs, first.gpu_bytes = epochs, 3 * GB
         assert look(slots(), {0: first}, lambda _gpu: next(samples)).measuring
         assert first.busy == pytest.approx(busy)
     first.epochs = 2
@@ -107,13 +109,13 @@ def test_a_run_is_measured_in_its_second_epoch():
 def test_a_gpu_whose_utilisation_nobody_knows_trains_one_run_at_a_time():
     first = Seen(epochs=1)
     look(slots(), {0: first}, lambda _gpu: None)
-    first.epochs, first.gpu_bytes = 2, 1.0 * GB
+    first.epochs, first.gpu_bytes = 2, GB
     assert filled(look(slots(), {0: first}, lambda _gpu: None)) == [0]
 
 
 def test_a_run_that_uses_no_gpu_memory_measures_nothing():
     assert look(slots(), {0: Seen(epochs=5)}, lambda _gpu: 0.1).measuring
-    assert gpu_memory() == {}
+    assert worker.gpu_bytes() == 0
 
 
 @pytest.mark.parametrize(
@@ -131,22 +133,23 @@ def test_a_gpu_that_is_not_there_is_told():
 
 
 def test_on_the_cpu_no_gpu_takes_part():
-    assert gpus_of(StudySpec(model="m", data="d", train={"device": "cpu"})) == []
+    assert gpus_of(StudySpec(model="m", data="d", train={"device": "cpu"})) == ()
 
 
 def train_on_gpu(job, on_epoch):
     """Two epochs of a run that takes 3 GB, and then some time, so that others come beside it."""
+    worker.gpu_bytes = lambda: 3 * GB  # this process is the run's own
     (job.path / "device").write_text(str(job.spec.train["device"]))
     for row in fakes.rows(0.0, 0, 2):
         time.sleep(0.3)
-        on_epoch(dict(zip(fakes.COLUMNS, row, strict=True)) | {GPU_BYTES: 3.0 * GB})
+        on_epoch(dict(zip(fakes.COLUMNS, row, strict=True)))
     time.sleep(1.0)
     return fakes.train(job, on_epoch)
 
 
 def test_runs_share_a_gpu_once_the_first_has_shown_what_it_takes(tmp_path):
-    executor = LocalExecutor(GpuSlots(ONE, 64), utilisation=lambda _gpu: 0.3)
-    events = list(executor.run(jobs(tmp_path), Trainer(fakes.prepare, train_on_gpu)))
+    executor = LocalExecutor(slots=Slots(gpus=ONE, cores=64), utilisation=lambda _gpu: 0.3)
+    events = list(executor.run(jobs(tmp_path), Backend(fakes.inspect, train_on_gpu)))
     steps = "".join(
         "s" if isinstance(event, Started) else "e" for event in events if isinstance(event, Started | Ended)
     )
@@ -156,8 +159,8 @@ def test_runs_share_a_gpu_once_the_first_has_shown_what_it_takes(tmp_path):
 
 
 def test_each_gpu_gets_runs_of_its_own(tmp_path):
-    executor = LocalExecutor(GpuSlots(TWO, 64, per_gpu=2))
-    list(executor.run(jobs(tmp_path), Trainer(fakes.prepare, train_on_gpu)))
+    executor = LocalExecutor(slots=Slots(gpus=TWO, cores=64, per_gpu=2))
+    list(executor.run(jobs(tmp_path), Backend(fakes.inspect, train_on_gpu)))
     assert sorted((job.path / "device").read_text() for job in jobs(tmp_path)) == ["0", "0", "1", "1"]
 
 
@@ -174,22 +177,22 @@ def crowded_out(job, on_epoch):
 
 
 def test_a_run_that_others_left_no_memory_is_trained_once_more_alone(tmp_path):
-    executor = LocalExecutor(GpuSlots(ONE, 64, per_gpu=2))
-    events = list(executor.run(jobs(tmp_path)[:2], Trainer(fakes.prepare, crowded_out)))
+    executor = LocalExecutor(slots=Slots(gpus=ONE, cores=64, per_gpu=2))
+    events = list(executor.run(jobs(tmp_path)[:2], Backend(fakes.inspect, crowded_out)))
     assert {name: record.finished for name, record in ends(events).items()} == {"p0.00-s0": True, "p0.10-s0": True}
     assert [event.run.name for event in events if isinstance(event, Started)] == ["p0.00-s0", "p0.10-s0", "p0.00-s0"]
 
 
 def test_a_run_that_is_out_of_memory_alone_has_failed(tmp_path):
-    executor = LocalExecutor(GpuSlots(ONE, 64))
-    records = ends(executor.run(jobs(tmp_path)[3:], Trainer(fakes.prepare, crowded_out)))
+    executor = LocalExecutor(slots=Slots(gpus=ONE, cores=64))
+    records = ends(executor.run(jobs(tmp_path)[3:], Backend(fakes.inspect, crowded_out)))
     assert "out of memory" in records["p0.10-s1"].error
     assert records["p0.10-s1"].error.endswith("; try fewer --jobs, or a smaller batch or imgsz")
 
 
 def test_more_room_than_runs_does_no_harm(tmp_path):
-    executor = LocalExecutor(GpuSlots(TWO, 64, per_gpu=9))
-    assert len(ends(executor.run(jobs(tmp_path), Trainer(fakes.prepare, train_on_gpu)))) == len(SPEC.seeds) * 2
+    executor = LocalExecutor(slots=Slots(gpus=TWO, cores=64, per_gpu=9))
+    assert len(ends(executor.run(jobs(tmp_path), Backend(fakes.inspect, train_on_gpu)))) == len(SPEC.seeds) * 2
 
 
 def both_crowded_out(job, on_epoch):
@@ -204,9 +207,9 @@ def both_crowded_out(job, on_epoch):
 
 
 def test_runs_that_crowd_each_other_out_are_both_trained_once_more_and_the_executor_has_learnt(tmp_path):
-    executor = LocalExecutor(GpuSlots(ONE, 64, per_gpu=2))
-    records = ends(executor.run(jobs(tmp_path)[:2], Trainer(fakes.prepare, both_crowded_out)))
+    executor = LocalExecutor(slots=Slots(gpus=ONE, cores=64, per_gpu=2))
+    records = ends(executor.run(jobs(tmp_path)[:2], Backend(fakes.inspect, both_crowded_out)))
     assert [record.finished for record in records.values()] == [True, True]
-    events = list(executor.run(jobs(tmp_path)[2:], Trainer(fakes.prepare, train_on_gpu)))
+    events = list(executor.run(jobs(tmp_path)[2:], Backend(fakes.inspect, train_on_gpu)))
     steps = [type(event) for event in events if isinstance(event, Started | Ended)]
     assert steps == [Started, Ended, Started, Ended], "one at a time from now on"

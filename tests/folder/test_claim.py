@@ -10,11 +10,11 @@ from pathlib import Path
 import fakes
 import pytest
 import yaml
-from made_studies import derived, run, spec
+from made_studies import Watcher, derived, run, spec
 
 from yolo_dropout.cli import main
 from yolo_dropout.errors import InputError, SpecError, StudyFolderError
-from yolo_dropout.executors import Trainer
+from yolo_dropout.executors import Backend
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.folder.claim import check_free, check_report_free, clear_leftovers
 from yolo_dropout.folder.layout import StudyFolder
@@ -167,12 +167,12 @@ def test_what_cannot_be_read_is_set_aside_and_told_before_its_run_is_trained_aga
     before = derived(tmp_path)
     put(tmp_path / "runs" / "p0.10-s0", "weights/best.pt")
     (tmp_path / "runs" / "p0.10-s0" / name).write_bytes(content)
-    notes: list[str] = []
-    _, trained = run(tmp_path, on_note=notes.append)
+    view = Watcher()
+    _, trained = run(tmp_path, view=view)
     assert trained == ["p0.10-s0"]
     aside = tmp_path / "runs" / "p0.10-s0.aside-1"
     assert (aside / "weights/best.pt").exists() and (aside / name).read_bytes() == content
-    assert any(f"{aside}: is what lay in the place of p0.10-s0" in note for note in notes)
+    assert any(f"{aside}: is what lay in the place of p0.10-s0" in note for note in view.notes)
     assert derived(tmp_path) == before
     assert run(tmp_path)[1] == []
 
@@ -184,9 +184,9 @@ def remove_lock(job, on_epoch):
 
 
 def test_a_lock_that_was_removed_ends_the_study_before_the_next_run(tmp_path):
-    trainer = Trainer(fakes.prepare, remove_lock)
+    backend = Backend(fakes.inspect, remove_lock)
     with pytest.raises(StudyFolderError, match=r"its \.lock was removed or replaced while runs trained"):
-        run(tmp_path, trainer=trainer, executor=LocalExecutor(1))
+        run(tmp_path, backend=backend, executor=LocalExecutor(1))
     assert len(list(tmp_path.glob("runs/*/run.json"))) <= 2
     _, trained = run(tmp_path)
     assert "p0.00-s0" not in trained
@@ -196,7 +196,7 @@ def test_a_second_sweep_after_a_removed_lock_trains_no_run_twice(tmp_path):
     """The first one sees that its lock is gone, whoever holds the new one."""
     begun, go = tmp_path / "begun", tmp_path / "go"
     out = tmp_path / "study"
-    first = threading.Thread(target=lambda: failures.append(_ending(out, Trainer(fakes.prepare, wait_for_go))))
+    first = threading.Thread(target=lambda: failures.append(_ending(out, Backend(fakes.inspect, wait_for_go))))
     failures: list[str] = []
     first.start()
     while not begun.exists():
@@ -220,9 +220,9 @@ def wait_for_go(job, on_epoch):
     return fakes.train(job, on_epoch)
 
 
-def _ending(out: Path, trainer: Trainer) -> str:
+def _ending(out: Path, backend: Backend) -> str:
     try:
-        run_study(spec(), out, executor=LocalExecutor(1), trainer=trainer, publish=publish_tables)
+        run_study(spec(), out, executor=LocalExecutor(1), backend=backend, publish=publish_tables)
     except StudyFolderError as error:
         return str(error)
     return ""
@@ -245,7 +245,7 @@ def test_a_study_that_is_moved_or_removed_while_it_trains_ends_in_one_line_and_l
 ):
     out = tmp_path / "study"
     with pytest.raises(StudyFolderError, match=r"study: was moved or removed while its runs trained; use the --out"):
-        run(out, trainer=Trainer(fakes.prepare, train), executor=LocalExecutor(1))
+        run(out, backend=Backend(fakes.inspect, train), executor=LocalExecutor(1))
     assert "Traceback" not in "".join(capfd.readouterr())
     assert not (out / "study.yaml").exists()
     _, trained = run(out)
@@ -261,18 +261,18 @@ def test_a_lost_study_yaml_is_written_anew_by_the_same_command(tmp_path, content
     path.unlink()
     if content is not None:
         path.write_text(content)
-    notes: list[str] = []
-    _, trained = run(tmp_path, on_note=notes.append)
+    view = Watcher()
+    _, trained = run(tmp_path, view=view)
     assert trained == []
     assert derived(tmp_path) == before
-    assert any("it is written anew from this command, which the runs agree with" in note for note in notes)
+    assert any("it is written anew from this command, which the runs agree with" in note for note in view.notes)
     assert {**yaml.safe_load(path.read_text()), "prepared": 0} == {**spec_before, "prepared": 0}
     if content:
         assert (tmp_path / "study.yaml.aside-1").read_text() == content
 
 
 def test_without_study_yaml_another_command_is_refused_by_what_the_runs_say(tmp_path):
-    run(tmp_path, trainer=Trainer(fakes.prepare, train_with_arguments))
+    run(tmp_path, backend=Backend(fakes.inspect, train_with_arguments))
     (tmp_path / "study.yaml").unlink()
     with pytest.raises(SpecError, match="holds another study: epochs was 6, is 7; use another --out"):
         run(tmp_path, spec(train={"epochs": 7}))

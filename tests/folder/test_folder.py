@@ -13,13 +13,13 @@ from unittest.mock import Mock
 import pytest
 
 from yolo_dropout.errors import SpecError, StudyFolderError
-from yolo_dropout.executors import Trainer
+from yolo_dropout.executors import Backend, Found
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.lock import hold
 from yolo_dropout.folder.same_study import check_same_data, check_same_study
 from yolo_dropout.folder.study_file import read_config, read_study_file, write_study_file
 from yolo_dropout.spec.study_spec import StudySpec
-from yolo_dropout.study import load_study, prepare
+from yolo_dropout.study import inspect, load_study
 
 
 def spec(**changes: object) -> StudySpec:
@@ -114,10 +114,10 @@ def test_labels_that_have_changed_within_their_size_are_refused(tmp_path):
 def test_folds_stay_as_they_are_where_the_data_is_another(tmp_path):
     folder, asked = with_run(StudyFolder(tmp_path)), spec(folds=2)
     write_study_file(folder, asked, {"data_digest": "a"})
-    found, split = Mock(return_value={"data_digest": "b"}), Mock()
+    found, split = Mock(return_value=Found(task="detect", n_train=4, n_val=4, data_digest="b")), Mock()
     executor = SimpleNamespace(call=lambda function, *arguments, log: function(*arguments))
     with pytest.raises(SpecError, match="images or labels"):
-        prepare(asked, folder, executor, Trainer(found, None, None, split), folds=folder.folds, log=tmp_path / "log")
+        inspect(asked, folder, executor, Backend(found, None, None, split), folds=folder.folds, log=tmp_path / "log")
     assert found.called and not split.called
 
 
@@ -150,7 +150,7 @@ def test_data_that_has_changed_since_a_run_is_refused(tmp_path):
     ):
         check_same_data(with_run(folder), spec(), now)
     check_same_data(folder, spec(), was)
-    check_same_data(folder, spec(), {})  # a trainer that cannot tell
+    check_same_data(folder, spec(), {})  # a backend that cannot tell
 
 
 def test_a_study_that_adds_seeds_by_itself_goes_by_one_score(tmp_path):

@@ -23,7 +23,7 @@ NOTEBOOK = Path(__file__).parents[2] / "docs" / "example.ipynb"
 def study(tmp_path_factory: pytest.TempPathFactory) -> Any:
     spec = StudySpec(model="m", data="<script>", rates=(0, 0.1, 0.3), seeds=3, train={"epochs": 6})
     folder = tmp_path_factory.mktemp("study")
-    return run_study(spec, folder, executor=LocalExecutor(slots=2), trainer=fakes.FAKE, publish=lambda study: None)
+    return run_study(spec, folder, executor=LocalExecutor(jobs=2), backend=fakes.FAKE, publish=lambda study: None)
 
 
 def test_a_study_shows_verdict_table_and_picture(study: Any):

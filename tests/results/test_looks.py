@@ -9,9 +9,12 @@ from dataclasses import replace
 import fakes
 import numpy as np
 import pandas as pd
+from made_studies import run
 
 from yolo_dropout.cli import main
-from yolo_dropout.executors import Ended, Trainer
+from yolo_dropout.executors import Backend
+from yolo_dropout.executors.local.executor import LocalExecutor
+from yolo_dropout.report.publish import publish
 from yolo_dropout.results.interim import due_runs, shown_verdict, verdict_of, whole_seeds
 from yolo_dropout.spec.runs import Run, plan
 from yolo_dropout.spec.study_spec import StudySpec
@@ -69,23 +72,15 @@ def helpful(job, on_epoch):
 
 
 def test_a_study_stops_as_soon_as_it_is_decided_and_stays_so(tmp_path):
-    def trained_by(trainer):
-        names = []
-        study = run_study(
-            SPEC,
-            tmp_path,
-            jobs=2,
-            trainer=trainer,
-            on_event=lambda event: names.append(event.run.name) if isinstance(event, Ended) else None,
-        )
-        return study, names
+    def trained_by(backend):
+        return run(tmp_path, SPEC, backend, publish)
 
-    study, names = trained_by(Trainer(fakes.prepare, helpful))
+    study, names = trained_by(Backend(fakes.inspect, helpful))
     assert study.verdict.outcome == "use"
     assert len(names) == 9
     assert study.missing == ()
     assert study.scores.shape == (3, 3)
-    again, names = trained_by(Trainer(fakes.prepare, helpful))
+    again, names = trained_by(Backend(fakes.inspect, helpful))
     assert names == []
     assert again.verdict == study.verdict
 
@@ -100,7 +95,7 @@ def test_a_study_that_stops_undecided_says_why(tmp_path):
 
 def test_other_scores_are_judged_at_the_levels_of_the_look(tmp_path):
     """The very same scores must get the very same limits, whichever name they go by."""
-    study = run_study(SPEC, tmp_path, jobs=2, trainer=Trainer(fakes.prepare, helpful))
+    study = run_study(SPEC, tmp_path, executor=LocalExecutor(2), backend=Backend(fakes.inspect, helpful))
     assert {comparison.level < SPEC.alpha for comparison in study.verdict.comparisons} == {True}
     others = [other.verdict for other in study.other_scores if other.verdict]
     levels = [comparison.level for comparison in study.verdict.comparisons]
@@ -111,7 +106,7 @@ def test_other_scores_are_judged_at_the_levels_of_the_look(tmp_path):
 
 
 def test_another_score_can_be_shown_and_leaves_the_runs_that_are_due(tmp_path):
-    study = run_study(SPEC, tmp_path, jobs=2, trainer=Trainer(fakes.prepare, helpful))
+    study = run_study(SPEC, tmp_path, executor=LocalExecutor(2), backend=Backend(fakes.inspect, helpful))
     shown = replace(study, shown="val/loss@last2")
     assert (shown.due, shown.missing) == (study.due, ())
     assert str(shown.score) == "val/loss@last2"
@@ -121,7 +116,7 @@ def test_another_score_can_be_shown_and_leaves_the_runs_that_are_due(tmp_path):
 
 
 def test_report_shows_another_score_and_says_which_one_led(tmp_path, capsys):
-    run_study(SPEC, tmp_path, jobs=2, trainer=Trainer(fakes.prepare, helpful))
+    run_study(SPEC, tmp_path, executor=LocalExecutor(2), backend=Backend(fakes.inspect, helpful))
     assert main(["report", str(tmp_path), "--score", "val/loss@last2"]) == 0
     assert "seeds were added and rates dropped by val/loss" in " ".join(capsys.readouterr().out.split())
     assert json.loads((tmp_path / "verdict.json").read_text())["score"] == "val/loss@last2"
@@ -131,7 +126,7 @@ def test_report_shows_another_score_and_says_which_one_led(tmp_path, capsys):
 
 def test_report_shows_a_study_whose_own_score_is_not_there(tmp_path):
     fixed = replace(SPEC, until_decided=False, seeds=(0, 1, 2))
-    run_study(fixed, tmp_path, jobs=2, trainer=fakes.FAKE)
+    run_study(fixed, tmp_path, executor=LocalExecutor(2), backend=fakes.FAKE)
     study = tmp_path / "study.yaml"
     study.write_text(study.read_text().replace("score: val/loss@min", "score: val/nothing@min"))
     assert main(["report", str(tmp_path)]) == 2

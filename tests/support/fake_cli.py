@@ -1,4 +1,4 @@
-"""`yolo-dropout sweep` with a trainer that waits, to be interrupted: `fake_cli.py GATE words...`.
+"""`yolo-dropout sweep` with a backend that waits, to be interrupted: `fake_cli.py GATE words...`.
 
 Each training puts a file with its process id into the folder GATE, and waits until `go` is there.
 """
@@ -16,7 +16,7 @@ import fakes
 from yolo_dropout.cli import run
 from yolo_dropout.cli.options import parse
 from yolo_dropout.cli.sweep import sweep
-from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors import Backend, Found, Job, OnEpoch, Outcome
 from yolo_dropout.spec.study_spec import StudySpec
 
 
@@ -35,14 +35,14 @@ def waiting_train(job: Job, on_epoch: OnEpoch) -> Outcome:
     return fakes.train(job, on_epoch)
 
 
-def waiting_prepare(spec: StudySpec) -> dict[str, object]:
+def waiting_inspect(spec: StudySpec) -> Found:
     """Find nothing wrong, once the gate is open."""
     wait_at_gate("prepare")
-    return fakes.prepare(spec)
+    return fakes.inspect(spec)
 
 
 if __name__ == "__main__":
     os.environ["GATE"] = sys.argv[1]
-    prepare = waiting_prepare if "GATE_AT_PREPARE" in os.environ else fakes.prepare
-    command = partial(sweep, trainer=Trainer(prepare, waiting_train))
+    inspect = waiting_inspect if "GATE_AT_PREPARE" in os.environ else fakes.inspect
+    command = partial(sweep, backend=Backend(inspect, waiting_train))
     sys.exit(run(parse(["sweep", *sys.argv[2:]]), command))

@@ -1,4 +1,4 @@
-"""`yolo-dropout sweep` with a trainer that waits at a gate, on whatever node it runs: `fake_ray.py GATE words...`."""
+"""`yolo-dropout sweep` with a backend that waits at a gate, on whatever node it runs: `fake_ray.py GATE words...`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import fakes
 from yolo_dropout.cli import run
 from yolo_dropout.cli.options import parse
 from yolo_dropout.cli.sweep import sweep
-from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors import Backend, Job, OnEpoch, Outcome
 
 
 def gated_train(job: Job, on_epoch: OnEpoch, gate: Path) -> Outcome:
@@ -24,13 +24,13 @@ def gated_train(job: Job, on_epoch: OnEpoch, gate: Path) -> Outcome:
     return fakes.train(job, on_epoch)
 
 
-def gated(gate: Path) -> Trainer:
-    """A trainer that waits until the file `go` is in the folder `gate`."""
+def gated(gate: Path) -> Backend:
+    """A backend that waits until the file `go` is in the folder `gate`."""
     # By its module's name: what only a script knows cannot be found on a node.
     from fake_ray import gated_train as importable
 
-    return Trainer(fakes.prepare, partial(importable, gate=gate))
+    return Backend(fakes.inspect, partial(importable, gate=gate))
 
 
 if __name__ == "__main__":
-    sys.exit(run(parse(["sweep", *sys.argv[2:]]), partial(sweep, trainer=gated(Path(sys.argv[1])))))
+    sys.exit(run(parse(["sweep", *sys.argv[2:]]), partial(sweep, backend=gated(Path(sys.argv[1])))))

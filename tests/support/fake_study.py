@@ -1,4 +1,4 @@
-"""A study with the fake trainer as a program of its own, to be killed: `fake_study.py FOLDER`."""
+"""A study with the fake backend as a program of its own, to be killed: `fake_study.py FOLDER`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import fakes
 
-from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors import Backend, Job, OnEpoch, Outcome
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.local.processes import warm_up
 from yolo_dropout.report.publish import publish_tables
@@ -29,5 +29,5 @@ def slow_train(job: Job, on_epoch: OnEpoch) -> Outcome:
 
 if __name__ == "__main__":
     warm_up(())
-    executor = LocalExecutor(slots=2)
-    run_study(SPEC, sys.argv[1], executor=executor, trainer=Trainer(fakes.prepare, slow_train), publish=publish_tables)
+    executor = LocalExecutor(jobs=2)
+    run_study(SPEC, sys.argv[1], executor=executor, backend=Backend(fakes.inspect, slow_train), publish=publish_tables)

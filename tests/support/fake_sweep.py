@@ -1,4 +1,4 @@
-"""`sweep --serve` with the fake trainer as a program of its own: `fake_sweep.py OUT GATE`.
+"""`sweep --serve` with the fake backend as a program of its own: `fake_sweep.py OUT GATE`.
 
 Seed 0 trains at once; the other runs wait until the file GATE is there, so that a test sees a study half done.
 """
@@ -14,7 +14,7 @@ import fakes
 
 from yolo_dropout.cli.options import parse
 from yolo_dropout.cli.sweep import sweep
-from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors import Backend, Job, OnEpoch, Outcome
 
 
 def gated_train(job: Job, on_epoch: OnEpoch) -> Outcome:
@@ -28,4 +28,4 @@ if __name__ == "__main__":
     os.environ["FAKE_GATE"] = sys.argv[2]
     words = ["sweep", "model=m.yaml", "data=d.yaml", "epochs=4", "--rates", "0", "0.1", "--seeds", "3"]
     words += ["--jobs", "2", "--serve", "--out", sys.argv[1]]
-    sys.exit(sweep(parse(words), Trainer(fakes.prepare, gated_train)))
+    sys.exit(sweep(parse(words), Backend(fakes.inspect, gated_train)))

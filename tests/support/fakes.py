@@ -1,4 +1,4 @@
-"""A fast fake trainer: it writes the files that a training writes, with curves that depend on rate and seed only."""
+"""A fast fake backend: it writes the files that a training writes, with curves that depend on rate and seed only."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import math
 import random
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from yolo_dropout.executors import Ended, Event, Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors import Backend, Ended, Event, Found, Job, OnEpoch, Outcome
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.spec.runs import plan
@@ -36,9 +35,9 @@ def write_results(path: Path, rate: float, seed: int, epochs: int, gain: float =
     path.write_text("\n".join(lines) + "\n")
 
 
-def prepare(spec: StudySpec) -> dict[str, Any]:
+def inspect(spec: StudySpec) -> Found:
     """Find nothing wrong."""
-    return {"task": "detect", "n_train": 4, "n_val": 4, "sites": ["head"], "notes": []}
+    return Found(task="detect", n_train=4, n_val=4, sites=("head",))
 
 
 def train(job: Job, on_epoch: OnEpoch) -> Outcome:
@@ -51,7 +50,7 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
     return Outcome(("head",) if job.run.rate else (), {"kind": "dropout2d"}, {"ultralytics": "0"})
 
 
-FAKE = Trainer(prepare, train)
+FAKE = Backend(inspect, train)
 SPEC = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=2)
 
 

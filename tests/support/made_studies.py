@@ -1,10 +1,10 @@
-"""Whole studies with the fake trainer, in this process: what they trained, and what they derived from it."""
+"""Whole studies with the fake backend, in this process: what they trained, and what they derived from it."""
 
 from __future__ import annotations
 
 import fakes
 
-from yolo_dropout.executors import Ended
+from yolo_dropout.executors import Ended, View
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.spec.study_spec import StudySpec
@@ -18,17 +18,26 @@ def spec(**changes: object) -> StudySpec:
     return StudySpec(**(values | changes))
 
 
-def run(folder, asked=None, trainer=fakes.FAKE, publish=publish_tables, **more):
-    """Run a study without its pictures, which take seconds; the study and what was trained."""
-    trained = []
+class Watcher(View):
+    """Remembers what a study told, and stops it before the next run once `stop()` says so."""
 
-    def note(event):
+    def __init__(self, stop=lambda: False):
+        self.trained, self.notes, self.stopped = [], [], stop
+
+    def event(self, event):
         if isinstance(event, Ended):
-            trained.append(event.run.name)
+            self.trained.append(event.run.name)
 
-    given = {"executor": LocalExecutor(slots=2), "trainer": trainer, "publish": publish, "on_event": note, **more}
+    def note(self, line):
+        self.notes.append(line)
+
+
+def run(folder, asked=None, backend=fakes.FAKE, publish=publish_tables, **more):
+    """Run a study without its pictures, which take seconds; the study and what was trained."""
+    view = more.pop("view", None) or Watcher()
+    given = {"executor": LocalExecutor(jobs=2), "backend": backend, "publish": publish, "view": view, **more}
     study = run_study(asked or spec(), folder, **given)
-    return study, sorted(trained)
+    return study, sorted(view.trained)
 
 
 def derived(folder, names=TABLES):

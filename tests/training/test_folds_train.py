@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from made_studies import Watcher
 from tiny_data import make_data
 
 from yolo_dropout.errors import InputError
+from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.folder.results_csv import read_results
 from yolo_dropout.results.table import score_of
 from yolo_dropout.spec.score import Score
@@ -43,11 +45,11 @@ def test_a_study_over_two_folds_goes_on_after_an_interrupt_with_the_same_splits(
         asked.append(1)
         return len(asked) > 1
 
-    study = run_study(spec, out, jobs=1, stopped=after_one_run)
+    study = run_study(spec, out, executor=LocalExecutor(jobs=1), view=Watcher(after_one_run))
     assert [record.run.name for record in study.records] == ["p0.00-s0-f0"]
     folds = [out / "folds" / name for name in ("f0", "f1")]
     made = {path: path.lstat().st_mtime_ns for path in out.glob("folds/**/*") if path.is_symlink()}
-    study = run_study(spec, out, jobs=2)
+    study = run_study(spec, out, executor=LocalExecutor(jobs=2))
     assert [record.run.name for record in study.records] == [
         "p0.00-s0-f0", "p0.30-s0-f0", "p0.00-s0-f1", "p0.30-s0-f1",
     ]  # fmt: skip

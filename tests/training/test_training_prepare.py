@@ -247,9 +247,9 @@ def test_a_score_that_the_task_has_not_is_refused_before_the_first_run(task: str
         return StudySpec(model=f"yolo26n{suffix}.yaml", data=data, rates=(0, 0.1), score=score, train=ARGS)
 
     with pytest.raises(SpecError, match=rf"^score: a {task} training has no metric 'mAP'; there are val/loss"):
-        ULTRALYTICS.prepare(spec("mAP"))
+        ULTRALYTICS.inspect(spec("mAP"))
     headline = {"classify": "accuracy_top1", "semantic": "mIoU", "depth": "abs_rel"}.get(task, "mAP50-95(B)")
-    assert ULTRALYTICS.prepare(spec(f"metrics/{headline}"))["task"] == task
+    assert ULTRALYTICS.inspect(spec(f"metrics/{headline}")).task == task
 
 
 def test_importing_the_training_does_not_import_torch() -> None:

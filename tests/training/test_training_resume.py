@@ -20,8 +20,8 @@ from ultralytics.nn.modules import Conv
 
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.executors import Job
+from yolo_dropout.executors.local.worker import run_job
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
-from yolo_dropout.executors.worker import run_job
 from yolo_dropout.sites import DropoutPlan
 from yolo_dropout.sites.dropblock import DropBlock
 from yolo_dropout.spec.runs import Run

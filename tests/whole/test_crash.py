@@ -17,8 +17,9 @@ import pytest
 from fake_study import SPEC
 from survival import TABLES, alive, check_nothing_lost, finished, tables
 
-from yolo_dropout.executors import Ended, EpochDone, Event, Job, Started, Trainer
-from yolo_dropout.executors.worker import ready_folder, run_job
+from yolo_dropout.executors import Backend, Ended, Event, Job, Started
+from yolo_dropout.executors.local.executor import LocalExecutor
+from yolo_dropout.executors.local.worker import ready_folder, run_job
 from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.study import run_study
 
@@ -31,18 +32,21 @@ class Inline:
     def call(self, function, *arguments, log):
         return function(*arguments)
 
-    def run(self, jobs: Iterator[Job], trainer: Trainer) -> Iterator[Event]:
+    def fit(self, found):
+        return 1, None
+
+    def run(self, jobs: Iterator[Job], backend: Backend) -> Iterator[Event]:
         for job in jobs:
             yield Started(job.run)
             ready_folder(job)
-            values: list[dict[str, float]] = []
-            record = run_job(job, trainer, values.append)
-            yield from (EpochDone(job.run, row) for row in values)
+            epochs: list[Event] = []
+            record = run_job(job, backend, epochs.append)
+            yield from epochs
             yield Ended(job.run, record)
 
 
 def study(folder: Path) -> None:
-    run_study(SPEC, folder, executor=Inline(), trainer=fakes.FAKE, publish=publish_tables)
+    run_study(SPEC, folder, executor=Inline(), backend=fakes.FAKE, publish=publish_tables)
 
 
 def study_killed_at_write(folder: Path, number: int, names: Path) -> None:
@@ -162,6 +166,6 @@ def test_killed_processes_leave_nothing_behind_and_nothing_undone(tmp_path, undi
             assert time.monotonic() < deadline, "a training outlived its study"
             time.sleep(0.05)
         check_nothing_lost(before, folder)
-    run_study(SPEC, folder, jobs=2, trainer=fakes.FAKE, publish=publish_tables, retry_failed=True)
+    run_study(SPEC, folder, executor=LocalExecutor(2), backend=fakes.FAKE, publish=publish_tables, retry_failed=True)
     assert tables(folder) == undisturbed
     record_property("fault", (f"{victim} killed (SIGKILL)", kills, "0 runs lost, 0 doubled, no process survives"))

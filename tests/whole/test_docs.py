@@ -141,7 +141,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = make_data("classify", root / "data")
     spec = StudySpec(model="yolo26n-cls.yaml", data=data, rates=(0, 0.1), seeds=3, train=tiny)
     out = root / "runs" / "dropout" / "yolo26n-coco8"
-    run_study(spec, out, executor=LocalExecutor(slots=2), trainer=fakes.FAKE, publish=publish_tables)
+    run_study(spec, out, executor=LocalExecutor(jobs=2), backend=fakes.FAKE, publish=publish_tables)
     for name in ("starter-digits-detect", "starter-cls-digits-classify"):
         shutil.copytree(out, out.parent / name)
     for name, rate in (("train", 0.0), ("train2", 0.1)):

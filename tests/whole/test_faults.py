@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from survival import tables
 from yolo_dropout.cli import run
 from yolo_dropout.cli.options import parse
 from yolo_dropout.cli.sweep import sweep
-from yolo_dropout.executors import Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors import Backend, Job, OnEpoch, Outcome
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.records import read_records
 
@@ -30,11 +31,11 @@ VICTIM = "p0.20-s1"
 MEGABYTE = 1_000_000
 
 
-def study(folder: Path, train: Callable[..., Outcome] = fakes.train, *words: str, prepare=fakes.prepare) -> int:
-    """Run the command `sweep` with a fake trainer, and return its exit code."""
+def study(folder: Path, train: Callable[..., Outcome] = fakes.train, *words: str, inspect=fakes.inspect) -> int:
+    """Run the command `sweep` with a fake backend, and return its exit code."""
     data = () if any(word.startswith("data=") for word in words) else ("data=d",)
     options = parse(["sweep", *WORDS, *data, *words, "--out", str(folder)])
-    return run(options, partial(sweep, trainer=Trainer(prepare, train)))
+    return run(options, partial(sweep, backend=Backend(inspect, train)))
 
 
 def failures(folder: Path) -> dict[str, str]:
@@ -193,21 +194,21 @@ def fill(job: Job, leave: int) -> None:
         checkpoint.write_bytes(bytes(leave + MEGABYTE))
 
 
-def prepare_large(spec):
-    return fakes.prepare(spec) | {"parameters": 200_000}
+def inspect_large(spec):
+    return replace(fakes.inspect(spec), parameters=200_000)
 
 
 def test_a_disk_that_fills_up_stops_the_study_before_the_next_run(small_disk, capfd, undisturbed, record_property):
     folder = small_disk / "study"
     train = partial(train_with, partial(fill, leave=2_500_000))
-    assert study(folder, train, prepare=prepare_large) == 1
+    assert study(folder, train, inspect=inspect_large) == 1
     told = capfd.readouterr().out
     assert failures(folder) == {VICTIM: "OSError: [Errno 28] No space left on device"}
     stopped = "stopped: a run needs about 3.76 MB of disk, "
     assert stopped in told.replace("\n", " ")
     assert stopped in report(folder)
     (folder / "ballast").unlink()
-    assert study(folder, fakes.train, "--retry-failed", prepare=prepare_large) == 0
+    assert study(folder, fakes.train, "--retry-failed", inspect=inspect_large) == 0
     assert tables(folder) == undisturbed
     record_property("fault", ("disk full (ENOSPC)", 1, "failed record, stops, told, reported; goes on once freed"))
 

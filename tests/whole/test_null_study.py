@@ -10,7 +10,7 @@ from types import ModuleType
 import fakes
 import pandas as pd
 
-from yolo_dropout.executors import Trainer
+from yolo_dropout.executors import Backend
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.append(str(SCRIPTS))
@@ -31,7 +31,7 @@ def train(job, on_epoch):
     return fakes.Outcome((), {}, {})
 
 
-TRAINER = Trainer(fakes.prepare, train)
+BACKEND = Backend(fakes.inspect, train)
 
 
 def asked(folder: Path, seeds: int, jobs: int = 2) -> list[str]:
@@ -49,7 +49,7 @@ def asked(folder: Path, seeds: int, jobs: int = 2) -> list[str]:
 
 def test_failed_run_is_an_empty_row_until_it_is_trained_again(tmp_path, capsys):
     (tmp_path / FAILS).touch()
-    assert null_study.main(asked(tmp_path, 3), TRAINER) == 1
+    assert null_study.main(asked(tmp_path, 3), BACKEND) == 1
     rows = pd.read_csv(tmp_path / "null.csv", index_col="seed")
     assert tuple(rows.columns) == null_study.SCORES
     assert rows.isna().any(axis=1).tolist() == [False, True, False]
@@ -57,7 +57,7 @@ def test_failed_run_is_an_empty_row_until_it_is_trained_again(tmp_path, capsys):
 
     capsys.readouterr()
     (tmp_path / FAILS).unlink()
-    assert null_study.main(asked(tmp_path, 3), TRAINER) == 0
+    assert null_study.main(asked(tmp_path, 3), BACKEND) == 0
     said = capsys.readouterr().out
     assert "seed 1: finished" in said
     assert "seed 0" not in said
@@ -67,7 +67,7 @@ def test_failed_run_is_an_empty_row_until_it_is_trained_again(tmp_path, capsys):
 
 def test_senseless_arguments_are_told_in_one_line(tmp_path, capsys):
     for arguments, says in ((asked(tmp_path, 0), "seeds: "), (asked(tmp_path, 3, jobs=0), "jobs: must be 1 or more")):
-        assert null_study.main(arguments, TRAINER) == 2
+        assert null_study.main(arguments, BACKEND) == 2
         error = capsys.readouterr().err
         assert error.startswith(f"null_study: {says}")
         assert error.count("\n") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from yolo_dropout.cli import main, run
 from yolo_dropout.cli.options import parse
 from yolo_dropout.cli.sweep import sweep
 from yolo_dropout.cli.sweep_options import default_out
-from yolo_dropout.executors import Trainer
+from yolo_dropout.executors import Backend
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.spec.runs import plan
 from yolo_dropout.spec.study_spec import StudySpec
@@ -98,8 +99,8 @@ def fail_at_rate(job, on_epoch):
     return fakes.train(job, on_epoch) if job.run.seed else complain(job, on_epoch)
 
 
-def prepare(spec):
-    return fakes.prepare(spec) | {"notes": [f"class {ESCAPE} has no image"]}
+def inspect(spec):
+    return replace(fakes.inspect(spec), notes=(f"class {ESCAPE} has no image",))
 
 
 def test_escape_codes_in_class_names_errors_and_paths_do_not_reach_the_terminal(tmp_path, capfd):
@@ -107,7 +108,7 @@ def test_escape_codes_in_class_names_errors_and_paths_do_not_reach_the_terminal(
     (folder / "runs" / f"copy {ESCAPE}").mkdir(parents=True)
     for more in ([], ["--dry-run"]):
         words = ["sweep", "model=m", "data=d", "--rates", "0", "0.1", "--seeds", "2", *more, "--out", str(folder)]
-        code = run(parse(words), partial(sweep, trainer=Trainer(prepare, fail_at_rate)))
+        code = run(parse(words), partial(sweep, backend=Backend(inspect, fail_at_rate)))
         assert code == (0 if more else 1)
         out, err = capfd.readouterr()
         assert "red" in out

@@ -1,4 +1,4 @@
-"""A whole study, with a fake trainer: it goes on, it grows, and it says the same every time."""
+"""A whole study, with a fake backend: it goes on, it grows, and it says the same every time."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import math
 
 import fakes
 import pytest
-from made_studies import TABLES, derived, run, spec
+from made_studies import TABLES, Watcher, derived, run, spec
 
 from yolo_dropout.errors import InputError, SpecError
-from yolo_dropout.executors import Trainer
+from yolo_dropout.executors import Backend
+from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.report.publish import publish, publish_tables
 from yolo_dropout.results.foreign import load_foreign_runs
 from yolo_dropout.study import load_study, run_study
@@ -40,7 +41,7 @@ def test_the_same_command_again_trains_nothing_and_gives_the_same_bytes(tmp_path
 
 def test_one_job_and_two_jobs_give_the_same_bytes(tmp_path):
     run(tmp_path / "two")
-    run_study(spec(), tmp_path / "one", jobs=1, trainer=fakes.FAKE, publish=publish_tables)
+    run_study(spec(), tmp_path / "one", executor=LocalExecutor(jobs=1), backend=fakes.FAKE, publish=publish_tables)
     assert derived(tmp_path / "one") == derived(tmp_path / "two")
 
 
@@ -76,7 +77,7 @@ def fail_at_one(job, on_epoch):
 
 
 def test_a_failed_run_leaves_the_rest_and_is_retried_on_request_only(tmp_path):
-    study, _ = run(tmp_path, trainer=Trainer(fakes.prepare, fail_at_one))
+    study, _ = run(tmp_path, backend=Backend(fakes.inspect, fail_at_one))
     assert [record.error for record in study.failed] == ["RuntimeError: boom"]
     assert math.isnan(study.scores.loc[1, 0.1])
     assert study.scores.notna().to_numpy().sum() == 8
@@ -93,7 +94,7 @@ def always_fail(job, on_epoch):
 
 def test_the_same_fault_everywhere_stops_the_study_early(tmp_path):
     with pytest.raises(InputError, match=r"no run has finished yet.*no such image; mend that and use --retry-failed$"):
-        run(tmp_path, trainer=Trainer(fakes.prepare, always_fail))
+        run(tmp_path, backend=Backend(fakes.inspect, always_fail))
     assert len(list(tmp_path.glob("runs/*/run.json"))) in (3, 4)  # two train at a time
 
 
@@ -103,7 +104,7 @@ def refuse(asked):
 
 def test_what_preparing_finds_wrong_stops_before_the_first_run(tmp_path):
     with pytest.raises(InputError, match="data: d does not exist"):
-        run(tmp_path, trainer=Trainer(refuse, fakes.train))
+        run(tmp_path, backend=Backend(refuse, fakes.train))
     assert not (tmp_path / "runs").exists()
     assert not (tmp_path / "study.yaml").exists()
 
@@ -115,7 +116,7 @@ def test_a_stopped_study_starts_no_further_run_and_goes_on_later(tmp_path):
         count.append(1)
         return len(count) > 4
 
-    study, trained = run(tmp_path, stopped=stopped)
+    study, trained = run(tmp_path, view=Watcher(stopped))
     assert len(trained) == 4
     assert len(study.missing) == 5
     study, trained = run(tmp_path)
@@ -178,7 +179,7 @@ def train_fold(job, on_epoch):
     return fakes.Outcome(("head",), {}, {})
 
 
-FOLDER = Trainer(fakes.prepare, train_fold, split=split)
+FOLDER = Backend(fakes.inspect, train_fold, split=split)
 
 
 def test_a_study_over_folds_has_a_block_per_seed_and_fold(tmp_path):

@@ -1,18 +1,16 @@
-"""`--executor ray` and the options that go with it."""
+"""`--executor` and the options that go with each: where a sweep trains."""
 
 from __future__ import annotations
 
 import math
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
+from yolo_dropout.cli.sweep_options import count, seconds
 from yolo_dropout.errors import SpecError
 from yolo_dropout.executors import Executor
-
-if TYPE_CHECKING:
-    from yolo_dropout.executors.ray import RayExecutor
 
 _WITH_RAY = (
     "ray_address",
@@ -25,48 +23,42 @@ _WITH_RAY = (
 )
 
 
-def check_executor(options: Namespace) -> None:
-    """Refuse an unknown executor, options of another than the one that was asked for, and wrong values.
+def executor_from(options: Namespace) -> Executor:
+    """The executor that the words ask for; Ray's is at work once this process is connected, see `cluster_from`.
 
     Raises:
-        SpecError: One of these.
+        SpecError: There is no such executor, or an option breaks its rule, or goes with another one.
     """
+    jobs, per_gpu = count("jobs", options.jobs), count("per-gpu", options.per_gpu)
+    timeout_s = seconds("run-timeout", options.run_timeout)
     if options.executor not in ("local", "ray"):
         raise SpecError(f"executor: must be local or ray, got {options.executor!r}")
-    if options.executor == "local":
-        given = next((name for name in _WITH_RAY if getattr(options, name)), None)
-        if given is not None:
-            raise SpecError(f"{given.replace('_', '-')}: goes with --executor ray; add it, or leave this out")
-        return
-    if options.per_gpu is not None:
-        raise SpecError(f"per-gpu: goes with --executor local, got {options.per_gpu}; use --gpus-per-run 0.25 on Ray")
-    _ray_executor(options, None, None)
+    if options.executor == "ray":
+        if (asked := options.per_gpu) is not None:
+            raise SpecError(f"per-gpu: goes with --executor local, got {asked}; use --gpus-per-run 0.25 on Ray")
+        return _ray_executor(options, jobs, timeout_s)
+    given = next((name for name in _WITH_RAY if getattr(options, name)), None)
+    if given is not None:
+        raise SpecError(f"{given.replace('_', '-')}: goes with --executor ray; add it, or leave this out")
+    from yolo_dropout.executors.local.executor import LocalExecutor
+
+    return LocalExecutor(jobs, per_gpu, timeout_s)
 
 
-@contextmanager
-def executor_from(options: Namespace, jobs: int | None, run_timeout_s: float | None) -> Iterator[Executor | None]:
-    """The executor that the words ask for, with its cluster; None for this machine.
-
-    Args:
-        options: The parsed words.
-        jobs: How many runs train at a time at most.
-        run_timeout_s: A run that takes longer is stopped.
+def cluster_from(options: Namespace) -> AbstractContextManager[Any]:
+    """Be connected to the cluster that the words ask for, if to any.
 
     Raises:
-        SpecError: An option breaks its rule.
         ClusterError: Ray is not installed, or there is no such cluster.
     """
-    if options.executor == "local":
-        yield None
-        return
+    if options.executor != "ray":
+        return nullcontext()
     from yolo_dropout.executors.ray import connected
 
-    executor = _ray_executor(options, jobs, run_timeout_s)
-    with connected(options.ray_address):
-        yield executor
+    return connected(options.ray_address)
 
 
-def _ray_executor(options: Namespace, jobs: int | None, run_timeout_s: float | None) -> RayExecutor:
+def _ray_executor(options: Namespace, jobs: int | None, run_timeout_s: float | None) -> Executor:
     from yolo_dropout.executors.ray import RayExecutor
 
     gpus = options.gpus_per_run

@@ -5,43 +5,34 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
 from yolo_dropout.base.text import printable
 from yolo_dropout.cli.exit_codes import FINISHED
 from yolo_dropout.errors import WorkerError
-from yolo_dropout.executors import Trainer
+from yolo_dropout.executors import Backend, Executor
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.executors.preflight import check_disk, duration, free_disk, seconds_of_a_run, size, what_it_takes
+from yolo_dropout.executors.preflight import Needs, check_disk, duration, free_disk, seconds_of_a_run, size
 from yolo_dropout.folder.claim import check_free
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.records import RunRecord, check_vacant, read_records
 from yolo_dropout.spec.runs import pending, plan
 from yolo_dropout.spec.study_spec import StudySpec
-from yolo_dropout.study import prepare
+from yolo_dropout.study import inspect
 
 
 def dry_run(
-    spec: StudySpec,
-    out: str | Path,
-    jobs: int | None,
-    per_gpu: int | None,
-    trainer: Trainer,
-    *,
-    here: bool = True,
-    retry_failed: bool = False,
+    spec: StudySpec, out: str | Path, executor: Executor, backend: Backend, *, retry_failed: bool = False
 ) -> int:
     """Check all that a sweep checks before its first run, and print the plan with what it will take.
 
     Args:
         spec: What would be done.
         out: The study's folder.
-        jobs: How many runs at a time; None for as many as fit.
-        per_gpu: How many share a GPU; None for as many as fit.
-        trainer: What would train.
-        here: Whether on this machine; how many fit into a cluster only the cluster knows.
+        executor: Where it would be done; how many runs fit into a cluster only the cluster knows.
+        backend: What would train.
         retry_failed: Whether runs that have failed count as still to do.
 
     Returns:
@@ -50,35 +41,28 @@ def dry_run(
     Raises:
         YoloDropoutError: The sweep would be refused.
     """
-    folder = StudyFolder.at(out)
+    folder, here = StudyFolder.at(out), isinstance(executor, LocalExecutor)
     check_free(folder)
     records, notes = read_records(folder)
     records = tuple(record for record in records if record.finished or not retry_failed)
+    per_image = None
     with _scratch() as scratch:
-        executor, log = LocalExecutor(), scratch / "prepare.log"
-        prepared = prepare(spec, folder, executor, trainer, folds=scratch / "folds", log=log)
-        per_image = None if any(record.finished for record in records) else _rehearsed(executor, trainer, spec, log)
-    needs, places, little_memory = what_it_takes(spec, prepared, jobs, per_gpu, here=here)
-    slots = places.now
+        log = scratch / "prepare.log"
+        found = inspect(spec, folder, executor, backend, folds=scratch / "folds", log=log)
+        if backend.rehearse is not None and not any(record.finished for record in records):
+            with suppress(WorkerError):  # some models want more than images; their time stays unknown
+                per_image = executor.call(backend.rehearse, spec, log=log)
+    needs, (jobs, little_memory) = Needs.of(spec, found.parameters), executor.fit(found)
     todo = pending(plan(spec), {record.run for record in records})
     check_vacant(folder, todo)
-    runs = len(todo)
-    check_disk(folder, spec, needs, slots, retry_failed=retry_failed)
-    run_s = seconds_of_a_run(spec, prepared, records, per_image)
-    lines = [
-        *_plan(spec, records),
-        _time(run_s, runs, slots, measured=per_image is None),
-        f"disk: about {size(needs.disk_bytes(runs, slots))}, {size(free_disk(folder))} are free at {folder.path}",
-        *(
-            [f"memory: about {size(needs.memory_bytes)} a run, {slots} at a time"]
-            if needs.memory_bytes and here
-            else []
-        ),
-        *([] if here else ["on a cluster: times are this machine's, and more runs at a time take less"]),
-        *filter(None, (little_memory, *prepared.get("notes", ()), *notes)),
-        "dry run: nothing was trained, and nothing written but Ultralytics' label cache",
-    ]
-    for line in lines:
+    check_disk(folder, spec, needs, jobs, retry_failed=retry_failed)
+    run_s = seconds_of_a_run(spec, found, records, per_image)
+    disk = f"disk: about {size(needs.disk_bytes(len(todo), jobs))}, {size(free_disk(folder))} are free at {folder.path}"
+    memory = f"memory: about {size(found.memory)} a run, {jobs} at a time" if found.memory and here else None
+    elsewhere = None if here else "on a cluster: times are this machine's, and more runs at a time take less"
+    end = "dry run: nothing was trained, and nothing written but Ultralytics' label cache"
+    lines = (*_plan(spec, records), _time(run_s, len(todo), jobs, measured=per_image is None), disk)
+    for line in filter(None, (*lines, memory, elsewhere, little_memory, *found.notes, *notes, end)):
         print(printable(line))
     return FINISHED
 
@@ -97,15 +81,6 @@ def _scratch() -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _rehearsed(executor: LocalExecutor, trainer: Trainer, spec: StudySpec, log: Path) -> dict[str, float] | None:
-    if trainer.rehearse is None:
-        return None
-    try:
-        return executor.call(trainer.rehearse, spec, log=log)
-    except WorkerError:  # some models want more than images; their time stays unknown
-        return None
-
-
 def _plan(spec: StudySpec, records: Sequence[RunRecord]) -> Iterator[str]:
     known = {record.run: record for record in records}
     runs = plan(spec)
@@ -118,10 +93,8 @@ def _plan(spec: StudySpec, records: Sequence[RunRecord]) -> Iterator[str]:
         yield f"  rate {run.rate:<4g} {run.block}: {state}"
 
 
-def _time(run_s: float | None, runs: int, slots: int, *, measured: bool) -> str:
+def _time(run_s: float | None, runs: int, jobs: int, *, measured: bool) -> str:
     if run_s is None:
         return "time: not known before a run has finished"
-    total = duration(math.ceil(runs / slots) * run_s)
-    if measured:
-        return f"time: about {total}, {slots} at a time, as the finished runs took {duration(run_s)} each"
-    return f"time: about {total}, {slots} at a time; rough, from single steps on random images"
+    rough, known = "; rough, from single steps on random images", f", as the finished runs took {duration(run_s)} each"
+    return f"time: about {duration(math.ceil(runs / jobs) * run_s)}, {jobs} at a time{known if measured else rough}"

@@ -10,27 +10,25 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
-from yolo_dropout.base.text import printable
-from yolo_dropout.cli.cluster import check_executor, executor_from
+from yolo_dropout.cli.cluster import cluster_from, executor_from
 from yolo_dropout.cli.exit_codes import FINISHED, INTERRUPTED, SOME_FAILED
 from yolo_dropout.cli.interrupts import Interrupts
 from yolo_dropout.cli.progress import view
-from yolo_dropout.cli.sweep_options import count, default_out, seconds, spec_from
+from yolo_dropout.cli.sweep_options import default_out, spec_from
 from yolo_dropout.errors import YoloDropoutError
-from yolo_dropout.executors import Trainer
+from yolo_dropout.executors import Backend
 from yolo_dropout.executors.local.processes import warm_up
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
 from yolo_dropout.folder.layout import StudyFolder
 
 
-def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
+def sweep(options: Namespace, backend: Backend = ULTRALYTICS) -> int:
     """Run a study and tell its verdict.
 
     Args:
         options: The parsed words.
-        trainer: What trains.
+        backend: What trains.
 
     Returns:
         0 when all runs have finished, 1 when some failed, 130 when interrupted.
@@ -40,39 +38,21 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
     """
     spec = spec_from(options)
     out = StudyFolder.at(default_out(spec) if options.out is None else options.out).path
-    jobs, per_gpu = count("jobs", options.jobs), count("per-gpu", options.per_gpu)
-    timeout_s = seconds("run-timeout", options.run_timeout)
-    check_executor(options)
-    warm_up(trainer.preload)  # before the imports that take a while, so that both load at the same time
+    executor = executor_from(options)
+    warm_up(backend.preload)  # before the imports that take a while, so that both load at the same time
     atexit.register(gc.freeze)  # Python's last search for garbage, in all that was imported, takes half a second
     from yolo_dropout.cli.dry_run import dry_run
     from yolo_dropout.cli.tell import new_seeds, tell
     from yolo_dropout.study import run_study
 
+    asked = {"retry_failed": options.retry_failed, "continue_broken": options.continue_broken}
     if options.dry_run:
-        here = options.executor == "local"
-        return dry_run(spec, out, jobs, per_gpu, trainer, here=here, retry_failed=options.retry_failed)
+        return dry_run(spec, out, executor, backend, retry_failed=options.retry_failed)
     console = Console()
     with Interrupts(console) as interrupts, _served(out, console) if options.serve else nullcontext():
         try:
-            with executor_from(options, jobs, timeout_s) as executor, view(console, spec.epochs) as shown:
-                study = run_study(
-                    spec,
-                    out,
-                    jobs=jobs,
-                    per_gpu=per_gpu,
-                    run_timeout_s=timeout_s,
-                    executor=executor,
-                    trainer=trainer,
-                    retry_failed=options.retry_failed,
-                    continue_broken=options.continue_broken,
-                    on_plan=shown.plan,
-                    on_event=shown.show,
-                    on_note=lambda note: console.print(
-                        escape(printable(note)), style="yellow", highlight=False, soft_wrap=True
-                    ),
-                    stopped=lambda: interrupts.asked,
-                )
+            with cluster_from(options), view(console, spec.epochs, lambda: interrupts.asked) as shown:
+                study = run_study(spec, out, executor=executor, backend=backend, view=shown, **asked)
         except YoloDropoutError:
             if interrupts.asked:
                 raise KeyboardInterrupt from None

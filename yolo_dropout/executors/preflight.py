@@ -9,11 +9,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from yolo_dropout.errors import StudyFolderError
-from yolo_dropout.executors.local.slots import CoreSlots, Gpu, GpuSlots, Slots
-from yolo_dropout.executors.resources import cores, default_jobs, free_memory
+from yolo_dropout.executors import Found
+from yolo_dropout.executors.resources import default_jobs, free_memory
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.records import RunRecord, read_records
 from yolo_dropout.spec.runs import pending, plan
@@ -29,32 +28,20 @@ _DECIMALS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 @dataclass(frozen=True)
 class Needs:
-    """What the runs of a study take, as far as that is known.
-
-    Attributes:
-        finished_bytes: Disk that a finished run keeps.
-        training_bytes: Disk that a run takes besides, while it trains.
-        memory_bytes: Main memory of one training; None where that is not known.
-    """
+    """The disk that the runs of a study take: what a finished one keeps, and what one takes besides as it trains."""
 
     finished_bytes: int
     training_bytes: int
-    memory_bytes: int | None = None
 
     @classmethod
-    def of(cls, spec: StudySpec, prepared: Mapping[str, Any]) -> Needs:
-        """From the model's size and memory, as preparing has found them."""
-        parameters = int(prepared.get("parameters") or 0)
+    def of(cls, spec: StudySpec, parameters: int) -> Needs:
+        """From the number of the model's parameters; `save_period` keeps more checkpoints, and whole ones."""
         every = int(spec.train.get("save_period") or 0)
-        more = spec.epochs // every if every > 0 else 0  # save_period keeps whole checkpoints
-        return cls(
-            finished_bytes=round(parameters * (2 * _STRIPPED + more * _WHOLE)) + _BESIDE_CHECKPOINTS,
-            training_bytes=round(parameters * 2 * _WHOLE),
-            memory_bytes=prepared.get("memory"),
-        )
+        per_parameter = 2 * _STRIPPED + (spec.epochs // every * _WHOLE if every > 0 else 0)
+        return cls(round(parameters * per_parameter) + _BESIDE_CHECKPOINTS, round(parameters * 2 * _WHOLE))
 
     def disk_bytes(self, runs: int, jobs: int) -> int:
-        """Disk for so many runs, so many of them at a time."""
+        """Bytes for so many runs, so many of them at a time."""
         return runs * self.finished_bytes + min(runs, jobs) * self.training_bytes + _REPORT
 
 
@@ -99,25 +86,22 @@ def _nearest(path: Path) -> Path:
     return next(place for place in (path, *path.parents) if os.access(place, os.F_OK))
 
 
-def fitting_jobs(asked: int | None, needs: Needs, free: int | None = None) -> tuple[int, str | None]:
-    """How many runs to train at a time.
+def fitting_jobs(asked: int | None, memory_bytes: int | None, free: int | None = None) -> tuple[int, str | None]:
+    """How many runs to train at a time on the CPU, and a line where memory is short.
 
     Args:
         asked: How many were asked for, which holds; None chooses.
-        needs: What one run takes.
+        memory_bytes: What one run takes; None where that is not known.
         free: Free main memory, bytes; by default what this machine has.
-
-    Returns:
-        The number, and a line where memory is short.
     """
     jobs = asked or default_jobs()
-    if needs.memory_bytes is None:
+    if memory_bytes is None:
         return jobs, None
     free = free_memory() if free is None else free
-    fitting = max(1, free // needs.memory_bytes)
-    if jobs <= fitting and needs.memory_bytes <= free:
+    fitting = max(1, free // memory_bytes)
+    if jobs <= fitting and memory_bytes <= free:
         return jobs, None
-    short = f"memory: {jobs} at a time need about {size(jobs * needs.memory_bytes)}, {size(free)} are free"
+    short = f"memory: {jobs} at a time need about {size(jobs * memory_bytes)}, {size(free)} are free"
     if asked:
         return jobs, f"{short}; runs may be killed, use --jobs {fitting} or a smaller batch"
     if fitting < jobs:
@@ -125,50 +109,14 @@ def fitting_jobs(asked: int | None, needs: Needs, free: int | None = None) -> tu
     return jobs, f"{short}; runs may be killed, use a smaller batch or imgsz"
 
 
-def what_it_takes(
-    spec: StudySpec, prepared: dict[str, Any], jobs: int | None, per_gpu: int | None, *, here: bool
-) -> tuple[Needs, Slots, str | None]:
-    """What a run needs, how many train at a time, and a line where memory is short.
-
-    `gpus` leaves `prepared`, since they are this machine's and not the study's. `here` is False for an executor that
-    knows itself what its machines hold.
-    """
-    needs, gpus = Needs.of(spec, prepared), [Gpu(**values) for values in prepared.pop("gpus", ())]
-    return needs, *(fitting_slots(jobs, per_gpu, needs, gpus) if here else (CoreSlots(jobs or 1), None))
-
-
-def fitting_slots(
-    jobs: int | None, per_gpu: int | None, needs: Needs, gpus: Sequence[Gpu], n_cores: int | None = None
-) -> tuple[Slots, str | None]:
-    """How many runs to train at a time, and on which GPUs.
-
-    Args:
-        jobs: How many were asked for, on all GPUs together; None chooses.
-        per_gpu: How many were asked for on each GPU; None lets the first run's load decide, or `jobs`.
-        needs: What one run takes.
-        gpus: The GPUs that the study uses; none means the CPU.
-        n_cores: Cores that may be used; by default what this machine has.
-
-    Returns:
-        The slots, and a line where memory is short or `per_gpu` means nothing.
-    """
-    if gpus:
-        share = math.ceil(jobs / len(gpus)) if jobs else None
-        return GpuSlots(tuple(gpus), n_cores or cores(), per_gpu or share, jobs), None
-    fitting, note = fitting_jobs(jobs, needs)
-    return CoreSlots(fitting), note or (
-        f"per-gpu: no GPU is used here, so {per_gpu} has no effect" if per_gpu else None
-    )
-
-
 def seconds_of_a_run(
-    spec: StudySpec, prepared: Mapping[str, Any], records: Sequence[RunRecord], per_image: Mapping[str, float] | None
+    spec: StudySpec, found: Found, records: Sequence[RunRecord], per_image: Mapping[str, float] | None
 ) -> float | None:
     """Time that one run takes, s: the median of finished ones, else from what one image takes.
 
     Args:
         spec: What was asked.
-        prepared: What preparing has found: `n_train` and `n_val`.
+        found: How many images there are.
         records: Runs that have ended.
         per_image: Seconds per image of `train` and `val`; None where they were not measured.
     """
@@ -177,8 +125,7 @@ def seconds_of_a_run(
         return statistics.median(known)
     if per_image is None:
         return None
-    epoch = prepared["n_train"] * per_image["train"] + prepared["n_val"] * per_image["val"]
-    return float(_START_S + spec.epochs * epoch)
+    return _START_S + spec.epochs * (found.n_train * per_image["train"] + found.n_val * per_image["val"])
 
 
 def size(n_bytes: float) -> str:

@@ -1,4 +1,4 @@
-"""What this machine has to give: cores and memory, container limits included."""
+"""What this machine has to give: cores and memory, a container's limits (cgroup v2) included."""
 
 from __future__ import annotations
 
@@ -9,20 +9,15 @@ from pathlib import Path, PurePosixPath
 
 # Peak resident memory of one training at the embedded default, measured, with room to spare.
 MEMORY_PER_RUN = 1_500_000_000
-# A cgroup v1 without a limit says a number near the largest that there is.
-_NO_LIMIT = 1 << 60
 
 
 def default_jobs(n_cores: int | None = None, n_threads: int | None = None, free: int | None = None) -> int:
-    """How many trainings run at a time on the CPU unless told otherwise.
+    """How many trainings run at a time on the CPU unless told otherwise: as many as cores and free memory hold.
 
     Args:
         n_cores: Cores that may be used; by default what this machine has.
         n_threads: Cores that one training keeps busy; by default what Ultralytics takes.
         free: Free main memory, bytes; by default what this machine has.
-
-    Returns:
-        As many as cores and free memory hold; at least 1.
     """
     n_cores = cores() if n_cores is None else n_cores
     n_threads = threads_per_run() if n_threads is None else n_threads
@@ -64,28 +59,17 @@ def free_memory(root: Path = Path("/"), available: int | None = None) -> int:
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    for folder in _cgroups(root, ""):
+    for folder in _cgroups(root):
         with contextlib.suppress(OSError, ValueError):
             quota, period = (folder / "cpu.max").read_text().split()
             yield int(quota) / int(period)
-    for folder in _cgroups(root, "cpu"):
-        with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
-            quota_us = int((folder / "cpu.cfs_quota_us").read_text())
-            if quota_us > 0:
-                yield quota_us / int((folder / "cpu.cfs_period_us").read_text())
 
 
 def _memory_left(root: Path) -> Iterator[int]:
-    for controller, limit, usage in (
-        ("", "memory.max", "memory.current"),
-        ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
-    ):
-        for folder in _cgroups(root, controller):
-            with contextlib.suppress(OSError, ValueError):
-                most = int((folder / limit).read_text())
-                if most < _NO_LIMIT:
-                    used = int((folder / usage).read_text())
-                    yield most - used + _reclaimable(folder)
+    for folder in _cgroups(root):
+        with contextlib.suppress(OSError, ValueError):
+            most, used = (int((folder / f"memory.{name}").read_text()) for name in ("max", "current"))
+            yield most - used + _reclaimable(folder)
 
 
 def _reclaimable(folder: Path) -> int:
@@ -96,16 +80,13 @@ def _reclaimable(folder: Path) -> int:
     return 0
 
 
-def _cgroups(root: Path, controller: str) -> Iterator[Path]:
-    """The folders of this process's cgroup and of those above it; `controller` is empty for version 2."""
-    top = root / "sys/fs/cgroup" / controller
+def _cgroups(root: Path) -> Iterator[Path]:
+    """The folders of this process's cgroup and of those above it."""
     own = PurePosixPath("/")
     with contextlib.suppress(OSError):
         for line in (root / "proc/self/cgroup").read_text().splitlines():
-            _, _, rest = line.partition(":")
-            names, _, path = rest.partition(":")
-            if controller in names.split(","):
-                own = PurePosixPath(path)
+            if line.startswith("0::"):
+                own = PurePosixPath(line.removeprefix("0::"))
     # In a container the path may be one that only the host has; then its folders are not there, and the top counts.
     for place in (own, *own.parents):
-        yield top / place.relative_to("/")
+        yield root / "sys/fs/cgroup" / place.relative_to("/")

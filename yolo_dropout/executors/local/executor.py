@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import contextlib
+import math
 import time
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 import yolo_dropout.errors
 from yolo_dropout.errors import WorkerError, YoloDropoutError
-from yolo_dropout.executors import Ended, Event, Job, Started, T, Trainer
-from yolo_dropout.executors.local.gpus import utilisation
-from yolo_dropout.executors.local.processes import (
-    cause_of_death,
-    interrupts_held_back,
-    killed_if_interrupted,
-    settle,
-    start,
-)
-from yolo_dropout.executors.local.slots import ANYWHERE, CoreSlots, Gpu, GpuSlots, Slots, look
-from yolo_dropout.executors.local.worker_process import WorkerProcess
-from yolo_dropout.executors.worker import one_line, out_of_memory
+from yolo_dropout.executors import Backend, Ended, Event, Found, Gpu, Job, Started, T
+from yolo_dropout.executors.local.processes import cause_of_death, interrupts_held_back, kill, one_line, settle, start
+from yolo_dropout.executors.local.slots import ANYWHERE, Slots, look, utilisation
+from yolo_dropout.executors.local.worker import WorkerProcess, out_of_memory
+from yolo_dropout.executors.preflight import fitting_jobs
+from yolo_dropout.executors.resources import cores
 
 # While a first run is measured, its GPU's utilisation is read so often, s.
 _SAMPLE_S = 0.5
@@ -34,94 +30,108 @@ class LocalExecutor:
     """Trains on this machine.
 
     Attributes:
-        slots: How many runs train at a time, and on which GPUs.
+        jobs: How many runs train at a time; by default as many as cores, memory or GPUs allow.
+        per_gpu: How many share a GPU; by default what the first run's memory and utilisation allow.
         run_timeout_s: A run that takes longer is stopped and recorded as failed; None waits for ever.
+        slots: What these come to on this machine, as `fit` settles it; before, so many runs as `jobs` says, or one.
         utilisation: Tells how busy a GPU is; asked while a first run shows what one takes.
     """
 
-    slots: int | Slots = 1
+    jobs: int | None = None
+    per_gpu: int | None = None
     run_timeout_s: float | None = None
+    slots: Slots | None = None
     utilisation: Callable[[Gpu], float | None] = utilisation
+
+    def fit(self, found: Found) -> tuple[int, str | None]:
+        """Settle how many runs train at a time, and on which GPUs; see `Executor`."""
+        note = None
+        if found.gpus:
+            share = math.ceil(self.jobs / len(found.gpus)) if self.jobs else None
+            self.slots = Slots(self.jobs, found.gpus, self.per_gpu or share, cores())
+        else:
+            jobs, note = fitting_jobs(self.jobs, found.memory)
+            self.slots = Slots(jobs)
+            if self.per_gpu and not note:
+                note = f"per-gpu: no GPU is used here, so {self.per_gpu} has no effect"
+        return self.slots.now, note
 
     def call(self, function: Callable[..., T], *arguments: Any, log: Path) -> T:
         """Call `function` in a fresh process whose output goes to `log`; see `Executor`."""
-        receiver, sender = multiprocessing.Pipe(duplex=False)
-        with receiver, killed_if_interrupted() as processes:
+        process, told = None, ("", None)
+        try:
             with interrupts_held_back():
-                process = start(_answer, sender, log, function, arguments)
-                processes.append(process)
-            try:
-                kind, value = receiver.recv()
-            except EOFError:
-                kind, value = "", None
+                process, receiver = start(_answer, log, function, arguments)
+            with receiver, contextlib.suppress(EOFError):
+                told = receiver.recv()
             process.join()
+        except BaseException:
+            if process is not None:
+                kill(process)
+            raise
+        kind, value = told
         if kind == "value":
-            return value  # type: ignore[no-any-return]
-        error_class = getattr(yolo_dropout.errors, kind, None)
-        if error_class is None:
-            # Without a log it died while it imported the script that had started it.
-            way_out = f"see {log}" if log.exists() else 'start from a script under `if __name__ == "__main__":`'
-            raise WorkerError(f"{value or f'{function.__name__}: {cause_of_death(process)}'}; {way_out}")
-        raise error_class(value)
+            return value  # type: ignore[return-value]
+        if error_class := getattr(yolo_dropout.errors, kind, None):
+            raise error_class(value)
+        # Without a log it died while it imported the script that had started it.
+        way_out = f"see {log}" if log.exists() else 'start from a script under `if __name__ == "__main__":`'
+        raise WorkerError(f"{value or f'{function.__name__}: {cause_of_death(process)}'}; {way_out}")
 
-    def run(self, jobs: Iterable[Job], trainer: Trainer) -> Generator[Event, None, None]:
+    def run(self, jobs: Iterable[Job], backend: Backend) -> Generator[Event, None, None]:
         """Train the jobs; see `Executor`. Closing the iterator kills the trainings that still run."""
-        slots = CoreSlots(self.slots) if isinstance(self.slots, int) else self.slots
-        waiting, again, running = iter(jobs), list[Job](), dict[Any, WorkerProcess]()
+        waiting, running = iter(jobs), dict[Any, WorkerProcess]()
+        self.slots = self.slots or Slots(self.jobs or 1)
         try:
             while True:
-                while (place := slots.place([worker.place for worker in running.values()])) is not None:
-                    job = again.pop() if again else next(waiting, None)
-                    if job is None:
+                while (place := self.slots.place([worker.place for worker in running.values()])) is not None:
+                    if (job := next(waiting, None)) is None:
                         break
-                    with interrupts_held_back():  # none may come between starting a worker and knowing it
-                        worker = WorkerProcess.start(job, trainer, place)
-                        _mark_shared(worker, running.values())
-                        running[worker.connection] = worker
+                    _start(job, backend, place, running)
                     yield Started(job.run)
                 if not running:
                     return
-                ready = wait(list(running), self._patience(running, slots.measuring))
-                if isinstance(slots, GpuSlots) and slots.measuring:
-                    slots = look(slots, {worker.place: worker.seen for worker in running.values()}, self.utilisation)
-                for connection in ready:
-                    worker = running[connection]
+                for worker in self._telling(running):
                     event = worker.receive()
                     if isinstance(event, Ended):
-                        del running[connection]
+                        del running[worker.connection]
                         if worker.seen.shared and out_of_memory(event.record.error):
-                            slots = slots.crowded()
+                            self.slots = self.slots.crowded()
                             worker.job.folder.record.unlink(missing_ok=True)
-                            again.append(worker.job)  # once more, and with a GPU of its own
+                            waiting = chain([worker.job], waiting)  # once more, and with a GPU of its own
                             continue
                     yield event
                 for worker in self._overdue(running):
                     del running[worker.connection]
                     yield worker.stop(f"took longer than the run timeout of {self.run_timeout_s:g} s")
         finally:
-            self.slots = slots  # what runs have shown holds on
             for worker in running.values():
                 worker.kill()
 
-    def _patience(self, running: dict[Any, WorkerProcess], measuring: bool) -> float | None:
-        if self.run_timeout_s is None:
-            return _SAMPLE_S if measuring else None
-        if measuring:
-            return min(_SAMPLE_S, self._patience(running, False) or 0.0)
-        return max(0.0, min(worker.started for worker in running.values()) + self.run_timeout_s - time.monotonic())
+    def _telling(self, running: dict[Any, WorkerProcess]) -> list[WorkerProcess]:
+        """Wait until workers have something to tell, or it is time to look at the GPUs or at who is overdue."""
+        patience = [_SAMPLE_S] if self.slots and self.slots.measuring else []
+        if self.run_timeout_s is not None:
+            oldest = min(worker.started for worker in running.values())
+            patience.append(max(0.0, oldest + self.run_timeout_s - time.monotonic()))
+        ready = wait(list(running), min(patience, default=None))
+        if self.slots and self.slots.measuring:
+            self.slots = look(self.slots, {one.place: one.seen for one in running.values()}, self.utilisation)
+        return [running[connection] for connection in ready]
 
     def _overdue(self, running: dict[Any, WorkerProcess]) -> list[WorkerProcess]:
-        if self.run_timeout_s is None:
-            return []
-        oldest = time.monotonic() - self.run_timeout_s
-        return [worker for worker in running.values() if worker.started <= oldest]
+        limit = math.inf if self.run_timeout_s is None else self.run_timeout_s
+        return [worker for worker in running.values() if worker.started <= time.monotonic() - limit]
 
 
-def _mark_shared(worker: WorkerProcess, others: Collection[WorkerProcess]) -> None:
-    """Note of all runs on the new one's GPU that they have not had it to themselves."""
-    beside = [other for other in others if other.place == worker.place != ANYWHERE]
-    for sharing in (worker, *beside) if beside else ():
-        sharing.seen.shared = True
+def _start(job: Job, backend: Backend, place: int, running: dict[Any, WorkerProcess]) -> None:
+    """Start a run, and note of all on its GPU that they have not had it to themselves."""
+    with interrupts_held_back():  # none may come between starting a worker and knowing it
+        worker = WorkerProcess.start(job, backend, place)
+        beside = [other for other in running.values() if other.place == place != ANYWHERE]
+        for sharing in (worker, *beside) if beside else ():
+            sharing.seen.shared = True
+        running[worker.connection] = worker
 
 
 def _answer(sender: Connection[Any, Any], log: Path, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

@@ -18,14 +18,10 @@ from typing import Any
 
 from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors import PRELOAD
-from yolo_dropout.executors.worker import redirect_output
 
 # What tells a new Python where to look for modules, and not to look into the working directory first.
 _SEARCH_PATH = ("PYTHONPATH", "PYTHONSAFEPATH")
-
 _INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
-
-
 # A run's process imports the script that started the study again, and with it these, where it needs them.
 _OF_SCRIPTS = ("pandas", "scipy.stats")
 
@@ -34,56 +30,48 @@ def warm_up(modules: Sequence[str]) -> None:
     """Have the fork server import what trainings need, which takes seconds, while this process goes on.
 
     Args:
-        modules: What a `Trainer` wants preloaded. A server that runs already keeps what it has.
+        modules: What a `Backend` wants preloaded. A server that runs already keeps what it has.
     """
-    context = _context(modules)
-    if context.get_start_method() == "forkserver":
+    if _context(modules).get_start_method() == "forkserver":
         from multiprocessing import forkserver
 
-        try:
-            with interrupts_held_back(), _search_path_handed_on():
-                forkserver.ensure_running()
-        except OSError as error:
-            raise _unstartable(error) from error
+        with interrupts_held_back(), _starting():
+            forkserver.ensure_running()
 
 
-def _unstartable(error: OSError) -> WorkerError:
-    if "AF_UNIX" in str(error):  # of a socket's name, which has a hundred characters at most
-        return WorkerError(f"TMPDIR: must be shorter, got {gettempdir()}; use for instance TMPDIR=/tmp")
-    return WorkerError(f"no training can be started: {error}")
+def start(target: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Connection[Any, Any]]:
+    """Start a process from a preloaded fork server, or a plain one where there is none.
+
+    Args:
+        target: What it calls, first with a connection on which to tell this process something.
+        arguments: What it is called with besides.
+
+    Returns:
+        The process, and the connection on which it tells; that ends when the process does.
+
+    Raises:
+        WorkerError: The fork server is no more.
+    """
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    surroundings = dict(os.environ), Path.cwd()
+    process: BaseProcess = _context().Process(target=_begin, args=(*surroundings, target, sender, *arguments))
+    with _starting():
+        process.start()
+    sender.close()
+    return process, receiver
 
 
 def _context(modules: Sequence[str] = PRELOAD) -> Any:
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if context.get_start_method() == "forkserver":
-        loaded = [name for name in _OF_SCRIPTS if name in sys.modules]
-        context.set_forkserver_preload([*modules, *loaded])
+        context.set_forkserver_preload([*modules, *(name for name in _OF_SCRIPTS if name in sys.modules)])
     return context
 
 
-def start(target: Callable[..., None], sender: Connection[Any, Any], *arguments: Any) -> BaseProcess:
-    """Start a process from a preloaded fork server, or a plain one where there is none.
-
-    Raises:
-        WorkerError: The fork server is no more.
-    """
-    surroundings = dict(os.environ), Path.cwd()
-    process: BaseProcess = _context().Process(target=_begin, args=(*surroundings, target, sender, *arguments))
-    try:
-        with _search_path_handed_on():
-            process.start()
-    except (EOFError, ConnectionError) as error:
-        raise WorkerError("the process that starts the trainings has died; run the same command again") from error
-    except OSError as error:
-        raise _unstartable(error) from error
-    sender.close()
-    return process
-
-
 @contextlib.contextmanager
-def _search_path_handed_on() -> Iterator[None]:
-    """Have a fork server that starts now import the modules that this process would.
+def _starting() -> Iterator[None]:
+    """Have a fork server that starts now import the modules that this process would, and tell why one cannot start.
 
     By itself it looks into the working directory first, where a clone of Ultralytics may lie that this process does not
     see, and it dies of a `Path` in `sys.path`, which imports pass over.
@@ -94,6 +82,12 @@ def _search_path_handed_on() -> Iterator[None]:
     os.environ["PYTHONPATH"] = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
     try:
         yield
+    except (EOFError, ConnectionError) as error:
+        raise WorkerError("the process that starts the trainings has died; run the same command again") from error
+    except OSError as error:
+        long_name = "AF_UNIX" in str(error)  # of a socket, which has a hundred characters at most
+        told = f"TMPDIR: must be shorter, got {gettempdir()}; use for instance TMPDIR=/tmp"
+        raise WorkerError(told if long_name else f"no training can be started: {error}") from error
     finally:
         sys.path[:] = path
         for name, value in before.items():
@@ -118,18 +112,6 @@ def kill(process: BaseProcess) -> None:
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.join()
-
-
-@contextlib.contextmanager
-def killed_if_interrupted() -> Iterator[list[BaseProcess]]:
-    """Hand out a list, and end the processes that are put into it when the block does not come to its end."""
-    processes: list[BaseProcess] = []
-    try:
-        yield processes
-    except BaseException:
-        for process in processes:
-            kill(process)
-        raise
 
 
 @contextlib.contextmanager
@@ -161,8 +143,14 @@ def cause_of_death(process: BaseProcess) -> str:
     return f"the process ended without a result (exit code {code})"
 
 
+def one_line(error: BaseException) -> str:
+    """An exception as one line: its type and the first line of its message."""
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
+
+
 def settle(log: Path) -> None:
-    """Make this process independent of the terminal, and end it when its parent does."""
+    """Make this process independent of the terminal, print to `log`, and end with its parent."""
     for number in _INTERRUPTS:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
@@ -171,6 +159,20 @@ def settle(log: Path) -> None:
         os.setpgid(0, 0)
     redirect_output(log)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def redirect_output(log: Path) -> None:
+    """Send everything this process prints to `log`.
+
+    Descriptors are replaced and not `sys.stdout`, because Ultralytics' logger keeps the stream that it saw
+    when it was imported, and because C libraries write past Python.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    place = log if log.parent.is_dir() else Path(os.devnull)  # the study may have been removed just now
+    with place.open("ab") as stream:
+        for descriptor in (1, 2):
+            os.dup2(stream.fileno(), descriptor)
 
 
 def _end_with_parent() -> None:

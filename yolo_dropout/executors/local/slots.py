@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Final
+
+from yolo_dropout.errors import SpecError
+from yolo_dropout.executors import Gpu
+from yolo_dropout.spec.study_spec import StudySpec
 
 # Of a GPU's memory, so much is handed out: the allocator's blocks do not fit together without gaps.
 _MEMORY_SHARE = 0.9
@@ -17,84 +22,43 @@ ANYWHERE: Final = -1
 
 
 @dataclass(frozen=True)
-class Gpu:
-    """A GPU as it was before the first run.
-
-    Attributes:
-        index: Its number for `device=`.
-        total_bytes: Its memory.
-        used_bytes: What others use of it.
-        uuid: Its name for NVML; empty where it has none.
-    """
-
-    index: int
-    total_bytes: int
-    used_bytes: int = 0
-    uuid: str = ""
-
-
-@dataclass(frozen=True)
 class Load:
-    """What one run was measured to take of a GPU.
-
-    Attributes:
-        memory_bytes: Peak memory, with the CUDA context.
-        utilisation: Share of the time in which the GPU worked, in [0, 1].
-    """
+    """What one run was measured to take of a GPU: bytes at its peak, and the share of time in which the GPU worked."""
 
     memory_bytes: int
     utilisation: float
 
 
 @dataclass(frozen=True)
-class CoreSlots:
-    """So many runs at a time, none of them told where to train."""
+class Slots:
+    """How many runs train at a time.
 
-    runs: int
-    measuring: Final[bool] = False
-
-    def place(self, running: Sequence[int]) -> int | None:
-        """Where the next run starts; None while there is no room. `running` holds the places of those that train."""
-        return ANYWHERE if len(running) < self.runs else None
-
-    @property
-    def now(self) -> int:
-        """How many runs train at a time."""
-        return self.runs
-
-    def crowded(self) -> CoreSlots:
-        """The same slots: a run has no GPU to itself here."""
-        return self
-
-
-@dataclass(frozen=True)
-class GpuSlots:
-    """One run per GPU until a run has been measured, then as many as its memory, its time and the cores allow.
+    Without GPUs so many as `runs` says, none of them told where to train. With GPUs one on each until a run has been
+    measured, then as many as its memory, its time and the cores allow.
 
     Attributes:
+        runs: Most runs at a time; None leaves that open, on GPUs only.
         gpus: The GPUs that take part.
-        cores: Cores of this machine, which all runs share.
         per_gpu: So many runs per GPU, whatever is measured; None measures.
-        runs: Most runs at a time, on all GPUs together; None leaves that open.
+        cores: Cores of this machine, which all runs share.
         load: What was measured; None before.
     """
 
-    gpus: tuple[Gpu, ...]
-    cores: int
-    per_gpu: int | None = None
     runs: int | None = None
+    gpus: tuple[Gpu, ...] = ()
+    per_gpu: int | None = None
+    cores: int = 1
     load: Load | None = None
 
     @property
     def measuring(self) -> bool:
         """Whether a first run is still to tell what one takes."""
-        return self.per_gpu is None and self.load is None
+        return bool(self.gpus) and self.per_gpu is None and self.load is None
 
     @property
     def now(self) -> int:
         """How many runs train at a time, as far as is known by now."""
-        total = sum(self.capacity(gpu) for gpu in self.gpus)
-        return total if self.runs is None else min(total, self.runs)
+        return min(most for most in (self.runs, sum(map(self.capacity, self.gpus))) if most)
 
     def capacity(self, gpu: Gpu) -> int:
         """How many runs may share a GPU by now; at least 1."""
@@ -102,30 +66,27 @@ class GpuSlots:
             return self.per_gpu
         if self.load is None:
             return 1
-        free = _MEMORY_SHARE * (gpu.total_bytes - gpu.used_bytes)
-        by_memory = free / max(1, self.load.memory_bytes)
+        by_memory = _MEMORY_SHARE * (gpu.total_bytes - gpu.used_bytes) / max(1, self.load.memory_bytes)
         by_time = 1 / max(0.01, self.load.utilisation)
         by_cores = self.cores / (_CORES_PER_RUN * len(self.gpus))
         return max(1, math.floor(min(by_memory, by_time, by_cores) + 1e-9))
 
     def place(self, running: Sequence[int]) -> int | None:
-        """The GPU on which the next run starts: the emptiest that has room; None while none has."""
+        """The GPU on which the next run starts, the emptiest that has room; None while there is no room.
+
+        Args:
+            running: The places of the runs that train.
+        """
         if self.runs is not None and len(running) >= self.runs:
             return None
-        free = [
-            (running.count(gpu.index), gpu.used_bytes, gpu.index) for gpu in self.gpus if self._has_room(gpu, running)
-        ]
-        return min(free)[2] if free else None
+        if not self.gpus:
+            return ANYWHERE
+        room = [gpu for gpu in self.gpus if running.count(gpu.index) < self.capacity(gpu)]
+        return min(((running.count(gpu.index), gpu.used_bytes, gpu.index) for gpu in room), default=(0, 0, None))[2]
 
-    def _has_room(self, gpu: Gpu, running: Sequence[int]) -> bool:
-        return running.count(gpu.index) < self.capacity(gpu)
-
-    def crowded(self) -> GpuSlots:
+    def crowded(self) -> Slots:
         """The slots after runs that shared a GPU were out of its memory: one run per GPU from now on."""
         return replace(self, per_gpu=1)
-
-
-Slots = CoreSlots | GpuSlots
 
 
 @dataclass
@@ -133,12 +94,12 @@ class Seen:
     """What a training has shown of itself: epochs, peak memory in bytes, how busy and whether shared its GPU was."""
 
     epochs: int = 0
-    gpu_bytes: float = 0.0
+    gpu_bytes: int = 0
     busy: list[float] = field(default_factory=list)
     shared: bool = False
 
 
-def look(slots: GpuSlots, running: Mapping[int, Seen], utilisation: Callable[[Gpu], float | None]) -> GpuSlots:
+def look(slots: Slots, running: Mapping[int, Seen], utilisation: Callable[[Gpu], float | None]) -> Slots:
     """The slots as running trainings have shown by now what one takes.
 
     Memory counts from the second epoch on, when training and validation have both been there; utilisation while that
@@ -154,5 +115,58 @@ def look(slots: GpuSlots, running: Mapping[int, Seen], utilisation: Callable[[Gp
         if seen.epochs == 1 and (busy := utilisation(gpu)) is not None:
             seen.busy.append(busy)
         if seen.epochs > 1 and seen.gpu_bytes:
-            return replace(slots, load=Load(int(seen.gpu_bytes), fmean(seen.busy) if seen.busy else 1.0))
+            return replace(slots, load=Load(seen.gpu_bytes, fmean(seen.busy) if seen.busy else 1.0))
     return slots
+
+
+def asked_gpus(device: object, n_gpus: int) -> tuple[int, ...]:
+    """The numbers of the GPUs that a study uses, each of which trains runs of its own.
+
+    Args:
+        device: `device` as Ultralytics takes it; several GPUs are a pool, and not one training on all of them.
+        n_gpus: How many there are.
+
+    Returns:
+        All of them where none is named; none for `cpu`, `mps`, and whatever is no CUDA GPU.
+
+    Raises:
+        SpecError: There is no such GPU.
+    """
+    words = device if isinstance(device, (list, tuple)) else str("" if device is None else device).split(",")
+    names = [str(word).strip().lower().removeprefix("cuda").removeprefix(":").strip("[]() ") for word in words]
+    if all(name in ("", "-1") for name in names):
+        return tuple(range(n_gpus))
+    if not all(name.isdigit() for name in names):
+        return ()
+    for name in names:
+        if int(name) >= n_gpus:
+            raise SpecError(f"device: must name GPUs below {n_gpus}, got {device!r}; leave it out to use all")
+    return tuple(dict.fromkeys(int(name) for name in names))
+
+
+def gpus_of(spec: StudySpec) -> tuple[Gpu, ...]:
+    """The GPUs that a study uses; torch is asked, so call this in a process of its own.
+
+    Raises:
+        SpecError: There is no such GPU.
+    """
+    import torch
+
+    found = []
+    for index in asked_gpus(spec.train.get("device"), torch.cuda.device_count()) if torch.cuda.is_available() else ():
+        uuid = str(getattr(torch.cuda.get_device_properties(index), "uuid", ""))
+        uuid = uuid if not uuid or uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
+        free, total = torch.cuda.mem_get_info(index)
+        found.append(Gpu(index, total, total - free, uuid))
+    return tuple(found)
+
+
+def utilisation(gpu: Gpu) -> float | None:
+    """Share of the last moments in which a GPU worked, in [0, 1]; None where that cannot be told."""
+    with contextlib.suppress(Exception):  # no NVML, no such GPU, no right to ask: then it is not known
+        import pynvml
+
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByUUID(gpu.uuid)
+        return float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu) / 100
+    return None

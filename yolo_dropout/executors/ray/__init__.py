@@ -1,8 +1,5 @@
 """Runs on a Ray cluster, without a shared disk."""
 
-from __future__ import annotations
-
-from yolo_dropout.executors.ray.cluster import connected
-from yolo_dropout.executors.ray.executor import RayExecutor
+from yolo_dropout.executors.ray.executor import RayExecutor, connected
 
 __all__ = ["RayExecutor", "connected"]

@@ -80,8 +80,7 @@ class ContentCache:
         folder.mkdir(exist_ok=True)
         with self.alone("scratch"):
             for old in folder.glob("*.lock"):
-                _remove_unused(old, old.with_suffix(""))
-                if not old.with_suffix("").exists():
+                if _removed_unused(old) and not old.with_suffix("").exists():
                     old.unlink()
             place = Path(tempfile.mkdtemp(dir=folder))
             lock = self._used[place.name] = Path(f"{place}.lock").open("a")  # noqa: SIM115 - held until the process ends
@@ -116,7 +115,7 @@ class ContentCache:
         for lock, size in sizes.items():
             if sum(sizes.values()) + size_bytes <= self.limit_bytes:
                 return
-            if size and _remove_unused(lock, lock.with_suffix("")):
+            if size and _removed_unused(lock):
                 sizes[lock] = 0
         if sum(sizes.values()) + size_bytes > self.limit_bytes:
             raise InputError(
@@ -129,11 +128,10 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in files_below(folder).values())
 
 
-def _remove_unused(lock_path: Path, folder: Path) -> bool:
-    with lock_path.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        shutil.rmtree(folder, ignore_errors=True)
+def _removed_unused(lock_path: Path) -> bool:
+    """Whether nobody used what this lock is for, which is gone then."""
+    with lock_path.open("a") as lock, contextlib.suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
         return True
+    return False

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from yolo_dropout.base.files import atomic_folder, flush_to_disk
 from yolo_dropout.errors import SpecError
-from yolo_dropout.executors import Ended, EpochDone, Event, Job, Started, Trainer
-from yolo_dropout.executors.ray.attempt import Attempt
+from yolo_dropout.executors import Backend, Ended, EpochDone, Event, Job, Started
+from yolo_dropout.executors.local.processes import one_line
+from yolo_dropout.executors.ray.archive import CHUNK_BYTES, unpack
 from yolo_dropout.executors.ray.shipping import ShippedInputs, ship
-from yolo_dropout.executors.ray.slot_requests import SlotRequests
-from yolo_dropout.executors.worker import one_line
+from yolo_dropout.executors.ray.slots import SlotRequests
+from yolo_dropout.folder.layout import RunFolder
+from yolo_dropout.folder.records import RunRecord, write_record
 
 if TYPE_CHECKING:
     from yolo_dropout.executors.ray.executor import RayExecutor
@@ -30,17 +36,17 @@ class Driver:
 
     Args:
         executor: What was asked for.
-        trainer: What trains.
+        backend: What trains.
         shipped: Model and data by fold, where they are shipped already.
     """
 
     def __init__(
-        self, executor: RayExecutor, trainer: Trainer, shipped: Mapping[int | None, ShippedInputs] | None = None
+        self, executor: RayExecutor, backend: Backend, shipped: Mapping[int | None, ShippedInputs] | None = None
     ) -> None:
-        self._executor, self._trainer, self._requests = executor, trainer, SlotRequests(executor)
+        self._executor, self._backend, self._requests = executor, backend, SlotRequests(executor)
         self._free = list[Any]()
-        self._working = dict[Any, tuple[Any, Attempt]]()
-        self._again = deque[Attempt]()
+        self._working = dict[Any, tuple[Any, _Attempt]]()
+        self._again = deque[_Attempt]()
         self._shipped = dict(shipped or {})
 
     def run(self, jobs: Iterator[Job]) -> Iterator[Event]:
@@ -65,7 +71,7 @@ class Driver:
         self._end_idle()
         for actor, attempt in self._working.values():
             ray.kill(actor)
-            attempt.close()
+            attempt.forget()
         self._working.clear()
 
     def _end_idle(self) -> None:
@@ -74,73 +80,58 @@ class Driver:
             ray.kill(actor)
         self._free.clear()
 
-    def _next(self, jobs: Iterator[Job]) -> Attempt | None:
+    def _next(self, jobs: Iterator[Job]) -> _Attempt | None:
         if self._again:
             return self._again.popleft()
         job = next(jobs, None)
-        return None if job is None else Attempt(job)
+        return None if job is None else _Attempt(job)
 
-    def _start(self, attempt: Attempt) -> Started:
-        self._check(attempt.job)
-        # A node has no folds beside the run's folder: the job names its data itself.
-        job = replace(attempt.job, spec=replace(attempt.job.spec, data=attempt.job.data, folds=None))
-        shipped = self._shipped_for(job)
-        actor = self._free.pop()
-        train = actor.train.options(num_returns="streaming")
-        attempt.begin()
-        self._working[train.remote(job, self._trainer, shipped)] = (actor, attempt)
-        return Started(attempt.job.run)
-
-    def _check(self, job: Job) -> None:
-        device = job.spec.train.get("device")
+    def _start(self, attempt: _Attempt) -> Started:
+        job, device = attempt.job, attempt.job.spec.train.get("device")
         if job.checkpoint is not None:
             raise SpecError(f"continue-broken: {job.run.name} cannot go on from last.pt on Ray; use --executor local")
         if self._requests.need["GPU"] and device not in (None, ""):
             raise SpecError(f"device: Ray gives each run its GPUs, got device={device}; leave it out")
-
-    def _shipped_for(self, job: Job) -> ShippedInputs:
-        """Model and data of a job, shipped once for all jobs of its fold."""
-        if job.run.fold not in self._shipped:
+        # A node has no folds beside the run's folder: the job names its data itself.
+        job = replace(job, spec=replace(job.spec, data=job.data, folds=None))
+        if job.run.fold not in self._shipped:  # once for all jobs of a fold
             self._shipped[job.run.fold] = self._ship_for(job)
-        return self._shipped[job.run.fold]
+        actor, attempt.started = self._free.pop(), time.monotonic()
+        train = actor.train.options(num_returns="streaming")
+        self._working[train.remote(job, self._backend, self._shipped[job.run.fold])] = (actor, attempt)
+        return Started(job.run)
 
     def _ship_for(self, job: Job) -> ShippedInputs:
-        if self._trainer.inputs is None or self._executor.data_in_place:
+        if self._backend.inputs is None or self._executor.data_in_place:
             return {}
         log = job.study.prepare_log
         log.parent.mkdir(parents=True, exist_ok=True)
-        return ship(self._executor.call(self._trainer.inputs, job.spec, log=log), self._executor.ship_limit_gb)
+        return ship(self._executor.call(self._backend.inputs, job.spec, log=log), self._executor.ship_limit_gb)
 
     def _take_in(self, ref: Any) -> Iterator[Event]:
         if ref in self._requests.pending:
             actor = self._requests.take(ref)
             self._free += [] if actor is None else [actor]
             return
-        actor, attempt = self._working[ref]
+        attempt = self._working[ref][1]
         try:
             message = ray.get(next(ref))
-        except RayTaskError as error:
-            yield from self._raised(ref, error.cause or error)
         except RayError as error:
-            yield from self._lost(ref, error)
+            # The slot may live and say why it could not train: an object was lost on its way, or the run has failed.
+            cause = error.cause if isinstance(error, RayTaskError) and error.cause else error
+            if isinstance(cause, RayError):
+                yield from self._lost(ref, cause)
+            else:
+                self._free.append(self._working.pop(ref)[0])
+                yield attempt.fail(one_line(cause))
         else:
             if isinstance(message, bytes):
                 attempt.take(message)
             elif isinstance(message, Ended):
-                del self._working[ref]
-                self._free.append(actor)
-                yield attempt.finish(message.record)
+                self._free.append(self._working.pop(ref)[0])
+                yield attempt.end(message.record)
             elif isinstance(message, EpochDone):
                 yield message
-
-    def _raised(self, ref: Any, error: BaseException) -> Iterator[Event]:
-        """The slot lives, and says why it could not train: an object was lost on its way, or the run has failed."""
-        if isinstance(error, RayError):
-            yield from self._lost(ref, error)
-        else:
-            actor, attempt = self._working.pop(ref)
-            self._free.append(actor)
-            yield attempt.fail(one_line(error))
 
     def _lost(self, ref: Any, error: RayError) -> Iterator[Event]:
         """Its node or its process is gone: the run starts over on another slot."""
@@ -149,7 +140,51 @@ class Driver:
             ray.kill(actor)
         attempt.losses += 1
         if attempt.losses < _MOST_LOSSES:
-            attempt.close()
+            attempt.forget()
             self._again.append(attempt)
         else:
             yield attempt.fail(f"its node or process was lost {attempt.losses} times, last: {one_line(error)}")
+
+
+@dataclass
+class _Attempt:
+    """A job on its way: how often its node or process was lost, and what has come back of it so far."""
+
+    job: Job
+    losses: int = 0
+    started: float = 0.0
+    archive: IO[bytes] | None = None
+
+    def take(self, chunk: bytes) -> None:
+        """Keep a chunk of the run's folder; on the disk where the study lies, and nameless, so that nothing is left."""
+        if self.archive is None:
+            self.job.path.parent.mkdir(parents=True, exist_ok=True)
+            self.archive = tempfile.TemporaryFile(dir=self.job.path.parent)  # noqa: SIM115 - closed by `forget`
+        self.archive.write(chunk)
+
+    def end(self, record: RunRecord) -> Ended:
+        """Put the folder in its place; whoever looks sees the old one or the new, never half of it."""
+        if self.losses and self.archive:
+            times = "once" if self.losses == 1 else f"{self.losses} times"
+            over = f"started over {times}, because its node or process was lost"
+            record = replace(record, note="; ".join(filter(None, (record.note, over))))
+        with atomic_folder(self.job.path) as folder:
+            if self.archive:
+                self.archive.seek(0)
+                unpack(iter(partial(self.archive.read, CHUNK_BYTES), b""), folder)
+            if RunFolder(folder).results.exists():
+                flush_to_disk(RunFolder(folder).results)
+            write_record(RunFolder(folder), record)
+        self.forget()
+        return Ended(self.job.run, record)
+
+    def fail(self, error: str) -> Ended:
+        """Record that the run has failed, without what has come back of it."""
+        self.forget()
+        return self.end(RunRecord.failure(self.job.run, error, time.monotonic() - self.started))
+
+    def forget(self) -> None:
+        """Forget what has come back."""
+        if self.archive:
+            self.archive.close()
+        self.archive = None

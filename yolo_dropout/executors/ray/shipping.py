@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -35,25 +34,17 @@ class ShippedFiles:
 
     def content(self) -> Iterator[bytes]:
         """The archive, one chunk in memory at a time."""
-        for chunk in self.chunks:
-            yield ray.get(chunk)
+        yield from map(ray.get, self.chunks)
 
 
 ShippedInputs = Mapping[str, ShippedFiles]
 
 
 def ship(inputs: Mapping[str, InputFiles], limit_gb: float) -> ShippedInputs:
-    """Put inputs into the object store.
-
-    Args:
-        inputs: Files by argument.
-        limit_gb: How much may be shipped, GB.
-
-    Returns:
-        What was shipped, by argument.
+    """Put the inputs of a training, by argument, into the object store.
 
     Raises:
-        InputError: They are more than that, or cannot be read.
+        InputError: They are more than `limit_gb`, or cannot be read.
     """
     sizes = {name: _size(files) for name, files in inputs.items()}
     if sum(sizes.values()) > limit_gb * 1e9:
@@ -83,9 +74,9 @@ def spec_on_node(shipped: ShippedInputs, spec: StudySpec, cache: ContentCache) -
     Raises:
         InputError: They cannot be had, or do not fit in the cache.
     """
-    places: dict[str, str] = {}
-    for name, files in shipped.items():
-        folder: Path = cache.fetch(files.digest, files.size_bytes, files.content)
-        places[name] = str(folder / files.entry)
+    places = {
+        name: str(cache.fetch(files.digest, files.size_bytes, files.content) / files.entry)
+        for name, files in shipped.items()
+    }
     model, data = places.pop("model", spec.model), places.pop("data", spec.data)
     return replace(spec, model=model, data=data, train={**spec.train, **places})

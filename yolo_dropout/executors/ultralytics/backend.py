@@ -1,4 +1,4 @@
-"""The trainer of every real study: what an executor calls of `training`, in processes of its own."""
+"""The backend of every real study: what an executor calls of `training`, in processes of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from yolo_dropout.errors import InputError, SpecError
-from yolo_dropout.executors import PRELOAD, Job, OnEpoch, Outcome, Trainer
+from yolo_dropout.executors import PRELOAD, Backend, Found, Job, OnEpoch, Outcome
 from yolo_dropout.executors.ultralytics.trackers import registering_in_turn, tracker_environment
 from yolo_dropout.folder.results_csv import VAL_LOSS
 from yolo_dropout.spec.score import Score
@@ -17,15 +17,11 @@ from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.training.inputs import InputFiles, input_files
 
 
-def prepare(spec: StudySpec) -> dict[str, Any]:
-    """Check a spec against the real model and data, and warm the label cache; see `training.prepare`.
-
-    Returns:
-        What `training.prepare` found, what `rehearsal.footprint` measured, and `gpus`, as `gpus_of` lists them.
-    """
-    from yolo_dropout.executors.local.gpus import gpus_of
+def inspect(spec: StudySpec) -> Found:
+    """Check a spec against the real model and data, and warm the label cache; see `training.prepare`."""
+    from yolo_dropout.executors.local.slots import gpus_of
     from yolo_dropout.executors.ultralytics.rehearsal import footprint
-    from yolo_dropout.training import prepare as prepare_training
+    from yolo_dropout.training import prepare
     from yolo_dropout.training.models import load_model
     from yolo_dropout.training.preparation import check_args
 
@@ -33,8 +29,9 @@ def prepare(spec: StudySpec) -> dict[str, Any]:
     yolo = load_model(spec.model)
     _check_score(spec, yolo)
     places, pooled = (spec.where, spec.kind), spec.folds is not None
-    found = prepare_training(yolo, spec.data, dict(spec.train), spec.rates, *places, pooled=pooled)
-    return asdict(found) | footprint(spec, yolo) | {"gpus": gpus_of(spec)}
+    found = prepare(yolo, spec.data, dict(spec.train), spec.rates, *places, pooled=pooled)
+    parameters, memory = footprint(spec, yolo)
+    return Found(**asdict(found), parameters=parameters, memory=memory, gpus=gpus_of(spec))
 
 
 def _check_score(spec: StudySpec, yolo: Any) -> None:
@@ -60,26 +57,17 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
     from yolo_dropout.training import train_lean
 
     os.environ.update(tracker_environment(job))
-    spec = job.spec
+    spec, model, given = job.spec, job.spec.model, dict[str, Any](job.spec.train)
     continued = job.checkpoint is not None and _broke_off(job.checkpoint)
+    if continued:
+        # The GPU that is free now and the folder as it is called now, not those of before.
+        model = str(job.checkpoint)
+        given = {name: given[name] for name in ("device", "plots") if name in given} | {"resume": True}
+    else:
+        given |= {"dropout": job.run.rate, "where": spec.where, "kind": spec.kind, "schedule": spec.schedule}
+        given |= {"data": job.data, "seed": job.run.seed}
     with registering_in_turn():
-        if continued:
-            # The GPU that is free now and the folder as it is called now, not those of before.
-            now = {name: value for name, value in spec.train.items() if name in ("device", "plots")}
-            run = train_lean(str(job.checkpoint), on_epoch=on_epoch, resume=True, save_dir=str(job.path), **now)
-        else:
-            run = train_lean(
-                spec.model,
-                dropout=job.run.rate,
-                where=spec.where,
-                kind=spec.kind,
-                schedule=spec.schedule,
-                on_epoch=on_epoch,
-                data=job.data,
-                seed=job.run.seed,
-                save_dir=str(job.path),
-                **spec.train,
-            )
+        run = train_lean(model, on_epoch=on_epoch, save_dir=str(job.path), **given)
     proof = dict(run.proof)
     return Outcome(run.sites, proof, proof.pop("versions", {}), continued)
 
@@ -95,7 +83,7 @@ def _broke_off(checkpoint: Path) -> bool:
 
 
 def split(spec: StudySpec, out: Path) -> dict[str, Any]:
-    """Write the spec's folds as data sets below `out`; see `training.splitting.split_data`."""
+    """Write the spec's folds as data sets below `out`; see `training.folds.splitting.split_data`."""
     from yolo_dropout.training.folds.splitting import split_data
 
     return split_data(spec.model, spec.data, dict(spec.train), spec.folds or 0, out)
@@ -106,4 +94,4 @@ def inputs(spec: StudySpec) -> dict[str, InputFiles]:
     return input_files(spec.model, spec.data, spec.train)
 
 
-ULTRALYTICS = Trainer(prepare, train, rehearse, split, inputs, PRELOAD)
+ULTRALYTICS = Backend(inspect, train, rehearse, split, inputs, PRELOAD)

@@ -31,8 +31,8 @@ import torch._inductor
 import torchvision
 from ultralytics.utils import SETTINGS
 
+import yolo_dropout.executors.local.worker
 import yolo_dropout.executors.ultralytics.backend
-import yolo_dropout.executors.worker
 import yolo_dropout.training.trainer
 
 # Every training imports the trackers that are installed and not switched off; MLflow takes more than a second. Ray Tune

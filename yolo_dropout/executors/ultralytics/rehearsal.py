@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -27,32 +28,34 @@ _PROBE_SIDE, _PROBE_BATCH, _AUTO_BATCH = 160, 2, 16
 _PATIENCE_S = 10.0
 
 
-def footprint(spec: StudySpec, yolo: Any) -> dict[str, int | None]:
-    """How large the model is, and how much memory one training takes, from one small forward pass.
+def footprint(spec: StudySpec, yolo: Any) -> tuple[int, int | None]:
+    """How large a model is, and how much memory one training takes, from one small forward pass.
 
     Args:
         spec: What is trained.
         yolo: Its model, loaded; it is made ready to train.
 
     Returns:
-        `parameters`, a count; `memory`, bytes in main memory, None where that cannot be told or a GPU trains.
+        The number of parameters, and bytes of main memory; None where that cannot be told or a GPU trains.
 
     Raises:
         SpecError: There is no such device, or `imgsz` or `batch` is out of range.
     """
     batch, side = _size(spec, yolo.task)
-    net = _trainable(yolo)
+    net, memory = _trainable(yolo), None
     parameters = sum(parameter.numel() for parameter in net.parameters())
     if _device(spec).type != "cpu":
-        _check_batch(spec)
-        return {"parameters": parameters, "memory": None}
-    try:
+        if (asked := spec.train.get("batch", 1)) < 1:
+            raise SpecError(
+                f"batch: must be a number of images in a study on a GPU, got {asked}: Ultralytics would choose another "
+                "one for each run, by the memory that is free then"
+            )
+        return parameters, None
+    with contextlib.suppress(Exception):  # some models want more than images; then their memory stays unknown
         activations = _activation_bytes(net, _images(net, _PROBE_BATCH, _PROBE_SIDE))
-    except Exception:  # some models want more than images; then their memory stays unknown
-        return {"parameters": parameters, "memory": None}
-    scale = batch / _PROBE_BATCH * (side / _PROBE_SIDE) ** 2
-    memory = _MEMORY_BASE + parameters * _MEMORY_PER_PARAMETER + _BESIDE_ACTIVATIONS * activations * scale
-    return {"parameters": parameters, "memory": int(memory)}
+        scale = batch / _PROBE_BATCH * (side / _PROBE_SIDE) ** 2
+        memory = int(_MEMORY_BASE + parameters * _MEMORY_PER_PARAMETER + _BESIDE_ACTIVATIONS * activations * scale)
+    return parameters, memory
 
 
 def seconds_per_image(spec: StudySpec) -> dict[str, float]:
@@ -73,14 +76,14 @@ def seconds_per_image(spec: StudySpec) -> dict[str, float]:
     net = _trainable(yolo).to(device)
     asked_batch, asked_side = _size(spec, yolo.task)
     probe = (_PROBE_BATCH, _PROBE_SIDE)
-    _time_step(net, _images(net, *probe).to(device))  # the first step of a process is slow
+    _seconds_of(_step, net, _images(net, *probe).to(device))  # the first step of a process is slow
     seconds = {"train": 0.0, "val": 0.0}
     for batch, side in (probe, (_PROBE_BATCH, asked_side), (asked_batch, asked_side)):
         scale = (asked_side / side) ** 2 / batch
         if seconds["train"] / scale > _PATIENCE_S:
             break
         images = _images(net, batch, side).to(device)
-        seconds = {"train": _time_step(net, images) * scale, "val": _time_forward(net, images) * scale}
+        seconds = {"train": _seconds_of(_step, net, images) * scale, "val": _seconds_of(_forward, net, images) * scale}
     return seconds
 
 
@@ -115,15 +118,6 @@ def _size(spec: StudySpec, task: str) -> tuple[int, int]:
     return (int(batch) if batch >= 1 else _AUTO_BATCH), 32 * math.ceil(int(side) / 32)
 
 
-def _check_batch(spec: StudySpec) -> None:
-    batch = spec.train.get("batch", 1)
-    if batch < 1:
-        raise SpecError(
-            f"batch: must be a number of images in a study on a GPU, got {batch}: Ultralytics would choose another "
-            "one for each run, by the memory that is free then"
-        )
-
-
 def _images(net: nn.Module, batch: int, side: int) -> torch.Tensor:
     channels = next(parameter for parameter in net.parameters() if parameter.ndim == 4).shape[1]
     return torch.rand(batch, channels, side, side, generator=torch.Generator().manual_seed(0))
@@ -146,25 +140,22 @@ def _activation_bytes(net: nn.Module, images: torch.Tensor) -> int:
     return sum(kept.values())
 
 
-def _time_step(net: nn.Module, images: torch.Tensor) -> float:
+def _seconds_of(work: Callable[[nn.Module, torch.Tensor], None], net: nn.Module, images: torch.Tensor) -> float:
     start = time.perf_counter()
-    net.train()
-    sum(tensor.float().mean() for tensor in _tensors(net(images))).backward()
-    net.zero_grad()
-    return _elapsed(start, images)
-
-
-def _time_forward(net: nn.Module, images: torch.Tensor) -> float:
-    start = time.perf_counter()
-    with torch.inference_mode():
-        net.eval()(images)
-    return _elapsed(start, images)
-
-
-def _elapsed(start: float, images: torch.Tensor) -> float:
+    work(net, images)
     if images.device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - start
+
+
+def _step(net: nn.Module, images: torch.Tensor) -> None:
+    sum(tensor.float().mean() for tensor in _tensors(net.train()(images))).backward()
+    net.zero_grad()
+
+
+def _forward(net: nn.Module, images: torch.Tensor) -> None:
+    with torch.inference_mode():
+        net.eval()(images)
 
 
 def _tensors(output: Any) -> Iterator[torch.Tensor]:
