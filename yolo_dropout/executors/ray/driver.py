@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -18,7 +16,7 @@ from yolo_dropout.base.files import atomic_folder, flush_to_disk
 from yolo_dropout.errors import SpecError
 from yolo_dropout.executors import Backend, Ended, EpochDone, Event, Job, Started
 from yolo_dropout.executors.local.processes import one_line
-from yolo_dropout.executors.ray.archive import CHUNK_BYTES, unpack
+from yolo_dropout.executors.ray.archive import unpack
 from yolo_dropout.executors.ray.shipping import ShippedInputs, ship
 from yolo_dropout.executors.ray.slots import SlotRequests
 from yolo_dropout.folder.layout import RunFolder
@@ -69,9 +67,8 @@ class Driver:
     def close(self) -> None:
         """End every slot, with what it trains."""
         self._end_idle()
-        for actor, attempt in self._working.values():
+        for actor, _ in self._working.values():
             ray.kill(actor)
-            attempt.forget()
         self._working.clear()
 
     def _end_idle(self) -> None:
@@ -113,25 +110,23 @@ class Driver:
             actor = self._requests.take(ref)
             self._free += [] if actor is None else [actor]
             return
-        attempt = self._working[ref][1]
+        actor, attempt = self._working[ref]
         try:
             message = ray.get(next(ref))
+            if isinstance(message, EpochDone):
+                yield message
+                return
+            ended = attempt.end(message.record, message.chunks)
         except RayError as error:
             # The slot may live and say why it could not train: an object was lost on its way, or the run has failed.
             cause = error.cause if isinstance(error, RayTaskError) and error.cause else error
             if isinstance(cause, RayError):
                 yield from self._lost(ref, cause)
-            else:
-                self._free.append(self._working.pop(ref)[0])
-                yield attempt.fail(one_line(cause))
-        else:
-            if isinstance(message, bytes):
-                attempt.take(message)
-            elif isinstance(message, Ended):
-                self._free.append(self._working.pop(ref)[0])
-                yield attempt.end(message.record)
-            elif isinstance(message, EpochDone):
-                yield message
+                return
+            ended = attempt.fail(one_line(cause))
+        del self._working[ref]
+        self._free.append(actor)
+        yield ended
 
     def _lost(self, ref: Any, error: RayError) -> Iterator[Event]:
         """Its node or its process is gone: the run starts over on another slot."""
@@ -140,7 +135,6 @@ class Driver:
             ray.kill(actor)
         attempt.losses += 1
         if attempt.losses < _MOST_LOSSES:
-            attempt.forget()
             self._again.append(attempt)
         else:
             yield attempt.fail(f"its node or process was lost {attempt.losses} times, last: {one_line(error)}")
@@ -148,43 +142,26 @@ class Driver:
 
 @dataclass
 class _Attempt:
-    """A job on its way: how often its node or process was lost, and what has come back of it so far."""
+    """A job on its way, and how often its node or process was lost."""
 
     job: Job
     losses: int = 0
     started: float = 0.0
-    archive: IO[bytes] | None = None
 
-    def take(self, chunk: bytes) -> None:
-        """Keep a chunk of the run's folder; on the disk where the study lies, and nameless, so that nothing is left."""
-        if self.archive is None:
-            self.job.path.parent.mkdir(parents=True, exist_ok=True)
-            self.archive = tempfile.TemporaryFile(dir=self.job.path.parent)  # noqa: SIM115 - closed by `forget`
-        self.archive.write(chunk)
-
-    def end(self, record: RunRecord) -> Ended:
-        """Put the folder in its place; whoever looks sees the old one or the new, never half of it."""
-        if self.losses and self.archive:
+    def end(self, record: RunRecord, chunks: Sequence[Any] = ()) -> Ended:
+        """Put the run's folder in its place; whoever looks sees the old one or the new, never half of it."""
+        if self.losses and chunks:
             times = "once" if self.losses == 1 else f"{self.losses} times"
             over = f"started over {times}, because its node or process was lost"
             record = replace(record, note="; ".join(filter(None, (record.note, over))))
         with atomic_folder(self.job.path) as folder:
-            if self.archive:
-                self.archive.seek(0)
-                unpack(iter(partial(self.archive.read, CHUNK_BYTES), b""), folder)
+            if chunks:
+                unpack(map(ray.get, chunks), folder)
             if RunFolder(folder).results.exists():
                 flush_to_disk(RunFolder(folder).results)
             write_record(RunFolder(folder), record)
-        self.forget()
         return Ended(self.job.run, record)
 
     def fail(self, error: str) -> Ended:
-        """Record that the run has failed, without what has come back of it."""
-        self.forget()
+        """Record that the run has failed, and that nothing has come back of it."""
         return self.end(RunRecord.failure(self.job.run, error, time.monotonic() - self.started))
-
-    def forget(self) -> None:
-        """Forget what has come back."""
-        if self.archive:
-            self.archive.close()
-        self.archive = None

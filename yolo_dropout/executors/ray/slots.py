@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from yolo_dropout.executors.local.processes import one_line, warm_up
 from yolo_dropout.executors.ray.archive import pack
 from yolo_dropout.executors.ray.cache import ContentCache
 from yolo_dropout.executors.ray.shipping import ShippedInputs, spec_on_node
+from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.spec.study_spec import StudySpec
 
 if TYPE_CHECKING:
@@ -41,6 +42,14 @@ def installed_versions() -> dict[str, str]:
     return {name: version(name) for name in _PACKAGES}
 
 
+@dataclass(frozen=True)
+class Returned:
+    """A run that has ended on a node, and its folder as an archive in the object store, chunk by chunk."""
+
+    record: RunRecord
+    chunks: tuple[Any, ...]
+
+
 class Slot:
     """Room for one training on a node; lives in a Ray actor, whose end takes the training along."""
 
@@ -56,11 +65,8 @@ class Slot:
         """This node's name, and its versions."""
         return os.uname().nodename, installed_versions()
 
-    def train(self, job: Job, backend: Backend, shipped: ShippedInputs) -> Iterator[EpochDone | bytes | Ended]:
-        """Train one job.
-
-        Yields:
-            Its epochs; then the run's folder as an archive in chunks; last, how it ended.
+    def train(self, job: Job, backend: Backend, shipped: ShippedInputs) -> Iterator[EpochDone | Returned]:
+        """Train one job; yields its epochs, and then how it ended.
 
         Raises:
             YoloDropoutError: The job's inputs cannot be used here.
@@ -73,8 +79,8 @@ class Slot:
             with closing(self._local.run([replace(job, spec=spec, path=path)], backend)) as events:
                 for event in events:
                     if isinstance(event, Ended):
-                        yield from pack(files_below(path))
-                    if isinstance(event, EpochDone | Ended):
+                        yield Returned(event.record, tuple(map(ray.put, pack(files_below(path)))))
+                    elif isinstance(event, EpochDone):
                         yield event
         finally:
             shutil.rmtree(path, ignore_errors=True)
