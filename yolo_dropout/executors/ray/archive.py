@@ -8,19 +8,12 @@ import shutil
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
+from typing import Any
 
 from yolo_dropout.errors import InputError
 
 CHUNK_BYTES = 16_000_000
-
-
-class _Buffer(bytearray):
-    """What `tarfile` writes to: bytes that are taken from the front as soon as there are enough."""
-
-    write = bytearray.extend
-
-    def tell(self) -> int:
-        return 0
 
 
 def pack(files: Mapping[str, Path | bytes]) -> Iterator[bytes]:
@@ -35,8 +28,9 @@ def pack(files: Mapping[str, Path | bytes]) -> Iterator[bytes]:
     Raises:
         InputError: A file cannot be read.
     """
-    buffer = _Buffer()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
+    held = bytearray()
+    file: Any = SimpleNamespace(write=held.extend, tell=lambda: 0)  # as much of one as `tarfile` needs
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name, source in sorted(files.items()):
             try:
                 content = source if isinstance(source, bytes) else source.read_bytes()
@@ -45,10 +39,10 @@ def pack(files: Mapping[str, Path | bytes]) -> Iterator[bytes]:
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
-            while len(buffer) > CHUNK_BYTES:
-                yield bytes(buffer[:CHUNK_BYTES])
-                del buffer[:CHUNK_BYTES]
-    yield bytes(buffer)
+            while len(held) > CHUNK_BYTES:
+                yield bytes(held[:CHUNK_BYTES])
+                del held[:CHUNK_BYTES]
+    yield bytes(held)
 
 
 class _Chunks:
@@ -77,9 +71,9 @@ def unpack(chunks: Iterable[bytes], folder: Path) -> str:
         InputError: It is cut off, or holds a name that leads outside, a link or a device.
         OSError: A file cannot be written.
     """
-    stream = _Chunks(chunks)
+    stream: Any = _Chunks(chunks)
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
             for entry in archive:
                 content = archive.extractfile(entry) if entry.isreg() else None
                 if content is None or not _stays_inside(entry.name):
@@ -92,7 +86,7 @@ def unpack(chunks: Iterable[bytes], folder: Path) -> str:
         raise InputError(f"archive: is broken ({error}); it did not arrive whole") from error
     while stream.read(CHUNK_BYTES):  # what follows the last entry is part of the digest
         pass
-    return stream.digest.hexdigest()
+    return str(stream.digest.hexdigest())
 
 
 def _stays_inside(name: str) -> bool:
