@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -13,20 +13,15 @@ class Interrupts:
     """While entered, takes SIGINT and SIGTERM; `asked` says whether either has come."""
 
     def __init__(self, console: Console) -> None:
-        self.asked = False
-        self._console = console
+        self.asked, self._console = False, console
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
-        self._before = {
-            signal.SIGINT: signal.signal(signal.SIGINT, self._interrupt),
-            signal.SIGTERM: signal.signal(signal.SIGTERM, self._terminate),
-        }
+        mine = {signal.SIGINT: self._interrupt, signal.SIGTERM: self._terminate}
+        self._before = {number: signal.signal(number, handler) for number, handler in mine.items()}
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

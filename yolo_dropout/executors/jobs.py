@@ -197,12 +197,7 @@ class Executor(Protocol):
     """What a study needs to have its runs trained."""
 
     def call(self, function: Callable[..., T], *arguments: Any, log: Path) -> T:
-        """Call `function` where trainings run, in a fresh process, and return what it returns.
-
-        Args:
-            function: Importable by name.
-            arguments: What it is called with.
-            log: Takes what the process prints.
+        """Call `function`, importable by name, in a fresh process that prints to `log`, and return what it returns.
 
         Raises:
             YoloDropoutError: The function raised it.

@@ -91,8 +91,8 @@ def fitting_jobs(asked: int | None, memory_bytes: int | None, free: int | None =
 
     Args:
         asked: How many were asked for, which holds; None chooses.
-        memory_bytes: What one run takes; None where that is not known.
-        free: Free main memory, bytes; by default what this machine has.
+        memory_bytes: What one run takes, if that is known.
+        free: Free main memory, bytes; by default this machine's.
     """
     jobs = asked or default_jobs()
     if memory_bytes is None:
@@ -112,14 +112,7 @@ def fitting_jobs(asked: int | None, memory_bytes: int | None, free: int | None =
 def seconds_of_a_run(
     spec: StudySpec, found: Found, records: Sequence[RunRecord], per_image: Mapping[str, float] | None
 ) -> float | None:
-    """Time that one run takes, s: the median of finished ones, else from what one image takes.
-
-    Args:
-        spec: What was asked.
-        found: How many images there are.
-        records: Runs that have ended.
-        per_image: Seconds per image of `train` and `val`; None where they were not measured.
-    """
+    """Seconds that one run takes: the median of finished ones, else by what an image of `train` and of `val` takes."""
     known = [record.seconds for record in records if record.finished and record.seconds is not None]
     if known:
         return statistics.median(known)

@@ -12,12 +12,9 @@ MEMORY_PER_RUN = 1_500_000_000
 
 
 def default_jobs(n_cores: int | None = None, n_threads: int | None = None, free: int | None = None) -> int:
-    """How many trainings run at a time on the CPU unless told otherwise: as many as cores and free memory hold.
+    """How many trainings run at a time on the CPU unless told otherwise.
 
-    Args:
-        n_cores: Cores that may be used; by default what this machine has.
-        n_threads: Cores that one training keeps busy; by default what Ultralytics takes.
-        free: Free main memory, bytes; by default what this machine has.
+    As many as cores, by default this machine's, hold of the `n_threads` that one keeps busy, and free memory in bytes.
     """
     n_cores = cores() if n_cores is None else n_cores
     n_threads = threads_per_run() if n_threads is None else n_threads
@@ -26,31 +23,18 @@ def default_jobs(n_cores: int | None = None, n_threads: int | None = None, free:
 
 
 def threads_per_run(n_machine: int | None = None) -> int:
-    """Threads of one training on the CPU, which Ultralytics sets whatever OMP_NUM_THREADS says.
-
-    Args:
-        n_machine: Cores of the machine, used or not, without limits: so Ultralytics counts them.
-    """
+    """Threads of one training on the CPU: Ultralytics goes by the machine's cores, whatever OMP_NUM_THREADS says."""
     return min(8, max(1, (n_machine or os.cpu_count() or 1) - 1))
 
 
 def cores(root: Path = Path("/")) -> int:
-    """Cores that this process may use: its affinity, and the quota of its cgroup and of those above it.
-
-    Args:
-        root: Where `proc` and `sys` are.
-    """
+    """Cores that this process may use: its affinity, and the quota of its cgroup and of those above it."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, int(min([affinity, *_quotas(root)])))
 
 
 def free_memory(root: Path = Path("/"), available: int | None = None) -> int:
-    """Memory that can be had without swapping, bytes: of the machine, and of this process's cgroups.
-
-    Args:
-        root: Where `proc` and `sys` are.
-        available: What the machine has, bytes; by default asked.
-    """
+    """Memory that can be had without swapping, bytes: what the machine has available, and this process's cgroups."""
     if available is None:
         import psutil
 

@@ -27,10 +27,9 @@ _OF_SCRIPTS = ("pandas", "scipy.stats")
 
 
 def warm_up(modules: Sequence[str]) -> None:
-    """Have the fork server import what trainings need, which takes seconds, while this process goes on.
+    """Have the fork server import what a `Backend` wants preloaded, which takes seconds, while this process goes on.
 
-    Args:
-        modules: What a `Backend` wants preloaded. A server that runs already keeps what it has.
+    A server that runs already keeps what it has.
     """
     if _context(modules).get_start_method() == "forkserver":
         from multiprocessing import forkserver
@@ -42,12 +41,8 @@ def warm_up(modules: Sequence[str]) -> None:
 def start(target: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Connection[Any, Any]]:
     """Start a process from a preloaded fork server, or a plain one where there is none.
 
-    Args:
-        target: What it calls, first with a connection on which to tell this process something.
-        arguments: What it is called with besides.
-
-    Returns:
-        The process, and the connection on which it tells; that ends when the process does.
+    It calls `target` with a connection, on which it tells what is received on the one returned here; that ends when the
+    process does.
 
     Raises:
         WorkerError: The fork server is no more.

@@ -72,11 +72,7 @@ class Slots:
         return max(1, math.floor(min(by_memory, by_time, by_cores) + 1e-9))
 
     def place(self, running: Sequence[int]) -> int | None:
-        """The GPU on which the next run starts, the emptiest that has room; None while there is no room.
-
-        Args:
-            running: The places of the runs that train.
-        """
+        """The GPU on which the next run starts beside those: the emptiest that has room; None while there is none."""
         if self.runs is not None and len(running) >= self.runs:
             return None
         if not self.gpus:
@@ -103,12 +99,7 @@ def look(slots: Slots, running: Mapping[int, Seen], utilisation: Callable[[Gpu],
     """The slots as running trainings have shown by now what one takes.
 
     Memory counts from the second epoch on, when training and validation have both been there; utilisation while that
-    epoch runs, since the first one warms up.
-
-    Args:
-        slots: As they were.
-        running: What runs have shown, by GPU. Samples of utilisation are added to it.
-        utilisation: Tells how busy a GPU is; None where it cannot, which counts as busy all the time.
+    epoch runs, since the first one warms up. What is not known of it counts as busy all the time.
     """
     for gpu in slots.gpus:
         seen = running.get(gpu.index, Seen())
@@ -122,12 +113,8 @@ def look(slots: Slots, running: Mapping[int, Seen], utilisation: Callable[[Gpu],
 def asked_gpus(device: object, n_gpus: int) -> tuple[int, ...]:
     """The numbers of the GPUs that a study uses, each of which trains runs of its own.
 
-    Args:
-        device: `device` as Ultralytics takes it; several GPUs are a pool, and not one training on all of them.
-        n_gpus: How many there are.
-
-    Returns:
-        All of them where none is named; none for `cpu`, `mps`, and whatever is no CUDA GPU.
+    Several GPUs of a `device` are a pool, and not one training on all of them. Where none is named it is all `n_gpus`;
+    it is none for `cpu`, `mps`, and whatever is no CUDA GPU.
 
     Raises:
         SpecError: There is no such GPU.
@@ -138,10 +125,9 @@ def asked_gpus(device: object, n_gpus: int) -> tuple[int, ...]:
         return tuple(range(n_gpus))
     if not all(name.isdigit() for name in names):
         return ()
-    for name in names:
-        if int(name) >= n_gpus:
-            raise SpecError(f"device: must name GPUs below {n_gpus}, got {device!r}; leave it out to use all")
-    return tuple(dict.fromkeys(int(name) for name in names))
+    if max(map(int, names)) >= n_gpus:
+        raise SpecError(f"device: must name GPUs below {n_gpus}, got {device!r}; leave it out to use all")
+    return tuple(dict.fromkeys(map(int, names)))
 
 
 def gpus_of(spec: StudySpec) -> tuple[Gpu, ...]:

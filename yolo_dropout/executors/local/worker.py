@@ -120,8 +120,6 @@ class WorkerProcess:
     """A process that trains one job, as its parent sees it.
 
     Attributes:
-        job: What it trains.
-        process: The process itself.
         connection: Where it tells of its epochs, and of what went wrong; ends when the process does.
         started: When it was started, s of the monotonic clock.
         place: Its GPU, or `ANYWHERE`.

@@ -49,12 +49,12 @@ class ContentCache:
             raise InputError(f"YOLO_DROPOUT_CACHE_GB: must be a number of gigabytes, got {word!r}") from None
 
     def fetch(self, digest: str, size_bytes: int, archive: Callable[[], Iterable[bytes]]) -> Path:
-        """The folder with this content, which this process uses from now on until it ends.
+        """The folder with the content of an archive, by its SHA-256, which this process uses until it ends.
 
         Args:
             digest: SHA-256 of the archive.
             size_bytes: Of its files.
-            archive: Gives the archive in chunks; called only where the content is not here, or no longer.
+            archive: Gives its chunks; called only where the content is not here, or no longer.
 
         Raises:
             InputError: What arrives is another content, or does not fit in the cache.

@@ -136,15 +136,12 @@ class SlotRequests:
                 self.pending[actor.versions.remote()] = actor
 
     def _check_patience(self, n_slots: int) -> None:
-        if n_slots or self._fits_somewhere():
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        if n_slots or any(all(node.get(name, 0) >= amount for name, amount in self.need.items()) for node in nodes):
             self._since = time.monotonic()
         elif time.monotonic() - self._since > self._executor.patience_s:
             told = ", ".join(f"{amount:g} {name}" for name, amount in self.need.items() if amount)
             raise ClusterError(f"cluster: a run needs a node with {told}, and there is none; add one, or ask for less")
-
-    def _fits_somewhere(self) -> bool:
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        return any(all(node.get(name, 0) >= amount for name, amount in self.need.items()) for node in nodes)
 
     def take(self, ref: Any) -> Any | None:
         """The slot that has arrived; None where it died on the way.
@@ -160,8 +157,13 @@ class SlotRequests:
             if self._died_at_start < _MOST_DEATHS_AT_START:
                 return None
             raise ClusterError(f"cluster: slots cannot start on its nodes: {_cause(error)}; mend that first") from error
-        if not self._executor.any_versions:
-            _check_versions(node, versions)
+        here = installed_versions()
+        other = [f"{name} {versions[name]} (here {here[name]})" for name in here if versions[name] != here[name]]
+        if other and not self._executor.any_versions:
+            raise ClusterError(
+                f"versions: every node must have this machine's, {node} has {', '.join(other)}; "
+                "install the same, or use --allow-other-versions"
+            )
         self._died_at_start = 0
         return actor
 
@@ -176,13 +178,3 @@ def _cause(error: RayError) -> str:
     """What the actor itself said, which Ray puts at the end of many lines."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return next((line for line in reversed(lines) if "Error: " in line), None) or one_line(error)
-
-
-def _check_versions(node: str, versions: Mapping[str, str]) -> None:
-    here = installed_versions()
-    other = [f"{name} {versions[name]} (here {here[name]})" for name in here if versions[name] != here[name]]
-    if other:
-        raise ClusterError(
-            f"versions: every node must have this machine's, {node} has {', '.join(other)}; "
-            "install the same, or use --allow-other-versions"
-        )

@@ -29,14 +29,9 @@ _PATIENCE_S = 10.0
 
 
 def footprint(spec: StudySpec, yolo: Any) -> tuple[int, int | None]:
-    """How large a model is, and how much memory one training takes, from one small forward pass.
+    """How many parameters a model has, and how much memory one training takes, from one small forward pass.
 
-    Args:
-        spec: What is trained.
-        yolo: Its model, loaded; it is made ready to train.
-
-    Returns:
-        The number of parameters, and bytes of main memory; None where that cannot be told or a GPU trains.
+    The memory is the main one in bytes; None where that cannot be told or a GPU trains. `yolo` is made ready to train.
 
     Raises:
         SpecError: There is no such device, or `imgsz` or `batch` is out of range.
@@ -59,13 +54,10 @@ def footprint(spec: StudySpec, yolo: Any) -> tuple[int, int | None]:
 
 
 def seconds_per_image(spec: StudySpec) -> dict[str, float]:
-    """Time of a training step and of a validation forward pass, per image, without losses and data loading.
+    """Seconds of a training step (`train`) and a validation forward pass (`val`) per image, without losses and loading.
 
     Steps are timed at the asked `imgsz` and `batch`, unless smaller ones tell that this takes more than some
     seconds: then the smaller ones are scaled up.
-
-    Returns:
-        `train` and `val`, s.
 
     Raises:
         InputError: The model cannot be loaded.

@@ -20,16 +20,9 @@ _TURN_S = 60.0
 def tracker_environment(job: Job, given: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Variables that make the study an experiment or a group, and a run findable by rate and seed.
 
-    Whether a tracker is on is Ultralytics' setting (`yolo settings tensorboard=True`), and nothing here turns one
-    on. TensorBoard needs no variable: it names a run after its folder, which tells rate and seed.
-
-    Args:
-        job: The run that is about to train.
-        given: What the user has set; it wins, except for the name of a run, which no two runs may share.
-
-    Returns:
-        MLflow: experiment, run name and tags. W&B: group and tags, added to the user's own; its run name is the
-        folder's.
+    Whether a tracker is on is Ultralytics' setting (`yolo settings tensorboard=True`), and nothing here turns one on.
+    TensorBoard and W&B name a run after its folder, which tells rate and seed. What the user has set, `given`, wins,
+    except for the name of a run, which no two runs may share; tags for W&B are added to the user's own.
     """
     study, marks = job.study.path.name, {"rate": f"{job.run.rate:g}", "seed": str(job.run.seed)}
     marks |= {} if job.run.fold is None else {"fold": str(job.run.fold)}
