@@ -19,7 +19,7 @@ from yolo_dropout.cli.dry_run import dry_run
 from yolo_dropout.cli.options import parse
 from yolo_dropout.cli.sweep import sweep
 from yolo_dropout.errors import SpecError, StudyFolderError, WorkerError
-from yolo_dropout.executors import Backend, Found
+from yolo_dropout.executors import Backend, Found, Gpu
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.preflight import (
     Needs,
@@ -41,6 +41,14 @@ from yolo_dropout.training.models import load_model
 
 SPEC = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=3, train={"epochs": 10})
 GB = 10**9
+
+
+def test_what_study_yaml_keeps_of_the_look_has_the_names_and_order_that_it_always_had():
+    always = ["task", "model_name", "n_train", "n_val", "n_classes", "data_digest", "data_content", "sites", "notes"]
+    always += ["branch_note", "versions", "parameters", "memory"]
+    found = Found(task="detect", n_train=4, n_val=4, data_digest="a", data_content="b", gpus=(Gpu(0, GB),))
+    assert list(found.stored) == always
+    assert list(replace(found, n_images=8).stored) == [*always, "n_images"]
 
 
 def test_a_run_keeps_two_stripped_checkpoints_and_takes_two_whole_ones_while_it_trains():
