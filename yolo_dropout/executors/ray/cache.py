@@ -100,13 +100,10 @@ class ContentCache:
     def _unpack(self, digest: str, chunks: Iterable[bytes]) -> None:
         for old in self.root.glob(f".{digest}.tmp-*"):
             shutil.rmtree(old, ignore_errors=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{digest}.tmp-", dir=self.root))
-        try:
-            if unpack(chunks, temporary) != digest:
+        with tempfile.TemporaryDirectory(prefix=f".{digest}.tmp-", dir=self.root, ignore_cleanup_errors=True) as name:
+            if unpack(chunks, Path(name)) != digest:
                 raise InputError(f"cache: {digest[:12]} did not arrive as it was sent; run the same command again")
-            temporary.rename(self.root / digest)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            Path(name).rename(self.root / digest)
 
     def _make_room(self, size_bytes: int) -> None:
         """Evict what was used longest ago, and never what is in use."""
