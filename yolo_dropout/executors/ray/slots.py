@@ -136,12 +136,15 @@ class SlotRequests:
                 self.pending[actor.versions.remote()] = actor
 
     def _check_patience(self, n_slots: int) -> None:
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        if n_slots or any(all(node.get(name, 0) >= amount for name, amount in self.need.items()) for node in nodes):
+        if n_slots or self._fits_somewhere():
             self._since = time.monotonic()
         elif time.monotonic() - self._since > self._executor.patience_s:
             told = ", ".join(f"{amount:g} {name}" for name, amount in self.need.items() if amount)
             raise ClusterError(f"cluster: a run needs a node with {told}, and there is none; add one, or ask for less")
+
+    def _fits_somewhere(self) -> bool:
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        return any(all(node.get(name, 0) >= amount for name, amount in self.need.items()) for node in nodes)
 
     def take(self, ref: Any) -> Any | None:
         """The slot that has arrived; None where it died on the way.
