@@ -29,10 +29,7 @@ SCRIPTS = ("d3.min.js", "plot.umd.min.js", "charts.js", "report.js")
 
 
 def render_report(
-    data: ReportData,
-    *,
-    live_version: str | None = None,
-    pictures: Mapping[str, str] = MappingProxyType({}),
+    data: ReportData, *, live_version: str | None = None, pictures: Mapping[str, str] = MappingProxyType({})
 ) -> str:
     """The page as HTML text: nothing is loaded from elsewhere, and without scripts it still shows everything.
 

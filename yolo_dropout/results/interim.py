@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from yolo_dropout.decision import SequentialDecision, Verdict, decide, next_step, planned_looks
-from yolo_dropout.decision.spending import nominal_levels
+from yolo_dropout.decision.levels import nominal_levels
 from yolo_dropout.results.table import folds_of
 from yolo_dropout.spec.runs import Run, plan
 from yolo_dropout.spec.score import Score

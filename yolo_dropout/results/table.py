@@ -132,11 +132,7 @@ def score_of(results: Results, score: Score) -> float:
 
 
 def scores(
-    table: Table,
-    score: Score,
-    rates: Iterable[float],
-    seeds: Iterable[int],
-    folds: int | None = None,
+    table: Table, score: Score, rates: Iterable[float], seeds: Iterable[int], folds: int | None = None
 ) -> pd.DataFrame:
     """The score of every run.
 

@@ -32,12 +32,7 @@ def validation_loss(curves: pd.DataFrame, verdict: Verdict | None = None, branch
         verdict: Its outcome is named in the small print; None where there is none yet.
         branch_note: What the values describe on models with two branches (YOLO26), as small print.
     """
-    return _by_epoch(
-        curves,
-        VAL_LOSS,
-        f"Verdict of the study: {verdict.clause}." if verdict else None,
-        branch_note,
-    )
+    return _by_epoch(curves, VAL_LOSS, f"Verdict of the study: {verdict.clause}." if verdict else None, branch_note)
 
 
 def metric_curves(curves: pd.DataFrame, metric: str, branch_note: str | None = None) -> Figure:

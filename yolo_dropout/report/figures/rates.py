@@ -25,11 +25,7 @@ PAIRED = "a diamond is 0.0's mean plus the rate's mean difference to it."
 
 
 def rate_response(
-    scores: pd.DataFrame,
-    score: Score,
-    verdict: Verdict | None = None,
-    *,
-    branch_note: str | None = None,
+    scores: pd.DataFrame, score: Score, verdict: Verdict | None = None, *, branch_note: str | None = None
 ) -> Figure:
     """Rate against score: every seed's points joined, mean and interval per rate, chosen rate marked.
 
@@ -49,14 +45,7 @@ def rate_response(
     intervals = _intervals(values, verdict, sign=1.0 if score.higher_is_better else -1.0)
     for place, low, high, colour in intervals:
         ax.plot(
-            [place + ASIDE] * 2,
-            [low, high],
-            "_-",
-            color=colour,
-            linewidth=2,
-            markersize=9,
-            markeredgewidth=2,
-            zorder=3,
+            [place + ASIDE] * 2, [low, high], "_-", color=colour, linewidth=2, markersize=9, markeredgewidth=2, zorder=3
         )
     _means(ax, values, verdict)
     low, high = ax.get_ylim()

@@ -47,15 +47,7 @@ def draw_runs(
         dashes = (0, (4, 1.6)) if rate == 0 else "-"
         _line(ax, means[rate], palette[rate], linewidth=2.2, linestyle=dashes, zorder=3 + (rate == 0))
         epoch, value = series.best_epoch(line, lower=lower) or (0.0, 0.0)
-        ax.plot(
-            [epoch],
-            [value],
-            "o",
-            color=palette[rate],
-            markersize=dot_pt,
-            markeredgecolor=style.PAPER,
-            zorder=5,
-        )
+        ax.plot([epoch], [value], "o", color=palette[rate], markersize=dot_pt, markeredgecolor=style.PAPER, zorder=5)
         ends[rate] = (float(line.index.to_numpy()[-1]), float(line.iloc[-1]))
     ax.set_ylim(*frame(runs, lower=lower))
     return dict(sorted(ends.items()))
