@@ -138,10 +138,11 @@ def _comparisons(
     if found.compared:
         p = tail_probability(found.difference / found.error, int(found.compared), float(found.df))
         p[found.n < MIN_BLOCKS] = np.nan
-    columns = (found.difference, ruling.low, ruling.high, np.minimum(1.0, p * alpha / level))
-    known = [[_or_none(value) for value in row] for row in zip(*columns, strict=True)]
-    rows = zip(rates.tolist(), found.n.tolist(), known, level.tolist(), strict=True)
-    return tuple(Comparison(rate, n, *values, spent) for rate, n, values, spent in rows)
+    columns = (rates, found.n, found.difference, ruling.low, ruling.high, np.minimum(1.0, p * alpha / level), level)
+    return tuple(
+        Comparison(float(rate), int(n), _or_none(difference), _or_none(low), _or_none(high), _or_none(p), float(spent))
+        for rate, n, difference, low, high, p, spent in zip(*columns, strict=True)
+    )
 
 
 def _detectable(found: Contrasts, level: float) -> float | None:
