@@ -11,10 +11,8 @@ import argparse
 
 import numpy as np
 
-from yolo_dropout.decision.contrast import contrast
-from yolo_dropout.decision.folds import fold_rows
-from yolo_dropout.decision.rule import rule, spread
-from yolo_dropout.decision.scores import FloatArray
+from yolo_dropout.decision.rule import contrast, rule, spread
+from yolo_dropout.decision.scores import FloatArray, fold_rows
 
 ALPHA, RATES = 0.05, 5
 DESIGNS = ((3, 1), (3, 3), (5, 1), (5, 3), (5, 5), (8, 1), (8, 3))

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import special
 from simulated_studies import ALPHA, Cell
 
-from yolo_dropout.decision.dunnett import critical_value
+from yolo_dropout.decision.levels import critical_value
 
 NAMES = ("pooled block ANOVA + Dunnett", "larger of own and pooled variance", "paired t + Bonferroni")
 

@@ -11,11 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from noises import drawn_from, noise_named, null_pools
 
-from yolo_dropout.decision.contrast import contrast
-from yolo_dropout.decision.dropping import worth_more
-from yolo_dropout.decision.rule import rule, spread
-from yolo_dropout.decision.sequential import planned_looks
-from yolo_dropout.decision.spending import nominal_levels
+from yolo_dropout.decision.levels import nominal_levels
+from yolo_dropout.decision.rule import contrast, rule, spread
+from yolo_dropout.decision.sequential import planned_looks, worth_more
 
 FloatArray = npt.NDArray[np.float64]
 ALPHA = 0.05

@@ -34,7 +34,7 @@ class Study(StudyResults):
 
     def figures(self) -> dict[str, Figure]:
         """The study's pictures by name, as matplotlib figures."""
-        from yolo_dropout.report.publish import figures_of
+        from yolo_dropout.report.figures import figures_of
 
         return figures_of(self)
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from yolo_dropout.decision import decide
-from yolo_dropout.decision.contrast import contrast, degrees_of_freedom
-from yolo_dropout.decision.rule import rule, spread
+from yolo_dropout.decision.rule import contrast, degrees_of_freedom, rule, spread
 
 NAN = math.nan
 # Seeds in rows; columns are rates 0, 0.1, 0.2 and 0.4. Losses: 0.1 gains 1, 0.2 gains 1.004, 0.4 harms.

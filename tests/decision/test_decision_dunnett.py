@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from yolo_dropout.decision.dunnett import critical_value, tail_probability
+from yolo_dropout.decision.levels import critical_value, tail_probability
 
 
 @pytest.mark.parametrize(

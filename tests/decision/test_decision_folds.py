@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 
 from yolo_dropout.decision import decide
-from yolo_dropout.decision.contrast import contrast
-from yolo_dropout.decision.folds import fold_rows
-from yolo_dropout.decision.rule import rule, spread
-from yolo_dropout.decision.scores import FloatArray
+from yolo_dropout.decision.rule import contrast, rule, spread
+from yolo_dropout.decision.scores import FloatArray, fold_rows
 from yolo_dropout.errors import ScoresError
 
 RATES = (0.0, 0.1)

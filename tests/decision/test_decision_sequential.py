@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from yolo_dropout.decision import decide, next_step, planned_looks
-from yolo_dropout.decision.contrast import Contrasts
-from yolo_dropout.decision.dropping import worth_more
-from yolo_dropout.decision.spending import nominal_levels, spent
+from yolo_dropout.decision.levels import nominal_levels, spent
+from yolo_dropout.decision.rule import Contrasts
+from yolo_dropout.decision.sequential import worth_more
 from yolo_dropout.errors import ScoresError
 
 RATES = (0.0, 0.1, 0.2, 0.4)
@@ -146,10 +146,7 @@ def test_rate_with_two_finished_runs_is_not_given_up():
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [
-        ({"max_seeds": 2}, "max_seeds: must be 3 or more, got 2"),
-        ({"alpha": 0.7}, "alpha: must be in"),
-    ],
+    [({"max_seeds": 2}, "max_seeds: must be 3 or more, got 2"), ({"alpha": 0.7}, "alpha: must be in")],
 )
 def test_senseless_plans_are_told_in_one_line(options, said):
     with pytest.raises(ScoresError, match=said):

@@ -14,6 +14,7 @@ import pytest
 import torch
 from tiny_data import make_data
 
+from yolo_dropout.base.text import duration
 from yolo_dropout.cli import main, run
 from yolo_dropout.cli.dry_run import dry_run
 from yolo_dropout.cli.options import parse
@@ -24,7 +25,6 @@ from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.preflight import (
     Needs,
     check_disk,
-    duration,
     fitting_jobs,
     little_disk,
     seconds_of_a_run,
@@ -167,7 +167,7 @@ def test_time_is_that_of_finished_runs_or_else_of_single_steps():
 
 def test_sizes_and_durations_are_words():
     assert [size(n) for n in (999, 1500, 2.5e6, 1.25e9)] == ["999 bytes", "1.5 kB", "2.5 MB", "1.25 GB"]
-    assert [duration(s) for s in (0.2, 89, 120, 5400, 200000)] == ["1 s", "89 s", "2 min", "1.5 h", "2.3 days"]
+    assert [duration(s) for s in (0.2, 89, 120, 5400, 200000)] == ["1 s", "89 s", "2 min", "1 h 30 min", "2.3 days"]
 
 
 def rehearse(spec):

@@ -22,11 +22,7 @@ def results(losses, fitness=None):
 
 
 TABLE = Table(
-    {
-        Run(0, 0.0): results([3, 1, 2, 4]),
-        Run(0, 0.5): results([3, 2, 2, 2]),
-        Run(1, 0.0): results([5, 3, 4, 6]),
-    }
+    {Run(0, 0.0): results([3, 1, 2, 4]), Run(0, 0.5): results([3, 2, 2, 2]), Run(1, 0.0): results([5, 3, 4, 6])}
 )
 
 

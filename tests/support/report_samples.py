@@ -60,12 +60,7 @@ def make_gaps(curves: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
 def whole_page(data: ReportData) -> str:
     """The page with its pictures."""
     figures = study_figures(
-        data.curves,
-        data.scores,
-        make_gaps(data.curves, data.scores),
-        data.verdict,
-        data.branch_note,
-        score=data.score,
+        data.curves, data.scores, make_gaps(data.curves, data.scores), data.verdict, data.branch_note, score=data.score
     )
     return render_report(data, pictures={stem: to_svg(figure, stem) for stem, figure in figures.items()})
 

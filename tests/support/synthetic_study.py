@@ -11,10 +11,7 @@ PARTS = {"val/box_loss": 0.42, "val/cls_loss": 0.45, "val/l1_loss": 0.13}
 
 
 def make_curves(
-    rates: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.5),
-    n_seeds: int = 5,
-    epochs: int = 60,
-    task: str = "detect",
+    rates: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.5), n_seeds: int = 5, epochs: int = 60, task: str = "detect"
 ) -> pd.DataFrame:
     """Tidy curves: the less dropout, the more the loss rises late; seeds differ more than rates do."""
     rng = np.random.default_rng(7)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import floor, isfinite, log10
+from math import ceil, floor, isfinite, log10
 
 ABSENT = "–"
 
@@ -18,7 +18,7 @@ def rate_text(rate: float) -> str:
     return f"{rate:.1f}" if round(rate, 1) == rate else f"{rate:g}"
 
 
-def number(value: float | None, among: Iterable[float] = ()) -> str:
+def number(value: float | None, among: Iterable[float | None] = ()) -> str:
     """A value for reading; a dash where there is none.
 
     Args:
@@ -28,12 +28,24 @@ def number(value: float | None, among: Iterable[float] = ()) -> str:
     """
     if value is None or not isfinite(value):
         return ABSENT
-    finite = [x for x in among if isfinite(x)]
+    finite = [x for x in among if x is not None and isfinite(x)]
     span = max(finite) - min(finite) if len(finite) > 1 else 0.0
     if not span:
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     least = 2 - floor(log10(max(abs(value), 1.0)))
     return f"{value:.{min(max(2 - floor(log10(span)), least, 0), 6)}f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them: 48 s, 12 min, 3 h 05 min, 2.3 days; a dash where there are none."""
+    if seconds is None:
+        return ABSENT
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if hours >= 48:
+        return f"{hours / 24:.2g} days"
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min" if seconds >= 90 else f"{ceil(seconds)} s"
 
 
 def counted(count: int, noun: str) -> str:

@@ -42,7 +42,7 @@ def report(options: Namespace) -> int:
     asked = None if options.out is None else StudyFolder.at(options.out)
     out = asked or (studies[0] if studies else StudyFolder.at(_ELSEWHERE))
     check_report_free(out, *studies)
-    study = _restyled(load_study(studies[0].path), options.score) if studies else _foreign(places, out, options.score)
+    study = _judged_by(load_study(studies[0].path), options.score) if studies else _foreign(places, out, options.score)
     publish(replace(study, folder=out))
     tell(Console(), replace(study, folder=out))
     return FINISHED
@@ -52,9 +52,10 @@ def _foreign(places: Sequence[StudyFolder], out: StudyFolder, score: str | None)
     return load_foreign_runs([place.path for place in places], out.path, score or "val/loss")
 
 
-def _restyled(study: StudyResults, score: str | None) -> StudyResults:
-    if score and study.spec.until_decided:  # which runs there are went by another score
-        shown = str(Score.parse(score))
-        note = f"seeds were added and rates dropped by {study.spec.score}: {shown} is judged beside it"
-        return replace(study, shown=shown, notes=(*study.notes, note))
-    return replace(study, spec=replace(study.spec, score=score)) if score else study
+def _judged_by(study: StudyResults, score: str | None) -> StudyResults:
+    if score is None or Score.parse(score) == study.score:
+        return study
+    if study.spec.until_decided:
+        stays = f"{study.spec.score} told when to stop adding seeds, so it stays; the report has other scores beside it"
+        raise InputError(f"--score: {stays}")
+    return replace(study, spec=replace(study.spec, score=score))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from pathlib import Path
 
@@ -12,34 +11,33 @@ from rich.table import Table
 
 from yolo_dropout.base.text import printable
 from yolo_dropout.report.cautions import grave_warnings
-from yolo_dropout.report.publish import report_data
+from yolo_dropout.report.notebook import rate_table
 from yolo_dropout.results.collect import StudyResults
 
 
 def tell(console: Console, study: StudyResults) -> None:
     """Print the table of rates, what failed, the verdict, and where the files are."""
-    data = report_data(study)
+
+    def say(text: str, style: str | None = None, *, wrap: bool = True) -> None:
+        console.print(escape(printable(text)), style=style, highlight=False, soft_wrap=not wrap)
+
     console.print(_rates(study))
     if study.scores.isna().any(axis=None) and study.verdict.n_seeds:
-        console.print(
-            f"not every {data.block} has all rates: "
-            f"means are over a rate's own runs, differences within a {data.block}",
-            highlight=False,
-        )
+        means = f"means are over a rate's own runs, differences within a {study.block}"
+        say(f"not every {study.block} has all rates: {means}")
     for record in study.failed:
-        line = f"failed: rate {record.rate:g} {record.run.block}: {record.error}"
-        console.print(escape(printable(line)), style="red", highlight=False, soft_wrap=True)
+        say(f"failed: {record.run}: {record.error}", "red", wrap=False)
     if study.failed:
-        console.print("the same command with --retry-failed trains these again", highlight=False)
-    for note in (*study.notes, *grave_warnings(data)):
-        console.print(escape(printable(note)), style="yellow", highlight=False, soft_wrap=True)
+        say("the same command with --retry-failed trains these again")
+    for note in (*study.notes, *grave_warnings(study)):
+        say(note, "yellow", wrap=False)
     console.print()
-    console.print(f"[bold]{escape(printable(study.verdict.reason))}", highlight=False)
+    say(study.verdict.reason, "bold")
     if study.agreement:
         console.print()
-        console.print(escape(printable(study.agreement)), highlight=False)
+        say(study.agreement)
     console.print()
-    console.print(f"Report and tables: {_place(study)}", highlight=False, soft_wrap=True, markup=False)
+    say(f"Report and tables: {_place(study)}", wrap=False)
 
 
 def new_seeds(study: StudyResults) -> str:
@@ -60,29 +58,10 @@ def _place(study: StudyResults) -> str:
 
 
 def _rates(study: StudyResults) -> Table:
-    headline = study.table.headline
-    table = Table(
-        "rate", "runs", escape(printable(str(study.score))), "better than 0.0 by", "gap", box=None, header_style="bold"
-    )
-    if headline:
-        table.add_column(headline.removeprefix("metrics/"))
+    rates, verdict = rate_table(study), study.verdict
+    table = Table(*map(escape, rates.columns), box=None, header_style="bold")
     for column in table.columns:
         column.justify = "right"
-    gains = {comparison.rate: comparison for comparison in study.verdict.comparisons}
-    for row in study.summary.to_dict("records"):
-        comparison = gains.get(row["rate"])
-        gain = comparison and comparison.difference
-        cells = [
-            f"{row['rate']:g}",
-            str(row["n"]),
-            f"{_number(row['mean'])} ± {_number(row['sd'])}" if row["n"] > 1 else _number(row["mean"]),
-            "" if gain is None else f"{gain:+.3g}",
-            _number(row["gap"]),
-            *([_number(row["metric_mean"])] if headline else []),
-        ]
-        table.add_row(*cells, style="bold" if row["rate"] == study.verdict.rate and study.verdict.decided else "")
+    for rate, cells in zip(study.spec.rates, rates.to_numpy().tolist(), strict=True):
+        table.add_row(*cells, style="bold" if verdict.decided and rate == verdict.rate else "")
     return table
-
-
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.4g}"

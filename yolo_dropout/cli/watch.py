@@ -9,8 +9,7 @@ from yolo_dropout.cli.exit_codes import FINISHED
 from yolo_dropout.cli.serve import LivePage, serve
 from yolo_dropout.errors import SpecError
 from yolo_dropout.folder.layout import StudyFolder
-from yolo_dropout.report import render_report
-from yolo_dropout.report.publish import report_data
+from yolo_dropout.report.page import render_report
 from yolo_dropout.study import load_study
 
 
@@ -40,7 +39,7 @@ def live_page(folder: StudyFolder) -> LivePage:
     """The report of a study as it now stands; its version is the newest record's time and their number."""
 
     def render(version: str) -> str:
-        return render_report(report_data(load_study(folder.path)), live_version=version)
+        return render_report(load_study(folder.path), live_version=version)
 
     def version() -> str:
         times = [path.stat().st_mtime_ns for path in folder.runs.glob("*/run.json")]

@@ -9,12 +9,4 @@ from yolo_dropout.decision.fixed import decide
 from yolo_dropout.decision.sequential import SequentialDecision, next_step, planned_looks
 from yolo_dropout.decision.verdict import Comparison, Outcome, Verdict
 
-__all__ = [
-    "Comparison",
-    "Outcome",
-    "SequentialDecision",
-    "Verdict",
-    "decide",
-    "next_step",
-    "planned_looks",
-]
+__all__ = ["Comparison", "Outcome", "SequentialDecision", "Verdict", "decide", "next_step", "planned_looks"]

@@ -7,16 +7,19 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
-from yolo_dropout.decision.contrast import MIN_BLOCKS, Contrasts, contrast
-from yolo_dropout.decision.dunnett import critical_value, tail_probability
-from yolo_dropout.decision.folds import fold_rows
-from yolo_dropout.decision.outlook import POWER_Z, blocks_needed
-from yolo_dropout.decision.phrases import Phrases
-from yolo_dropout.decision.reason import explain
-from yolo_dropout.decision.rule import Ruling, rule, spread
-from yolo_dropout.decision.scores import FloatArray, check_options, checked_level, order_columns, read_scores
+from yolo_dropout.decision.levels import critical_value, tail_probability
+from yolo_dropout.decision.reason import Phrases, explain
+from yolo_dropout.decision.rule import MIN_BLOCKS, Contrasts, Ruling, contrast, degrees_of_freedom, rule, spread
+from yolo_dropout.decision.scores import FloatArray, check_options, checked_level, fold_rows, read_scores
 from yolo_dropout.decision.verdict import Comparison, Outcome, Verdict
+
+# Normal quantile of the power that planning aims at, 0.8.
+_POWER_Z = float(special.ndtri(0.8))
+# Nobody trains more seeds than this; beyond it the answer is "too many to say".
+_MOST_BLOCKS = 500
+_MANY_DF = 1e4
 
 
 def decide(
@@ -56,15 +59,14 @@ def decide(
         ScoresError: The scores or rates cannot be compared, or an option is out of range.
     """
     check_options(alpha, relevant)
+    gains, columns = read_scores(scores, rates, higher_is_better)
+    overlap, phrases = 0.0, Phrases(score_name, higher_is_better)
     if folds is None:
-        gains, columns = read_scores(scores, rates, higher_is_better)
-        overlap, phrases = 0.0, Phrases(score_name, higher_is_better)
+        gains = gains[np.lexsort(gains.T)]  # so that no order of seeds changes a digit
     else:
-        in_order, columns = order_columns(scores, rates, higher_is_better)
-        gains, overlap, seeds, noise = fold_rows(in_order, folds)
-        relevant = noise if relevant is None else relevant
-        phrases = Phrases(score_name, higher_is_better, seeds_per_fold=seeds)
-    now = np.full(len(columns) - 1, alpha) if level is None else checked_level(level, len(columns) - 1, alpha)
+        gains, overlap, seeds, noise = fold_rows(gains, folds)
+        relevant, phrases = noise if relevant is None else relevant, replace(phrases, seeds_per_fold=seeds)
+    now = checked_level(alpha if level is None else level, len(columns) - 1, alpha)
     return judge(gains, columns, alpha=alpha, level=now, relevant=relevant, overlap=overlap, phrases=phrases)
 
 
@@ -102,6 +104,7 @@ def judge(
     moved = bool((np.nan_to_num(paired) != 0).any())
     outcome = _outcome(ruling, moved)
     n_blocks = int(np.isfinite(paired).any(1).sum())
+    open_ended = moved and not overlap and outcome not in ("use", "keep")
     verdict = Verdict(
         outcome=outcome,
         rate=float(rates[1 + ruling.chosen]) if outcome == "use" else 0.0,
@@ -113,9 +116,7 @@ def judge(
         relevant=_or_none(matters),
         detectable=_detectable(found, later) if moved else None,
         correlation=_correlation(gains),
-        seeds_needed=None
-        if overlap or outcome in ("use", "keep") or not moved
-        else blocks_needed(found, later, _or_none(matters), n_blocks),
+        seeds_needed=_blocks_needed(found, later, _or_none(matters) or 0.0, n_blocks) if open_ended else None,
         basis=phrases.blocks(n_blocks),
         moved=moved,
     )
@@ -127,9 +128,7 @@ def _outcome(ruling: Ruling, moved: bool) -> Outcome:
         return "exploratory"
     if not moved:  # equal runs show that nothing acted, and not that dropout makes no difference
         return "undecided"
-    if ruling.use:
-        return "use"
-    return "keep" if ruling.keep else "undecided"
+    return "use" if ruling.use else "keep" if ruling.keep else "undecided"
 
 
 def _comparisons(
@@ -139,8 +138,7 @@ def _comparisons(
     if found.compared:
         p = tail_probability(found.difference / found.error, int(found.compared), float(found.df))
         p[found.n < MIN_BLOCKS] = np.nan
-    adjusted = np.minimum(1.0, p * alpha / level)
-    columns = (rates, found.n, found.difference, ruling.low, ruling.high, adjusted, level)
+    columns = (rates, found.n, found.difference, ruling.low, ruling.high, np.minimum(1.0, p * alpha / level), level)
     return tuple(
         Comparison(float(rate), int(n), _or_none(difference), _or_none(low), _or_none(high), _or_none(p), float(spent))
         for rate, n, difference, low, high, p, spent in zip(*columns, strict=True)
@@ -151,7 +149,7 @@ def _detectable(found: Contrasts, level: float) -> float | None:
     """Gain that a typical comparison finds with the planned power."""
     if not (found.n >= MIN_BLOCKS).any():
         return None
-    reach = critical_value(level, int(found.compared), float(found.df)) + POWER_Z
+    reach = critical_value(level, int(found.compared), float(found.df)) + _POWER_Z
     return float(reach * math.sqrt(np.nanmean(found.error**2)))
 
 
@@ -161,17 +159,35 @@ def _correlation(gains: FloatArray) -> float | None:
     judged = both.sum(0) >= MIN_BLOCKS
     if not judged.any():
         return None
-    seen = both[:, judged]
-    control = _centred(np.where(seen, gains[:, :1], np.nan))
-    rate = _centred(np.where(seen, gains[:, 1:][:, judged], np.nan))
+    seen = [np.where(both, part, np.nan)[:, judged] for part in (gains[:, :1], gains[:, 1:])]
+    control, rate = (part - np.nanmean(part, 0) for part in seen)
     scale = np.sqrt(np.nansum(control**2, 0) * np.nansum(rate**2, 0))
     moves = scale > 0
     found = np.nansum(control * rate, 0)[moves] / scale[moves]
     return float(found.mean()) if found.size else None
 
 
-def _centred(columns: FloatArray) -> FloatArray:
-    return np.asarray(columns - np.nanmean(columns, 0))
+def _blocks_needed(found: Contrasts, level: float, relevant: float, n_blocks: int) -> int | None:
+    """Blocks, in all, that settle the best-looking rate with probability 0.8; None if 500 are not enough.
+
+    Settled means that its interval excludes either no gain or a relevant gain, whichever comes first,
+    if its mean and noise stay what they are now.
+    """
+    compared = int(found.compared)
+    if not compared:
+        return MIN_BLOCKS
+    least = MIN_BLOCKS if (found.n >= MIN_BLOCKS).any() else 2
+    best = int(np.argmax(np.where(found.n >= least, found.difference, -np.inf)))
+    difference, n = float(found.difference[best]), int(found.n[best])
+    margin = max(difference, relevant - difference)
+    blocks = np.arange(max(n_blocks + 1, MIN_BLOCKS), _MOST_BLOCKS + 1)
+    noise = float(found.error[best]) / np.sqrt(1 / n)
+    df = degrees_of_freedom(blocks, compared)
+    # Dunnett's critical values for many df at once, by the usual expansion of t about the normal.
+    z = critical_value(level, compared, _MANY_DF)
+    reach = z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2) + _POWER_Z
+    enough = reach * noise * np.sqrt(1 / blocks) <= margin
+    return int(blocks[enough.argmax()]) if enough.any() else None
 
 
 def _or_none(value: float) -> float | None:

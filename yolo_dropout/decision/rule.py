@@ -1,6 +1,9 @@
-"""From contrasts to an outcome, for one study or for many at once.
+"""The core of the method, for one study or for many at once: rates against the control, and what that allows to say.
 
-`decide` and the calibration share these lines, so what is calibrated is what is used.
+`decide` and the calibration share these lines, so what is calibrated is what is used. The standard error of a rate
+takes the larger of two variances of the paired differences: the mean over all rates, and the rate's own. The mean is
+steady (it has several times the degrees of freedom) and holds the noise of the control in full; the own one keeps a
+single noisy rate from passing for a good one.
 """
 
 from __future__ import annotations
@@ -10,11 +13,71 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from yolo_dropout.decision.contrast import MIN_BLOCKS, Contrasts
-from yolo_dropout.decision.dunnett import critical_value
-from yolo_dropout.decision.scores import FloatArray
+from yolo_dropout.decision.levels import critical_value
+from yolo_dropout.decision.scores import BoolArray, FloatArray
 
-BoolArray = npt.NDArray[np.bool_]
+# Blocks below which a rate may be shown with an interval, but not chosen.
+MIN_BLOCKS = 3
+# Squared correlation of differences that share a control, as it enters the degrees of freedom: 1/4 would be
+# exact for the mean variance and equal noise; the larger of two variances needs less, and ever less with
+# more blocks. Calibrated by simulation, see docs/statistics.md.
+_SHARED = 0.45
+# Differences below this share of the largest score are rounding, not noise.
+_ROUNDING = 1e-12
+
+
+class Contrasts(NamedTuple):
+    """Every rate against the control.
+
+    Attributes:
+        n: Blocks that hold both the rate and the control, shape (..., n_rates - 1).
+        difference: Mean improvement over the control, shape (..., n_rates - 1); NaN where n is 0.
+        error: Its standard error, shape (..., n_rates - 1); NaN where n is below 2.
+        compared: Rates that have a standard error, shape (...).
+        df: Degrees of freedom of the standard errors, shape (...); 0 where none is compared.
+    """
+
+    n: npt.NDArray[np.int64]
+    difference: FloatArray
+    error: FloatArray
+    compared: npt.NDArray[np.int64]
+    df: FloatArray
+
+
+def contrast(gains: FloatArray, overlap: float = 0.0) -> Contrasts:
+    """Mean paired differences to the control with their standard errors.
+
+    Args:
+        gains: Scores, higher is better, control first, shape (..., n_blocks, n_rates); NaN where missing.
+        overlap: n_val / n_train of the folds when blocks share training images, else 0; the variance of a
+            mean over n blocks is then (1/n + overlap) times that of one block (Nadeau and Bengio, 2003,
+            Inference for the generalization error, Machine Learning 52).
+    """
+    paired = gains[..., 1:] - gains[..., :1]
+    n = np.isfinite(paired).sum(-2)
+    difference = np.nansum(paired, -2) / np.where(n > 0, n, np.nan)
+    squares = np.nansum((paired - difference[..., None, :]) ** 2, -2)
+    usable = n >= 2
+    compared = usable.sum(-1)
+    total = np.where(usable, n - 1, 0).sum(-1)
+    mean_variance = np.where(usable, squares, 0).sum(-1) / np.where(total > 0, total, np.nan)
+    # Divided by n - 1/2, not n - 1: an own variance on few blocks is too noisy to count in full.
+    own_variance = squares / np.where(usable, n - 0.5, np.nan)
+    floor = (_ROUNDING * np.where(np.isfinite(gains), np.abs(gains), 0).max((-2, -1)) + 1e-150) ** 2
+    variance = np.maximum(own_variance, np.maximum(mean_variance, floor)[..., None])
+    error = np.sqrt(variance * (1 / np.where(usable, n, 1) + overlap))
+    blocks = 1 + total / np.maximum(compared, 1)
+    return Contrasts(n, difference, error, compared, degrees_of_freedom(blocks, compared))
+
+
+def degrees_of_freedom(blocks: npt.ArrayLike, compared: npt.ArrayLike) -> FloatArray:
+    """Degrees of freedom of the standard errors, for the mean number of blocks per rate and the rates compared.
+
+    Satterthwaite's formula for the mean of `compared` variances whose differences correlate through the
+    control, with a squared correlation that was calibrated for the larger of mean and own variance.
+    """
+    blocks, compared = np.asarray(blocks, np.float64), np.asarray(compared, np.float64)
+    return np.asarray((blocks - 1) * compared / (1 + (compared - 1) * _SHARED / blocks))
 
 
 class Ruling(NamedTuple):
@@ -45,11 +108,8 @@ def rule(found: Contrasts, level: npt.ArrayLike, relevant: npt.ArrayLike) -> Rul
         level: One-sided level of the limits, for all rates at once, a scalar; or one for the limits of each
             rate, shape (..., n_rates - 1).
         relevant: Gain that matters, shape (...) or a scalar; NaN where unknown.
-
-    Returns:
-        Limits and outcome.
     """
-    reach = _reach(found, level) * found.error
+    reach = _critical_values(level, found.compared[..., None], found.df[..., None]) * found.error
     low, high = found.difference - reach, found.difference + reach
     judged = found.n >= MIN_BLOCKS
     winner = judged & (low > 0)
@@ -62,16 +122,11 @@ def rule(found: Contrasts, level: npt.ArrayLike, relevant: npt.ArrayLike) -> Rul
     return Ruling(low, high, np.asarray(judged.any(-1)), np.asarray(use), np.asarray(keep), chosen)
 
 
-def _reach(found: Contrasts, level: npt.ArrayLike) -> FloatArray:
-    """Critical values, shape (..., n_rates - 1) or (..., 1); NaN where nothing is compared."""
-    parts = (np.asarray(level), found.compared[..., None], found.df[..., None])
-    # Sorting numbers is many times quicker than sorting rows.
-    distinct, codes = zip(*(np.unique(part, return_inverse=True) for part in parts), strict=True)
-    shaped = np.broadcast_arrays(*(code.reshape(part.shape) for code, part in zip(codes, parts, strict=True)))
-    cells, where = np.unique(np.ravel_multi_index(shaped, [len(d) for d in distinct]), return_inverse=True)
-    columns = (d[i] for d, i in zip(distinct, np.unravel_index(cells, [len(d) for d in distinct]), strict=True))
-    values = [critical_value(float(at), int(n), float(df)) if n else np.nan for at, n, df in zip(*columns, strict=True)]
-    return np.asarray(values)[where.reshape(shaped[0].shape)]
+def _critical(level: float, compared: int, df: float) -> float:
+    return critical_value(level, compared, df) if compared else np.nan
+
+
+_critical_values = np.vectorize(_critical, otypes=[np.float64])
 
 
 def spread(control: FloatArray) -> FloatArray:
@@ -85,7 +140,6 @@ def spread(control: FloatArray) -> FloatArray:
     """
     present = np.isfinite(control)
     n = present.sum(-1)
-    usable = n >= 2
     mean = np.where(present, control, 0).sum(-1) / np.maximum(n, 1)
     squares = np.where(present, (control - mean[..., None]) ** 2, 0).sum(-1)
-    return np.where(usable, np.sqrt(squares / np.where(usable, n - 1, 1)), np.nan)
+    return np.asarray(np.sqrt(squares / np.where(n > 1, n - 1, np.nan)))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from yolo_dropout.base.text import rate_text
 from yolo_dropout.errors import ScoresError
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 
-def order_columns(scores: npt.ArrayLike, rates: npt.ArrayLike, higher_is_better: bool) -> tuple[FloatArray, FloatArray]:
+def read_scores(scores: npt.ArrayLike, rates: npt.ArrayLike, higher_is_better: bool) -> tuple[FloatArray, FloatArray]:
     """Check scores and rates; return them with the control first and higher meaning better.
 
     Args:
@@ -33,22 +36,57 @@ def order_columns(scores: npt.ArrayLike, rates: npt.ArrayLike, higher_is_better:
     return (table if higher_is_better else -table)[:, order], columns[order]
 
 
-def read_scores(scores: npt.ArrayLike, rates: npt.ArrayLike, higher_is_better: bool) -> tuple[FloatArray, FloatArray]:
-    """As `order_columns`, with rows sorted too: then no order of seeds changes a digit of the verdict.
+class Folded(NamedTuple):
+    """A cross-validation as `contrast` takes it.
+
+    Attributes:
+        gains: One row per fold, mean over its seeds, shape (n_folds, n_rates); NaN where nothing is paired.
+        overlap: n_val / n_train of the folds.
+        seeds: Runs per fold and rate, at most.
+        noise: One standard deviation of the control across seeds within a fold; None with one seed per fold.
+    """
+
+    gains: FloatArray
+    overlap: float
+    seeds: int
+    noise: float | None
+
+
+def fold_rows(gains: FloatArray, folds: npt.ArrayLike) -> Folded:
+    """One row per fold: the control's mean, and beside it the mean paired difference of each rate.
+
+    Seeds of one fold share its images, so they are no blocks of their own: counted as such, what one fold's images
+    do would pass for several confirmations. Their mean is one.
 
     Args:
-        scores: Shape (n_seeds, n_rates); NaN where a run is missing or failed.
-        rates: Shape (n_rates,), one per column of scores; 0.0 is the control.
-        higher_is_better: False for a loss, True for mAP or accuracy.
-
-    Returns:
-        gains of shape (n_seeds, n_rates), higher is better, and the rates in ascending order.
+        gains: Control first, shape (n_blocks, n_rates); NaN where missing.
+        folds: Fold of each row, shape (n_blocks,).
 
     Raises:
-        ScoresError: As for `order_columns`.
+        ScoresError: There is not one fold per row, or only one fold in all.
     """
-    gains, columns = order_columns(scores, rates, higher_is_better)
-    return gains[np.lexsort(gains.T)], columns
+    labels = np.asarray(folds)
+    if labels.shape != gains.shape[:1]:
+        raise ScoresError(f"folds: must have one entry per row of scores, got shape {labels.shape} for {len(gains)}")
+    ordered, labels = gains[order := np.lexsort(gains.T)], labels[order]
+    blocks = [ordered[labels == fold] for fold in np.unique(labels)]
+    if len(blocks) < 2:
+        raise ScoresError(f"folds: there must be at least 2, got {len(blocks)}; leave folds out")
+    rows = [_mean(block[:, :1]) + np.append(0.0, _mean(block[:, 1:] - block[:, :1])) for block in blocks]
+    seeds = max(int(np.isfinite(block[:, 1:] - block[:, :1]).any(1).sum()) for block in blocks)
+    return Folded(np.array(rows), 1 / (len(blocks) - 1), seeds, _noise([block[:, 0] for block in blocks]))
+
+
+def _mean(values: FloatArray) -> FloatArray:
+    n = np.isfinite(values).sum(0)
+    return np.asarray(np.nansum(values, 0) / np.where(n > 0, n, np.nan))
+
+
+def _noise(controls: list[FloatArray]) -> float | None:
+    present = [control[np.isfinite(control)] for control in controls]
+    free = sum(max(0, len(control) - 1) for control in present)
+    squares = sum(float(((control - control.mean()) ** 2).sum()) for control in present if len(control))
+    return float(np.sqrt(squares / free)) if free and squares > 0 else None
 
 
 def check_options(alpha: float, relevant: float | None = None) -> None:
@@ -79,9 +117,8 @@ def _floats(values: npt.ArrayLike, field: str) -> FloatArray:
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ScoresError(
-            f"{field}: must be numbers in full rows, got {_short(values)}; put NaN where a run is missing"
-        ) from error
+        rule = f"must be numbers in full rows, got {_short(values)}; put NaN where a run is missing"
+        raise ScoresError(f"{field}: {rule}") from error
 
 
 def _short(values: object) -> str:
@@ -105,14 +142,11 @@ def _check_rates(rates: FloatArray) -> None:
 
 def _check_table(table: FloatArray, rates: FloatArray) -> None:
     if table.ndim != 2 or table.shape[1] != rates.size:
-        raise ScoresError(
-            f"scores: must have shape (n_seeds, {rates.size}), one column per rate, got shape {table.shape}"
-        )
+        rule = f"must have shape (n_seeds, {rates.size}), one column per rate"
+        raise ScoresError(f"scores: {rule}, got shape {table.shape}")
     if np.isnan(table).all():
         raise ScoresError("scores: must hold at least one finished run, got none; run the study first")
     if np.isinf(table).any():
         row, column = np.argwhere(np.isinf(table))[0]
-        raise ScoresError(
-            f"scores: must be finite, or NaN for a failed run, got {table[row, column]} in row {row} at rate "
-            f"{rates[column]:g}; mark a diverged run as NaN"
-        )
+        found = f"{table[row, column]} in row {row} at rate {rate_text(float(rates[column]))}"
+        raise ScoresError(f"scores: must be finite, or NaN for a failed run, got {found}; mark a diverged run as NaN")

@@ -2,7 +2,9 @@
 
 Every look is the fixed verdict at a smaller nominal level, chosen so that all looks together spend alpha
 (Lan and DeMets, 1983, Biometrika 70, 659-663, with the power family of Kim and DeMets, 1987, Biometrika 74,
-149-154). Between looks, rates that fall behind are dropped.
+149-154). Between looks, rates that fall behind are dropped. That adds no false wins: the bounds of the other rates
+stay as high as they were with all of them, and a dropped rate is still held to the level of its last look. So the
+reasons to drop may be chosen for the runs they save alone.
 """
 
 from __future__ import annotations
@@ -11,19 +13,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
-from yolo_dropout.decision.contrast import MIN_BLOCKS, contrast
-from yolo_dropout.decision.dropping import worth_more
 from yolo_dropout.decision.fixed import judge
-from yolo_dropout.decision.phrases import Phrases
-from yolo_dropout.decision.rule import BoolArray
-from yolo_dropout.decision.scores import FloatArray, check_options, order_columns
-from yolo_dropout.decision.spending import nominal_levels
+from yolo_dropout.decision.levels import critical_value, nominal_levels
+from yolo_dropout.decision.reason import Phrases
+from yolo_dropout.decision.rule import MIN_BLOCKS, Contrasts, contrast, degrees_of_freedom
+from yolo_dropout.decision.scores import BoolArray, check_options, read_scores
 from yolo_dropout.decision.verdict import Verdict
 from yolo_dropout.errors import ScoresError
 
 # A look after every seed from the third to the thirtieth, and one after the last of all.
 _FIRST_LOOK, _LAST_LOOK = MIN_BLOCKS, 30
+# A rate is hopeless when it wins at the last look with less than this probability, even if its true gain
+# is one standard error above the one seen.
+_HOPELESS = 0.2
 
 
 @dataclass(frozen=True)
@@ -87,34 +91,23 @@ def next_step(
     """
     check_options(alpha)
     plan = planned_looks(max_seeds)
-    gains, columns = order_columns(scores, rates, higher_is_better)
+    gains, columns = read_scores(scores, rates, higher_is_better)
     if len(gains) < plan[0]:
         raise ScoresError(f"scores: the first look needs {plan[0]} seeds, got {len(gains)}; run the others first")
-    levels = nominal_levels(plan, alpha)
+    levels, gains = nominal_levels(plan, alpha), gains.copy()
     active = np.ones(len(columns) - 1, dtype=bool)
     level = np.full(len(columns) - 1, levels[0])
-    reached = [n for n in plan if n <= len(gains)]
-    for look, n in enumerate(reached):
-        seen = gains[:n]
+    for look, n in enumerate(n for n in plan if n <= len(gains)):
         # A dropped rate keeps its level: the larger ones to come are for rates that got more seeds.
         level[active] = levels[look]
-        active = worth_more(contrast(seen), active, n=n, most=plan[-1], level=levels[-1])
-        last = not active.any() or n == plan[-1]
-        verdict = judge(
-            seen,
-            columns,
-            alpha=alpha,
-            level=level.copy(),
-            phrases=Phrases(score_name, higher_is_better, then=_then(active, n, plan[-1])),
-            last_level=float(levels[-1]),
-        )
-        stop = verdict.decided or last
+        active = worth_more(contrast(gains[:n]), active, n=n, most=plan[-1], level=levels[-1])
+        phrases = Phrases(score_name, higher_is_better, then=_then(active, n, plan[-1]))
+        verdict = judge(gains[:n], columns, alpha=alpha, level=level, phrases=phrases, last_level=levels[-1])
+        if verdict.decided or not active.any() or n == plan[-1]:
+            return SequentialDecision(verdict, stop=True, active_rates=(), next_seeds=n)
         # What was run for a dropped rate in spite of that must not count later.
-        gains = _without(gains, n, active)
-        if stop or n == reached[-1]:
-            break
-    going = () if stop else (0.0, *(float(rate) for rate in columns[1:][active]))
-    return SequentialDecision(verdict, stop, going, next_seeds=n if stop else plan[look + 1])
+        gains[n:, 1:][:, ~active] = np.nan
+    return SequentialDecision(verdict, False, (0.0, *columns[1:][active].tolist()), plan[look + 1])
 
 
 def _then(active: BoolArray, n: int, most: int) -> str:
@@ -126,7 +119,38 @@ def _then(active: BoolArray, n: int, most: int) -> str:
     return f"The study stops here, since no rate can be expected to win within {most} seeds."
 
 
-def _without(gains: FloatArray, n: int, active: BoolArray) -> FloatArray:
-    kept = gains.copy()
-    kept[n:, 1:][:, ~active] = np.nan
-    return kept
+def worth_more(found: Contrasts, active: BoolArray, *, n: int, most: int, level: float) -> BoolArray:
+    """Which rates get more seeds: those that neither trail the best one nor are hopeless.
+
+    A rate trails when the best one is ahead by more than a standard error; closer ones count as equally good,
+    as they do in the verdict. Stages that thin out the rates: Magirr, Jaki and Whitehead (2012), Biometrika 99,
+    494-501. A rate is hopeless when it can hardly win any more, the stochastic curtailment of Lan, Simon and
+    Halperin (1982), Sequential Analysis 1, 207-219.
+
+    Args:
+        found: The contrasts after n seeds, arrays of shape (..., n_rates - 1).
+        active: Rates that have not been dropped before, shape (..., n_rates - 1).
+        n: Seeds so far.
+        most: Seeds at the last look.
+        level: Nominal level of the last look.
+
+    Returns:
+        True for rates to go on with, shape (..., n_rates - 1). A rate with less than three blocks is not
+        dropped, and drops no other.
+    """
+    if n >= most:
+        return active
+    known = active & (found.n >= MIN_BLOCKS)
+    best = np.where(known, found.difference, -np.inf).max(-1, keepdims=True)
+    trails = found.difference < best - found.error
+    return np.asarray(active & ~(known & (trails | _hopeless(found, n, most, level))))
+
+
+def _hopeless(found: Contrasts, n: int, most: int, level: float) -> BoolArray:
+    count = found.n.shape[-1]
+    spread = found.error * np.sqrt(np.maximum(found.n, 1))
+    needed = critical_value(level, count, float(degrees_of_freedom(most, count))) * spread / np.sqrt(most)
+    hoped = found.difference + found.error
+    expected = (n * found.difference + (most - n) * hoped) / most
+    chance = special.ndtr((expected - needed) * most / (spread * np.sqrt(most - n)))
+    return np.asarray(chance < _HOPELESS)

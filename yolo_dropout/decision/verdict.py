@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from yolo_dropout.base.text import rate_text
-from yolo_dropout.decision.contrast import MIN_BLOCKS
+from yolo_dropout.decision.rule import MIN_BLOCKS
 
 Outcome = Literal["use", "keep", "undecided", "exploratory"]
 
@@ -106,6 +106,11 @@ class Verdict:
         return self.outcome in ("use", "keep")
 
     @property
+    def confidence(self) -> str:
+        """What each limit holds with, such as `95 %`."""
+        return f"{100 * (1 - self.alpha):.4g} %"
+
+    @property
     def shown(self) -> tuple[Comparison, ...]:
         """The comparisons whose limits may be shown: those that are judged, or all where none is."""
         return tuple(c for c in self.comparisons if c.judged) or self.comparisons
@@ -118,5 +123,4 @@ class Verdict:
 
     def as_dict(self) -> dict[str, Any]:
         """The verdict as plain dicts, lists, numbers and None, ready for JSON."""
-        plain = asdict(self) | {"decided": self.decided}
-        return plain | {"comparisons": [asdict(comparison) for comparison in self.comparisons]}
+        return asdict(self) | {"decided": self.decided, "comparisons": [asdict(c) for c in self.comparisons]}

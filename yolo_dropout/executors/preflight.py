@@ -125,11 +125,3 @@ def size(n_bytes: float) -> str:
     """Bytes in words, such as `1.2 GB`."""
     unit, name = next((pair for pair in _DECIMALS if n_bytes >= pair[0]), (1, "bytes"))
     return f"{n_bytes / unit:.3g} {name}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words, such as `3 min`."""
-    for unit, name in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 1.5 * unit:
-            return f"{seconds / unit:.2g} {name}"
-    return f"{math.ceil(seconds)} s"

@@ -63,7 +63,7 @@ class RunRecord:
     @property
     def told(self) -> str:
         """The note, with the run that it is about."""
-        return f"rate {self.rate:g} {self.run.block}: {self.note}"
+        return f"{self.run}: {self.note}"
 
     @property
     def finished(self) -> bool:

@@ -1,19 +1,16 @@
-"""A study as a notebook cell shows it: the verdict, the table of rates, and the picture that shows why."""
+"""A study in short, for terminals and notebooks: the verdict, the table of rates, and the picture that shows why."""
 
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from yolo_dropout.base.text import number, printable, rate_text
 from yolo_dropout.errors import InputError, ScoresError
-from yolo_dropout.report.figures import rate_response, to_svg
-from yolo_dropout.spec.score import metric_name
-
-if TYPE_CHECKING:
-    from yolo_dropout.results.collect import StudyResults
-    from yolo_dropout.spec.score import Score
+from yolo_dropout.report.figures.rates import rate_response
+from yolo_dropout.report.figures.render import to_svg
+from yolo_dropout.results.collect import StudyResults
 
 # Figures are drawn for white paper: on a dark notebook they bring it along.
 _PAPER = "background:#fff;color:#1f2328;padding:12px;max-width:820px;font-family:system-ui,sans-serif"
@@ -25,11 +22,8 @@ def study_html(study: StudyResults) -> str:
         verdict = study.verdict
     except (InputError, ScoresError) as error:  # there is nothing to compare yet
         return _message(study.title, str(error))
-    figure = rate_response(study.scores, study.score, verdict, branch_note=study.branch_note)
-    svg = to_svg(figure, f"notebook-{study.title}")
-    table = _rates(study.summary, study.score).to_html(
-        index=False, border=0, justify="right", na_rep="–", float_format="{:.4g}".format
-    )
+    svg = to_svg(rate_response(study.scores, study.score, verdict, study.branch_note), f"notebook-{study.title}")
+    table = rate_table(study).to_html(index=False, border=0, justify="right")
     return f'<div style="{_PAPER}">{_message(study.title, verdict.reason)}{table}{svg[svg.index("<svg") :]}</div>'
 
 
@@ -37,9 +31,25 @@ def _message(title: str, message: str) -> str:
     return f"<p><b>{escape(title)}</b></p><p>{escape(message)}</p>"
 
 
-def _rates(summary: pd.DataFrame, score: Score) -> pd.DataFrame:
-    names = {"rate": "rate", "n": "runs", "mean": score.words, "sd": "sd", "gap": "overfitting gap"}
-    metric = str(summary["metric"].iloc[0])
-    if metric:
-        names["metric_mean"] = f"highest {metric_name(metric)}"
-    return summary[list(names)].rename(columns=names)
+def rate_table(study: StudyResults) -> pd.DataFrame:
+    """One row per rate, all cells as texts: runs, mean and sd of the score, improvement, gap, headline metric."""
+    summary, headline = study.summary, study.table.headline
+    gains = {comparison.rate: comparison.difference for comparison in study.verdict.comparisons}
+    spreads = [f" ± {number(sd)}" if n > 1 else "" for n, sd in zip(summary["n"], summary["sd"], strict=True)]
+    columns = {
+        "rate": list(map(rate_text, summary["rate"])),
+        "runs": list(map(str, summary["n"])),
+        printable(str(study.score)): list(map("".join, zip(_numbers(summary["mean"]), spreads, strict=True))),
+        "better than 0.0 by": [_signed(gains.get(rate), [0.0, *gains.values()]) for rate in summary["rate"]],
+        "gap": _numbers(summary["gap"]),
+    }
+    top = {printable(headline.removeprefix("metrics/")): _numbers(summary["metric_mean"])} if headline else {}
+    return pd.DataFrame(columns | top)
+
+
+def _numbers(values: pd.Series[float]) -> list[str]:
+    return [number(value, values) for value in values]
+
+
+def _signed(gain: float | None, among: list[float | None]) -> str:
+    return "" if gain is None else ("+" if gain > 0 else "") + number(gain, among)

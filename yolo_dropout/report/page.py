@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from math import isfinite
 from types import MappingProxyType
-from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from yolo_dropout.base.text import ABSENT, capital, number, rate_text
+from yolo_dropout.base.text import ABSENT, capital, duration, number, rate_text
+from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.report.cautions import warnings_of
-from yolo_dropout.report.data import ReportData
 from yolo_dropout.report.figures.rates import bars_words
-from yolo_dropout.report.figures.series import block_words
+from yolo_dropout.report.figures.render import inline_svg
+from yolo_dropout.report.figures.series import block_names
 from yolo_dropout.report.figures.style import colours
 from yolo_dropout.report.payload import payload
-from yolo_dropout.report.svg import inline_svg
-from yolo_dropout.results.agreement import agreement
+from yolo_dropout.results.collect import StudyResults
+from yolo_dropout.spec.runs import block_name
 from yolo_dropout.spec.score import metric_name
 
 SCRIPTS = ("d3.min.js", "plot.umd.min.js", "charts.js", "report.js")
+FILES = ("curves.csv", "scores.csv", "summary.csv", "verdict.json")
 
 
 def render_report(
-    data: ReportData,
+    study: StudyResults,
     *,
     live_version: str | None = None,
     pictures: Mapping[str, str] = MappingProxyType({}),
@@ -37,56 +38,52 @@ def render_report(
     """The page as HTML text: nothing is loaded from elsewhere, and without scripts it still shows everything.
 
     Args:
-        data: The study.
+        study: The study.
         live_version: Where the page is served while the study runs: what the server calls this state. The page
             then asks for newer ones.
         pictures: The study's figures as `to_svg` returns them, by stem; they take seconds to draw, so that a page that
             is served while the study runs does without.
+
+    Raises:
+        InputError: No run has finished.
+        ScoresError: No seed has both the control and another rate.
     """
-    scripts = [_static(name) for name in SCRIPTS]
+    scripts, palette = [_static(name) for name in SCRIPTS], colours(study.spec.rates)
+    comparisons = {c.rate: c for c in study.verdict.comparisons}
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
-            data=data,
+            study=study,
+            verdict=study.verdict,
+            planned=len(study.due) if study.ours else 0,
+            command=_command(study),
+            files=FILES,
             live_version=live_version,
             policy=_policy(scripts, live=live_version is not None),
             scripts=[Markup(script) for script in scripts],
             style=Markup(_static("report.css")),
-            palette=_palette(data.rates),
-            payload=payload(data),
-            figures=_pictures(data, pictures),
-            warnings=warnings_of(data),
-            agreement=agreement(*data.all_scores),
-            headline=data.verdict.title if data.verdict else "No verdict yet",
-            bars=_bars(data),
-            incomplete=bool(data.scores.isna().any(axis=None)),
-            rows=_rate_rows(data),
-            score_rows=list(zip(block_words(data.scores), data.scores.to_numpy().tolist(), strict=True)),
-            score_name=data.score.words,
+            palette=_palette(study.spec.rates),
+            payload=payload(study),
+            figures={stem: Markup(inline_svg(svg, stem, palette)) for stem, svg in pictures.items()},
+            warnings=warnings_of(study),
+            bars=bars_words(study.verdict, study.block),
+            incomplete=bool(study.scores.isna().any(axis=None)),
+            rows=[(row, comparisons.get(row["rate"])) for row in study.summary.to_dict("records")],
+            score_rows=list(zip(block_names(study.scores), study.scores.to_numpy().tolist(), strict=True)),
+            place=lambda record: _place(study, record),
         )
     )
 
 
 def _environment() -> Environment:
+    loader = PackageLoader("yolo_dropout.report")
     environment = Environment(
-        loader=PackageLoader("yolo_dropout.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {
-        "rate": rate_text,
-        "short": _short,
-        "whole": lambda value: f"{value:.0f}" if _is_number(value) else ABSENT,
-        "p": _p,
-        "raw": _raw,
-        "duration": _duration,
-        "block": _block,
-        "capital": capital,
-        "metric": metric_name,
-    }
+    environment.filters |= {"rate": rate_text, "short": number, "p": _p, "raw": _raw, "duration": duration}
+    environment.filters |= {"capital": capital, "metric": metric_name}
+    environment.globals |= {"block_name": block_name}
     return environment
 
 
@@ -101,7 +98,7 @@ def _policy(scripts: Iterable[str], *, live: bool) -> str:
     return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; connect-src {connect}"
 
 
-def _palette(rates: list[float]) -> Markup:
+def _palette(rates: Sequence[float]) -> Markup:
     """Colour variables by place of the rate, for light pages and paper, and for dark screens."""
     light, dark = (
         ";".join(f"--rate-{place}:{colour}" for place, colour in enumerate(colours(rates, dark=on_dark).values()))
@@ -110,57 +107,25 @@ def _palette(rates: list[float]) -> Markup:
     return Markup(f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}")
 
 
-def _pictures(data: ReportData, drawn: Mapping[str, str]) -> dict[str, Markup]:
-    palette = colours(data.rates)
-    return {stem: Markup(inline_svg(svg, stem, palette)) for stem, svg in drawn.items()}
+def _command(study: StudyResults) -> str:
+    """The command that repeats the study; empty for runs of others."""
+    words = ["yolo-dropout", "sweep", "--config", str(study.folder.spec), "--out", str(study.folder.path)]
+    return shlex.join(words) if study.ours else ""
 
 
-def _rate_rows(data: ReportData) -> list[dict[str, Any]]:
-    """One row per rate: the summary beside the comparison to the control."""
-    comparisons = {c.rate: c for c in data.verdict.comparisons} if data.verdict else {}
-    summaries: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in data.summary.to_dict("records")]
-    return [row | {"comparison": comparisons.get(float(row["rate"]))} for row in summaries]
+def _place(study: StudyResults, record: RunRecord) -> str:
+    """The run's folder relative to the page; empty for runs of others."""
+    folder = study.folder.run(record.run.name).path
+    return folder.relative_to(study.folder.path).as_posix() if study.ours else ""
 
 
-def _block(record: Mapping[str, Any]) -> str:
-    fold = record.get("fold")
-    return f"{record['seed']}" if fold is None else f"{record['seed']} fold {fold}"
-
-
-def _short(value: Any, among: Iterable[Any] = ()) -> str:
-    """A number for reading; a dash where there is none."""
-    if not _is_number(value):
-        return ABSENT
-    return number(float(value), [float(x) for x in among if _is_number(x)])
-
-
-def _bars(data: ReportData) -> str:
-    if data.verdict is None or all(c.low is None for c in data.verdict.shown):
-        return ""
-    return bars_words(data.verdict, data.block)
-
-
-def _p(value: Any) -> str:
+def _p(value: float | None) -> str:
     """A p-value as papers print it."""
-    if not _is_number(value):
+    if value is None:
         return ABSENT
     return "<0.001" if value < 0.0005 else f"{value:.3f}"
 
 
-def _raw(value: Any) -> str:
+def _raw(value: float | None) -> str:
     """A number in full, as the tables on disk have it; empty where there is none."""
-    return repr(float(value)) if _is_number(value) else ""
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not pd.isna(value) and isfinite(value)
-
-
-def _duration(seconds: Any) -> str:
-    """Seconds as people say them: 48 s, 12 min, 3 h 05 min."""
-    if not _is_number(seconds):
-        return ABSENT
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{minutes} min" if hours == 0 else f"{hours} h {minutes:02d} min"
+    return repr(float(value)) if value is not None and isfinite(value) else ""

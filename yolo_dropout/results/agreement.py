@@ -6,6 +6,7 @@ Each is judged on the same blocks by the same rule. They are secondary: nothing 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -41,11 +42,6 @@ class ScoreVerdict:
     higher_is_better: bool
     table: pd.DataFrame
     verdict: Verdict | None
-
-    @classmethod
-    def of(cls, score: Score, table: pd.DataFrame, verdict: Verdict | None) -> ScoreVerdict:
-        """What a verdict says of a `Score`."""
-        return cls(str(score), score.words, score.higher_is_better, table, verdict)
 
     @property
     def says(self) -> str:
@@ -87,43 +83,28 @@ def other_scores(
         alpha: Error level of each verdict.
         levels: By rate, what the primary verdict was allowed to spend, if that is less; see `decide`.
     """
+    seeds = own.index.get_level_values("seed").unique()
+    n_folds = None if folds_of(own) is None else own.index.get_level_values("fold").nunique()
     top = [Score(results.headline, "max")] if results.headline else []
-    folds, seeds = folds_of(own), own.index.get_level_values("seed").unique()
-    n_folds = None if folds is None else len(set(folds.tolist()))
     found = []
     for score in (*_LOSSES, *top):
-        if score == primary:
-            continue
-        try:
-            table = scores(results, score, own.columns.astype(float), seeds, n_folds)
-        except InputError:  # @best where no column tells which epoch that is
-            continue
-        name = score.words
-        found.append(
-            score_verdict(str(score), name, table, alpha, levels=levels, higher_is_better=score.higher_is_better)
-        )
-    return [
-        *found,
-        score_verdict(GAP, "overfitting gap", gaps.loc[own.index], alpha, levels=levels, higher_is_better=False),
-    ]
+        if score != primary:
+            with suppress(InputError):  # @best where no column tells which epoch that is
+                table = scores(results, score, own.columns.astype(float), seeds, n_folds)
+                better, name = score.higher_is_better, score.words
+                found.append(score_verdict(str(score), name, table, alpha, higher_is_better=better, levels=levels))
+    gap = score_verdict(GAP, "overfitting gap", gaps.loc[own.index], alpha, higher_is_better=False, levels=levels)
+    return [*found, gap]
 
 
 def score_verdict(
     key: str, name: str, table: pd.DataFrame, alpha: float, *, higher_is_better: bool, levels: Levels = None
 ) -> ScoreVerdict:
     """Judge one score, unless all runs have the same; see `ScoreVerdict` and `other_scores` for the arguments."""
-    try:
-        verdict = decide(
-            table.to_numpy(dtype=float),
-            table.columns.to_numpy(dtype=float),
-            higher_is_better=higher_is_better,
-            alpha=alpha,
-            level=levels,
-            folds=folds_of(table),
-            score_name=name,
-        )
-    except ScoresError:
-        verdict = None
+    values, rates = table.to_numpy(dtype=float), table.columns.to_numpy(dtype=float)
+    verdict = None
+    with suppress(ScoresError):
+        verdict = decide(values, rates, higher_is_better, alpha, level=levels, folds=folds_of(table), score_name=name)
     return ScoreVerdict(key, name, higher_is_better, table, verdict if verdict and verdict.moved else None)
 
 
@@ -132,31 +113,33 @@ def agreement(primary: ScoreVerdict, *others: ScoreVerdict) -> str:
     judged = [other for other in others if other.verdict and other.key != GAP]
     if primary.verdict is None or not primary.verdict.n_seeds or not judged:
         return ""
-    turned = [other for other in judged if other.higher_is_better != primary.higher_is_better]
     if primary.verdict.outcome == "exploratory":
-        return " ".join([f"With {primary.verdict.basis} no score can decide.", *_best_rates(primary, turned)])
-    return " ".join([*_verdicts(primary, judged), *_best_rates(primary, turned), _SECONDARY])
+        told = [f"With {primary.verdict.basis} no score can decide.", _best_rates(primary, judged)]
+    else:
+        told = [_verdicts(primary, judged), _best_rates(primary, judged), _SECONDARY]
+    return " ".join(filter(None, told))
 
 
-def _verdicts(primary: ScoreVerdict, judged: Sequence[ScoreVerdict]) -> list[str]:
+def _verdicts(primary: ScoreVerdict, judged: Sequence[ScoreVerdict]) -> str:
     differing = [other for other in judged if _answer(other) != _answer(primary)]
     n, same = len(judged), len(judged) - len(differing)
     if not differing:
-        return ["The other score says the same." if n == 1 else f"All {n} other scores say the same."]
+        return "The other score says the same." if n == 1 else f"All {n} other scores say the same."
     told = "; ".join(f"{other.name}: {other.says}" for other in differing)
     count = {0: "None", 1: "One"}.get(same, str(same))
-    return [f"{count} of {n} other scores {'say' if same > 1 else 'says'} the same.", f"{capital(told)}."]
+    return f"{count} of {n} other scores {'say' if same > 1 else 'says'} the same. {capital(told)}."
 
 
 def _answer(score: ScoreVerdict) -> tuple[str, float, bool] | None:
     return (score.verdict.outcome, score.verdict.rate, score.verdict.moved) if score.verdict else None
 
 
-def _best_rates(primary: ScoreVerdict, turned: Sequence[ScoreVerdict]) -> list[str]:
+def _best_rates(primary: ScoreVerdict, judged: Sequence[ScoreVerdict]) -> str:
     """Validation loss and headline metric that point to different rates."""
-    return [
-        f"By {primary.name} rate {rate_text(primary.best_rate)} looks best, by {other.name} rate "
-        f"{rate_text(other.best_rate)}: ask yourself which of the two you care about."
-        for other in turned[:1]
-        if other.best_rate != primary.best_rate
-    ]
+    turned = [other for other in judged if other.higher_is_better != primary.higher_is_better]
+    if not turned or turned[0].best_rate == primary.best_rate:
+        return ""
+    return (
+        f"By {primary.name} rate {rate_text(primary.best_rate)} looks best, by {turned[0].name} rate "
+        f"{rate_text(turned[0].best_rate)}: ask yourself which of the two you care about."
+    )

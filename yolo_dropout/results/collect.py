@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from yolo_dropout.base.text import counted
 from yolo_dropout.decision import Verdict
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.layout import StudyFolder
@@ -16,7 +17,7 @@ from yolo_dropout.folder.readings import Readings
 from yolo_dropout.folder.records import RunRecord, read_records
 from yolo_dropout.folder.study_file import read_study_file
 from yolo_dropout.results.agreement import ScoreVerdict, agreement, other_scores
-from yolo_dropout.results.interim import due_runs, looked_at, looks_note, shown_verdict, verdict_of, whole_seeds
+from yolo_dropout.results.interim import due_runs, interim_note, interim_scores, interim_verdict, whole_seeds
 from yolo_dropout.results.summary import overfitting_gap, summary
 from yolo_dropout.results.table import Table, by_block, curves, read_table, scores
 from yolo_dropout.spec.runs import Run, pending, plan
@@ -38,7 +39,6 @@ class StudyResults:
         prepared: What was found before the first run: task, number of images, sites, versions.
         notes: What had to be repaired or left out, a line each.
         ours: False for runs that this project did not make.
-        shown: Another score to judge and show than the one by which the study adds seeds; None shows that one.
     """
 
     folder: StudyFolder
@@ -48,12 +48,27 @@ class StudyResults:
     prepared: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     ours: bool = True
-    shown: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The model and the data."""
+        return f"{self.spec.model_name} on {self.spec.data_name}"
 
     @property
     def score(self) -> Score:
         """How a curve becomes a score."""
-        return Score.parse(self.shown or self.spec.score)
+        return Score.parse(self.spec.score)
+
+    @property
+    def block(self) -> str:
+        """What rates are compared within: a seed, or a seed and fold."""
+        return "seed" if self.spec.folds is None else "seed and fold"
+
+    @property
+    def blocks(self) -> str:
+        """How many of these have begun, in words."""
+        folds = "" if self.spec.folds is None else f"{self.spec.folds} folds x "
+        return folds + counted(self.scores.index.get_level_values("seed").nunique(), "seed")
 
     @property
     def failed(self) -> tuple[RunRecord, ...]:
@@ -63,7 +78,13 @@ class StudyResults:
     @property
     def missing(self) -> tuple[Run, ...]:
         """The runs that are due and have not ended yet."""
-        return pending(self.due, {record.run for record in self.records})
+        return pending(self.due, self._ended)
+
+    @property
+    def branch_note(self) -> str | None:
+        """Which branch of the head the numbers describe, where a model has two."""
+        notes = (record.proof.get("branch_note") for record in self.records)
+        return next((note for note in notes if note), None)
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -73,28 +94,17 @@ class StudyResults:
     @cached_property
     def scores(self) -> pd.DataFrame:
         """One row per seed, or (seed, fold); a column per rate; nan where a run is missing, failed or diverged."""
-        return self._begun(self._scores_by(self.score) if self.shown else self._deciding)
+        return self._begun(self._planned_scores)
 
     @cached_property
     def gaps(self) -> pd.DataFrame:
         """The overfitting gap of every run, arranged as the scores are; see `summary.overfitting_gap`."""
         return self._begun(by_block(self.table, overfitting_gap, self.spec.rates, self.spec.seeds, self.spec.folds))
 
-    def _begun(self, values: pd.DataFrame) -> pd.DataFrame:
-        seeds = {run.seed for run in self.due}
-        return values.loc[[seed for seed in self.spec.seeds if seed in seeds]]
-
-    @cached_property
-    def _deciding(self) -> pd.DataFrame:
-        return self._scores_by(Score.parse(self.spec.score))
-
-    def _scores_by(self, score: Score) -> pd.DataFrame:
-        return scores(self.table, score, self.spec.rates, self.spec.seeds, self.spec.folds)
-
     @cached_property
     def due(self) -> tuple[Run, ...]:
         """The runs that the study asks for by now, seed-major."""
-        return due_runs(self.spec, {record.run for record in self.records}, self._deciding)
+        return due_runs(self.spec, self._ended, self._planned_scores)
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -113,41 +123,45 @@ class StudyResults:
             reasons = sorted({record.error or "" for record in self.failed})
             why = f"; the first failure: {reasons[0]}; mend that and use --retry-failed" if reasons else ""
             raise InputError(f"{self.folder.path}: no run has finished yet, so there is nothing to compare{why}")
-        verdict = verdict_of(self.spec, self._deciding, self._whole)
-        return shown_verdict(self.spec, self.score, self._looked_at, verdict) if self.shown else verdict
-
-    @cached_property
-    def _whole(self) -> int:
-        return whole_seeds(self.due, {record.run for record in self.records})
-
-    @cached_property
-    def _looked_at(self) -> pd.DataFrame:
-        return looked_at(self.spec, self.scores, self._whole)
+        return interim_verdict(self.spec, self._planned_scores, self._whole)
 
     @cached_property
     def other_scores(self) -> list[ScoreVerdict]:
         """What other scores of the same runs say, each judged by the same rule."""
         levels = [comparison.level for comparison in self.verdict.comparisons]
-        return other_scores(self.table, self.gaps, self.score, self._looked_at, self.spec.alpha, levels=levels)
+        own = interim_scores(self.spec, self.scores, self._whole)
+        return other_scores(self.table, self.gaps, self.score, own, self.spec.alpha, levels=levels)
+
+    @property
+    def all_scores(self) -> tuple[ScoreVerdict, ...]:
+        """The score that decides, then the others."""
+        score = self.score
+        own = ScoreVerdict(str(score), score.words, score.higher_is_better, self.scores, self.verdict)
+        return own, *self.other_scores
 
     @property
     def agreement(self) -> str:
         """Whether they agree with the score that decides, in words."""
-        return agreement(ScoreVerdict.of(self.score, self._looked_at, self.verdict), *self.other_scores)
+        return agreement(*self.all_scores)
+
+    @cached_property
+    def _planned_scores(self) -> pd.DataFrame:
+        return scores(self.table, self.score, self.spec.rates, self.spec.seeds, self.spec.folds)
+
+    def _begun(self, values: pd.DataFrame) -> pd.DataFrame:
+        seeds = {run.seed for run in self.due}
+        return values.loc[[seed for seed in self.spec.seeds if seed in seeds]]
+
+    @property
+    def _ended(self) -> set[Run]:
+        return {record.run for record in self.records}
+
+    @property
+    def _whole(self) -> int:
+        return whole_seeds(self.due, self._ended)
 
     def __repr__(self) -> str:
         return f"<Study: {self.title}, {len(self.records)} runs>"
-
-    @property
-    def title(self) -> str:
-        """The model and the data."""
-        return f"{self.spec.model_name} on {self.spec.data_name}"
-
-    @property
-    def branch_note(self) -> str | None:
-        """Which branch of the head the numbers describe, where a model has two."""
-        notes = (record.proof.get("branch_note") for record in self.records)
-        return next((note for note in notes if note), None)
 
 
 def read_study(folder: StudyFolder, kind: type[T], *, remember: bool = False) -> T:
@@ -168,12 +182,12 @@ def read_study(folder: StudyFolder, kind: type[T], *, remember: bool = False) ->
     asked = set(plan(spec))
     notes += tuple(_not_asked(record for record in records if record.finished and record.run not in asked))
     records = tuple(record for record in records if record.run in asked)
-    table = read_table(
-        {item.run: folder.run(item.run.name).results for item in records if item.finished}, readings.results
-    )
+    files = {item.run: folder.run(item.run.name).results for item in records if item.finished}
+    table = read_table(files, readings.results)
     if remember:
         readings.save()
-    return kind(folder, spec, records, table, facts["prepared"], (*looks_note(facts["looked"]), *notes, *table.notes))
+    notes = (*interim_note(facts["looked"]), *notes, *table.notes)
+    return kind(folder, spec, records, table, facts["prepared"], notes)
 
 
 def _not_asked(records: Iterable[RunRecord]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from yolo_dropout.base.text import rate_text
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.layout import RunFolder, StudyFolder
 from yolo_dropout.folder.records import RunRecord
@@ -30,19 +31,18 @@ def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> 
         SpecError: The runs cannot form a study, for instance because all have one rate.
     """
     runs: dict[Run, Path] = {}
-    found = [(path, _read_arguments(path)) for path in paths]
-    for path, arguments in found:
-        _check_alike(path, arguments, *found[0])
-        run = Run(seed=arguments["seed"], rate=float(arguments["dropout"] or 0.0))
+    read = [(path, _read_arguments(path)) for path in paths]
+    first, arguments = read[0]
+    for path, own in read:
+        _check_alike(path, own, first, arguments)
+        run = Run(seed=own["seed"], rate=float(own["dropout"] or 0.0))
         if run in runs:
-            raise InputError(
-                f"{path}: has dropout={run.rate:g} and seed={run.seed}, as {runs[run].parent} has; leave one out"
-            )
+            same = f"has dropout={rate_text(run.rate)} and seed={run.seed}, as {runs[run].parent} has"
+            raise InputError(f"{path}: {same}; leave one out")
         runs[run] = RunFolder(path).results
-    table = _whole_runs(read_table(runs), found[0][1], runs)
+    table = _whole_runs(read_table(runs), arguments, runs)
     if len({run.rate > 0 for run in table.results}) < len({run.rate > 0 for run in runs}):
         raise InputError(table.notes[-1])  # why the control, or all that it is compared with, is left out
-    arguments = found[0][1]
     spec = StudySpec(
         model=str(arguments.get("model") or "unknown"),
         data=str(arguments.get("data") or "unknown"),
@@ -61,21 +61,17 @@ def _whole_runs(table: Table, arguments: Mapping[str, Any], runs: Mapping[Run, P
     asked, patience = (_count(arguments.get(name)) for name in ("epochs", "patience"))
     ends = {run: int(found.epochs[-1]) for run, found in table.results.items()}
     kept, notes = dict(table.results), list(table.notes)
-    for run, end in ends.items():
-        found = table.results[run]
-        stopped_early = bool(patience and found.fitness and end - int(found.epochs[found.best_row]) >= patience)
-        if asked and end < asked and not stopped_early:
-            told = f"{runs[run].parent}: broke off after {end} of {asked} epochs"
-            if end < max(ends.values()):
-                kept.pop(run)
-                notes.append(f"{told} and is left out; go on with it: yolo train resume model=…/weights/last.pt")
-            else:
-                notes.append(f"{told}: what more epochs would show is not known")
+    for run, found in table.results.items():
+        waited = ends[run] - int(found.epochs[found.best_row]) if found.fitness else 0
+        if not asked or ends[run] >= asked or (patience and waited >= patience):
+            continue
+        told = f"{runs[run].parent}: broke off after {ends[run]} of {asked} epochs"
+        if ends[run] < max(ends.values()):
+            kept.pop(run)
+            notes.append(f"{told} and is left out; go on with it: yolo train resume model=…/weights/last.pt")
+        else:
+            notes.append(f"{told}: what more epochs would show is not known")
     return Table(kept, tuple(notes))
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _read_arguments(path: Path) -> dict[str, Any]:
@@ -100,9 +96,13 @@ def _check_alike(path: Path, arguments: Mapping[str, Any], other: Path, others: 
             )
 
 
-def _is_rate(value: object) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1)
+def _count(value: object) -> int | None:
+    return value if type(value) is int and value > 0 else None
 
 
 def _is_seed(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return type(value) is int and value >= 0
+
+
+def _is_rate(value: object) -> bool:
+    return value is None or (type(value) in (int, float) and 0 <= value < 1)  # type: ignore[operator]

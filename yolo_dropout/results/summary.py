@@ -38,41 +38,28 @@ def summary(table: Table, table_scores: pd.DataFrame, gaps: pd.DataFrame) -> pd.
         (mean overfitting gap); metric and metric_mean (the task's headline metric, its largest value in each run,
         mean over runs).
     """
-    headline = table.headline
+    headline = Score(table.headline or "", "max")
     seeds = set(table_scores.index.get_level_values("seed"))  # others may be there from before, and count for nothing
     rows = []
     for rate in table_scores.columns.astype(float):
-        scores = table_scores[rate]
-        values = scores.dropna()
         results = [table.results[run] for run in sorted(table.results) if run.rate == rate and run.seed in seeds]
-        rows.append(
-            {"rate": rate, "n": len(values)}
-            | _interval(scores)
-            | {
-                "epoch": _mean(_epoch_of_minimum(item) for item in results),
-                "gap": _mean(gaps[rate]),
-                "metric": headline or "",
-                "metric_mean": _mean(
-                    score_of(item, Score(headline, "max")) for item in results if headline in item.metrics
-                )
-                if headline
-                else math.nan,
-            }
-        )
+        tops = (score_of(item, headline) for item in results if headline.metric in item.metrics)
+        about = {"epoch": _mean(map(_epoch_of_minimum, results)), "gap": _mean(gaps[rate])}
+        more = {"metric": headline.metric, "metric_mean": _mean(tops)}
+        rows.append({"rate": rate} | _interval(table_scores[rate]) | about | more)
     return pd.DataFrame(rows)
 
 
 def _interval(scores: pd.Series[float]) -> dict[str, float]:
     folded, values = "fold" in scores.index.names, scores.dropna()
     blocks = values.groupby(level="fold").mean() if folded else values
-    n = len(blocks)
-    half = math.nan
+    n, half = len(blocks), math.nan
     if n > 1:
         # As `decide` takes it: folds that lack a score overlap all the same.
         overlap = 1 / (scores.index.get_level_values("fold").nunique() - 1) if folded else 0.0
         half = float(stats.t.ppf(0.975, n - 1)) * float(blocks.std()) * math.sqrt(1 / n + overlap)
     mean = float(blocks.mean())
-    return {"mean": mean, "sd": float(values.std()), "low": mean - half, "high": mean + half}
+    return {"n": len(values), "mean": mean, "sd": float(values.std()), "low": mean - half, "high": mean + half}
 
 
 def _epoch_of_minimum(results: Results) -> float:

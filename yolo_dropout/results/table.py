@@ -65,8 +65,7 @@ def _check_same_losses(metrics: Mapping[Path, Sequence[str]]) -> None:
     usual = Counter(map(frozenset, losses.values())).most_common(1)[0][0] if losses else frozenset()
     for path, names in losses.items():
         if names != usual:
-            told = [f"lacks {name}" for name in sorted(usual - names)]
-            told += [f"has {name}" for name in sorted(names - usual)]
+            told = [*(f"lacks {x}" for x in sorted(usual - names)), *(f"has {x}" for x in sorted(names - usual))]
             raise InputError(
                 f"{path}: {' and '.join(told)}, unlike the other runs, so their validation losses cannot be compared; "
                 "mend its first line, or move the run away"
@@ -80,37 +79,28 @@ def curves(table: Table) -> pd.DataFrame:
         Columns rate, seed, epoch, metric, value, and in a cross-validation fold after seed; sorted by rate, seed,
         fold, then as in `results.csv`.
     """
-    runs = sorted(sorted(table.results), key=lambda run: run.rate)
-    blocks = [table.results[run] for run in runs]
-    sizes = np.array([block.matrix.size for block in blocks], dtype=np.int64)
+    runs = sorted(table.results, key=lambda run: (run.rate, run))
+    found = [table.results[run] for run in runs]
     codes = {name: code for code, name in enumerate(table.metrics)}
-    metric = [
-        np.repeat(np.array([codes[name] for name in block.metrics], np.int16), len(block.epochs)) for block in blocks
-    ]
+    metric = [np.repeat([codes[name] for name in item.metrics], len(item.epochs)) for item in found]
+
+    def by_run(values: Iterable[Any], dtype: type[np.generic]) -> NDArray[Any]:
+        return np.repeat(np.fromiter(values, dtype), [item.matrix.size for item in found])
+
+    def joined(parts: Iterable[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
+        return np.concatenate([np.empty(0, dtype), *parts], dtype=dtype, casting="same_kind")
+
+    folded = any(run.fold is not None for run in runs)
     return pd.DataFrame(
         {
-            "rate": np.repeat(np.array([run.rate for run in runs], dtype=np.float64), sizes),
-            "seed": np.repeat(np.array([run.seed for run in runs], dtype=np.int64), sizes),
-            **_fold_column(runs, sizes),
-            "epoch": _joined([np.tile(block.epochs, len(block.metrics)) for block in blocks], np.int64),
-            "metric": pd.Categorical.from_codes(_codes(metric), categories=pd.Index(table.metrics)),
-            "value": _joined([block.matrix.ravel(order="F") for block in blocks], np.float64),
+            "rate": by_run((run.rate for run in runs), np.float64),
+            "seed": by_run((run.seed for run in runs), np.int64),
+            **({"fold": by_run((run.fold for run in runs), np.int64)} if folded else {}),
+            "epoch": joined([np.tile(item.epochs, len(item.metrics)) for item in found], np.int64),
+            "metric": pd.Categorical.from_codes(joined(metric, np.int16), categories=pd.Index(table.metrics)),
+            "value": joined([item.matrix.ravel(order="F") for item in found], np.float64),
         }
     )
-
-
-def _fold_column(runs: Sequence[Run], sizes: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-    folds = [run.fold for run in runs if run.fold is not None]
-    return {"fold": np.repeat(np.array(folds, dtype=np.int64), sizes)} if folds else {}
-
-
-def _codes(parts: Sequence[NDArray[np.integer[Any]]]) -> NDArray[np.int16]:
-    codes: NDArray[np.int16] = _joined(parts, np.int16)
-    return codes
-
-
-def _joined(parts: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
-    return np.concatenate(parts).astype(dtype, copy=False) if parts else np.empty(0, dtype)
 
 
 def score_of(results: Results, score: Score) -> float:
@@ -125,18 +115,12 @@ def score_of(results: Results, score: Score) -> float:
     elif score.at == "last":
         value = curve[-score.k :].mean()
     else:
-        finite = curve[np.isfinite(curve)]
-        extreme = min if score.at == "min" else max
-        value = extreme(finite, default=math.nan)
+        value = {"min": min, "max": max}[score.at](curve[np.isfinite(curve)], default=math.nan)
     return float(value) if math.isfinite(value) else math.nan
 
 
 def scores(
-    table: Table,
-    score: Score,
-    rates: Iterable[float],
-    seeds: Iterable[int],
-    folds: int | None = None,
+    table: Table, score: Score, rates: Iterable[float], seeds: Iterable[int], folds: int | None = None
 ) -> pd.DataFrame:
     """The score of every run.
 
@@ -165,17 +149,13 @@ def by_block(
     folds: int | None = None,
 ) -> pd.DataFrame:
     """Any number per run, arranged as `scores` are; see there."""
-    rates = list(rates)
-    blocks = [(seed, fold) for seed in seeds for fold in ((None,) if folds is None else range(folds))]
-    found = [[table.results.get(Run(seed, rate, fold)) for rate in rates] for seed, fold in blocks]
+    columns = pd.Index(list(rates), name="rate", dtype=np.float64)
+    index = pd.Index(list(seeds), name="seed", dtype=np.int64)
+    blocks = [(seed, fold) for seed in index for fold in ((None,) if folds is None else range(folds))]
+    found = [[table.results.get(Run(seed, rate, fold)) for rate in columns] for seed, fold in blocks]
     cells = [[math.nan if results is None else value(results) for results in row] for row in found]
-    return pd.DataFrame(
-        np.array(cells, dtype=np.float64).reshape(len(blocks), len(rates)),
-        index=pd.MultiIndex.from_tuples(blocks, names=["seed", "fold"])
-        if folds
-        else pd.Index([seed for seed, _ in blocks], name="seed", dtype=np.int64),
-        columns=pd.Index(rates, name="rate", dtype=np.float64),
-    )
+    rows = index if folds is None else pd.MultiIndex.from_tuples(blocks, names=["seed", "fold"])
+    return pd.DataFrame(np.array(cells, dtype=np.float64).reshape(len(blocks), len(columns)), rows, columns)
 
 
 def folds_of(scores: pd.DataFrame) -> NDArray[np.int64] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from yolo_dropout.base.text import rate_text
 from yolo_dropout.spec.study_spec import StudySpec
 
 
@@ -33,7 +34,15 @@ class Run:
     @property
     def block(self) -> str:
         """What it shares with the runs that it is compared with, in words: `seed 3`, or `seed 3 fold 0`."""
-        return f"seed {self.seed}" if self.fold is None else f"seed {self.seed} fold {self.fold}"
+        return f"seed {block_name(self.seed, self.fold)}"
+
+    def __str__(self) -> str:
+        return f"rate {rate_text(self.rate)} {self.block}"
+
+
+def block_name(seed: int, fold: int | None = None) -> str:
+    """A block in a column of seeds: `3`, or in a cross-validation `3 fold 0`."""
+    return f"{seed}" if fold is None else f"{seed} fold {fold}"
 
 
 def plan(spec: StudySpec) -> tuple[Run, ...]:

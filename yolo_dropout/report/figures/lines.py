@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -13,8 +13,7 @@ from matplotlib.lines import Line2D
 from yolo_dropout.base.text import capital, counted, number, rate_text
 from yolo_dropout.folder.results_csv import VAL_LOSS
 from yolo_dropout.report.figures import series, style
-from yolo_dropout.report.figures.labels import end_labels
-from yolo_dropout.report.figures.runs import MOST_RUNS, draw_runs
+from yolo_dropout.report.figures.runs import MOST_RUNS, draw_runs, end_labels
 from yolo_dropout.spec.score import higher_is_better, metric_name
 
 LEGEND_COLUMNS = 8
@@ -24,25 +23,30 @@ if TYPE_CHECKING:
     from yolo_dropout.decision import Verdict
 
 
-def validation_loss(curves: pd.DataFrame, verdict: Verdict | None = None, branch_note: str | None = None) -> Figure:
+def validation_loss(curves: pd.DataFrame, verdict: Verdict, branch_note: str | None = None) -> Figure:
     """Validation loss by epoch: a line per rate (mean over seeds), seeds faint behind it, minimum marked.
 
     Args:
         curves: Tidy curves with the columns rate, seed, epoch, metric, value.
-        verdict: Its outcome is named in the small print; None where there is none yet.
+        verdict: Its outcome is named in the small print.
         branch_note: What the values describe on models with two branches (YOLO26), as small print.
     """
-    return _by_epoch(
-        curves,
-        VAL_LOSS,
-        f"Verdict of the study: {verdict.clause}." if verdict else None,
-        branch_note,
-    )
+    return metric_curves(curves, VAL_LOSS, branch_note, ending=f" Verdict of the study: {verdict.clause}.")
 
 
-def metric_curves(curves: pd.DataFrame, metric: str, branch_note: str | None = None) -> Figure:
+def metric_curves(curves: pd.DataFrame, metric: str, branch_note: str | None = None, *, ending: str = "") -> Figure:
     """One metric (mAP, accuracy, ...) by epoch, drawn as `validation_loss` is; its best epoch is marked."""
-    return _by_epoch(curves, metric, None, branch_note)
+    lower, name = not higher_is_better(metric), metric_name(metric)
+    figure, (ax,) = style.new_figure()
+    runs = series.by_run(curves, metric)
+    palette = style.colours(curves["rate"].unique().tolist())
+    ends = draw_runs(ax, runs, palette, lower=lower)
+    style.epoch_axis(ax)
+    subtitle = f"{capital(name)} by epoch, {'lower' if lower else 'higher'} is better"
+    notes = [_how(curves, runs) + ending, branch_note]
+    style.finish(figure, _course_words(runs, name, lower=lower), subtitle, notes, right_in=1.5)
+    end_labels(ax, ends, palette)
+    return figure
 
 
 def loss_components(curves: pd.DataFrame, branch_note: str | None = None) -> Figure:
@@ -53,110 +57,75 @@ def loss_components(curves: pd.DataFrame, branch_note: str | None = None) -> Fig
     palette = style.colours(curves["rate"].unique().tolist())
     legend_in = 0.25 * (ceil(len(palette) / LEGEND_COLUMNS) - 1)
     figure, axes = style.new_figure(1.75 + 2.25 * rows + legend_in, rows, columns)
-    for ax, part in zip(axes, parts, strict=False):
-        draw_runs(ax, series.by_run(curves, part), palette, lower=True, dot_pt=4.5)
-        ax.set_title(
-            metric_name(part).removesuffix(" (validation)"),
-            loc="left",
-            color=style.INK,
-            fontsize=style.TEXT_PT,
-            fontweight="bold",
-            parse_math=False,
-        )
+    tables = {part: series.by_run(curves, part) for part in parts}
+    look: dict[str, Any] = {"color": style.INK, "fontsize": style.TEXT_PT, "fontweight": "bold", "parse_math": False}
+    for ax, (part, runs) in zip(axes, tables.items(), strict=False):
+        draw_runs(ax, runs, palette, lower=True, dot_pt=4.5)
+        ax.set_title(_part_name(part), loc="left", **look)
         style.epoch_axis(ax)
         ax.locator_params(axis="x", nbins=4)
         ax.locator_params(axis="y", nbins=5)
     for ax in axes[len(parts) :]:
         ax.set_visible(False)
-    style.finish(
-        figure,
-        _parts_words(curves, parts),
-        "Parts of the validation loss by epoch, lower is better",
-        [_how(curves, series.by_run(curves, parts[0])), branch_note],
-    )
-    figure.subplots_adjust(
-        wspace=0.28, hspace=0.75, top=figure.subplotpars.top - (0.45 + legend_in) / figure.get_figheight()
-    )
+    subtitle = "Parts of the validation loss by epoch, lower is better"
+    style.finish(figure, _parts_words(tables), subtitle, [_how(curves, tables[parts[0]]), branch_note])
+    above = (0.45 + legend_in) / figure.get_figheight()
+    figure.subplots_adjust(wspace=0.28, hspace=0.75, top=figure.subplotpars.top - above)
     _legend(figure, palette, 0.68 + legend_in)
     return figure
 
 
-def _by_epoch(curves: pd.DataFrame, metric: str, ending: str | None, branch_note: str | None) -> Figure:
-    lower = not higher_is_better(metric)
-    figure, (ax,) = style.new_figure()
-    runs = series.by_run(curves, metric)
-    palette = style.colours(curves["rate"].unique().tolist())
-    ends = draw_runs(ax, runs, palette, lower=lower)
-    style.epoch_axis(ax)
-    name = metric_name(metric)
-    subtitle = f"{capital(name)} by epoch, {'lower' if lower else 'higher'} is better"
-    notes = [" ".join(filter(None, [_how(curves, runs), ending])), branch_note]
-    style.finish(figure, _course_words(runs, name, lower=lower), subtitle, notes, right_in=1.5)
-    end_labels(ax, ends, palette)
-    return figure
+def _part_name(part: str) -> str:
+    return metric_name(part).removesuffix(" (validation)")
 
 
 def _course_words(runs: pd.DataFrame, name: str, *, lower: bool) -> str:
     """How the control's mean runs. Which rate looks best is not said: that is the verdict's to say."""
-    means = {rate: line for rate, line in series.mean_by_rate(runs).items() if line.notna().any()}
+    means = {rate: line.dropna() for rate, line in series.mean_by_rate(runs).items() if line.notna().any()}
     if not means:
         return f"No finite {name} in any run"
-    rate = min(means)
+    rate, line = min(means.items())
     where = "Without dropout" if rate == 0 else f"At rate {rate_text(rate)}"
-    epoch, best = series.best_epoch(means[rate], lower=lower) or (0.0, 0.0)
-    line = means[rate].dropna()
-    last = float(line.iloc[-1])
+    epoch, best = series.best_epoch(line, lower=lower) or (0.0, 0.0)
     start = f"{where}, {name} is {'lowest' if lower else 'highest'}"
     if epoch == float(line.index.to_numpy()[-1]):
         return f"{start} at the end of training: {number(best)}"
-    return f"{start} at epoch {epoch:g} ({number(best)}) and ends at {number(last)}"
+    return f"{start} at epoch {epoch:g} ({number(best)}) and ends at {number(float(line.iloc[-1]))}"
 
 
-def _parts_words(curves: pd.DataFrame, parts: list[str]) -> str:
+def _parts_words(tables: Mapping[str, pd.DataFrame]) -> str:
     """Which part of the loss overfits most without dropout: its relative rise from minimum to end."""
-    rises = {}
-    for part in parts:
-        means = series.mean_by_rate(series.by_run(curves, part))
-        line = means.get(0.0, pd.Series(dtype=float)).dropna()
-        if not line.empty and line.min() > 0:
-            rises[part] = float(line.iloc[-1] / line.min() - 1)
-    if not rises:
+    controls = {part: series.mean_by_rate(runs).get(0.0, pd.Series(dtype=float)) for part, runs in tables.items()}
+    lines = {part: line.dropna() for part, line in controls.items() if line.notna().any() and line.min() > 0}
+    if not lines:
         return "The parts of the validation loss"
-    worst = max(rises, key=lambda part: rises[part])
-    if rises[worst] < 0.01:
+    rise, worst = max((float(line.iloc[-1] / line.min() - 1), part) for part, line in lines.items())
+    if rise < 0.01:
         return "Without dropout, no part of the validation loss rises after its minimum"
-    name = metric_name(worst).removesuffix(" (validation)")
-    return f"Without dropout, {name} rises most after its minimum: by {rises[worst]:.0%}"
+    return f"Without dropout, {_part_name(worst)} rises most after its minimum: by {rise:.0%}"
 
 
 def _how(curves: pd.DataFrame, runs: pd.DataFrame) -> str:
-    seeds, n_runs = int(curves["seed"].nunique()), runs.shape[1]
-    if len(curves[series.block_columns(curves)].drop_duplicates()) < 2:
+    keys = series.run_keys(runs)
+    rates, blocks = {rate for rate, _ in keys}, {block for _, block in keys}
+    if len(blocks) < 2:
         return "One seed per rate. Dot: best epoch."
     folds = f"{curves['fold'].nunique()} folds x " if "fold" in curves else ""
-    single = "single runs" if n_runs <= MOST_RUNS else f"{MOST_RUNS} of {n_runs} runs"
-    rates, blocks = (len(set(keys)) for keys in zip(*series.run_keys(runs), strict=True))
-    paired = "" if n_runs == rates * blocks else PAIRED
-    return f"Thick: mean over {folds}{counted(seeds, 'seed')}. Faint: {single}. Dot: the mean's best epoch.{paired}"
+    over = folds + counted(curves["seed"].nunique(), "seed")
+    single = "single runs" if len(keys) <= MOST_RUNS else f"{MOST_RUNS} of {len(keys)} runs"
+    paired = "" if len(keys) == len(rates) * len(blocks) else PAIRED
+    return f"Thick: mean over {over}. Faint: {single}. Dot: the mean's best epoch.{paired}"
 
 
 def _legend(figure: Figure, palette: Mapping[float, str], above_in: float) -> None:
     handles = [
-        Line2D(
-            [],
-            [],
-            color=colour,
-            linewidth=2.2,
-            linestyle=(0, (3, 1.2)) if rate == 0 else "-",
-            label="0.0 (control)" if rate == 0 else rate_text(rate),
-        )
+        Line2D([], [], color=colour, linewidth=2.2, linestyle=style.dashes(rate, 0.75), label=style.rate_name(rate))
         for rate, colour in sorted(palette.items())
     ]
-    top = figure.subplotpars.top + above_in / figure.get_figheight()
     figure.legend(
         handles=handles,
         loc="upper left",
-        bbox_to_anchor=(0.008, top),
+        bbox_to_anchor=(0.008, figure.subplotpars.top + above_in / figure.get_figheight()),
         ncols=min(len(handles), LEGEND_COLUMNS),
         frameon=False,
         fontsize=style.TEXT_PT - 1,

@@ -1,11 +1,17 @@
-"""Figures as bytes, the same every time."""
+"""Figures as bytes, the same every time, and as SVG that lives inside a page."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from io import BytesIO
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+
+from yolo_dropout.report.figures import style
+
+THEMED = {style.INK: "ink", style.MUTED: "muted", style.GRID: "grid", style.PAPER: "paper"}
 
 
 def to_svg(figure: Figure, salt: str) -> str:
@@ -27,3 +33,27 @@ def to_png(figure: Figure, dpi: int = 150) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
+
+
+def inline_svg(svg: str, stem: str, rate_colours: Mapping[float, str]) -> str:
+    """SVG element for a page that defines the variables --ink, --muted, --grid, --paper and --rate-0, --rate-1, ...
+
+    Its colours follow the page's theme, its ids stay its own.
+
+    Args:
+        svg: What `to_svg` returns.
+        stem: Unique on the page; becomes part of every id.
+        rate_colours: The colours that the figure uses by rate, ascending.
+    """
+    names = {colour: f"rate-{place}" for place, colour in enumerate(rate_colours.values()) if place} | THEMED
+    title = re.search(r"<title>(.*?)</title>", svg, re.DOTALL)
+    box = re.search(r'viewBox="[^"]*"', svg)
+    text = svg[svg.index(">", svg.index("<svg")) + 1 :]
+    # On a page a title would follow the pointer.
+    text = re.sub(r"<(title|metadata)>.*?</\1>", "", text, flags=re.DOTALL)
+    text = re.sub(r"#[0-9a-f]{6}\b", lambda hit: f"var(--{names[hit[0]]})" if hit[0] in names else hit[0], text)
+    text = re.sub(r'\bid="', f'id="{stem}-', text)
+    text = re.sub(r'(url\(#|href="#)', rf"\1{stem}-", text)
+    text = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", text)
+    label = title[1].replace('"', "&quot;") if title else ""
+    return f'<svg {box[0] if box else ""} role="img" aria-label="{label}" class="static">{text}'

@@ -1,8 +1,8 @@
-"""Draw the runs of one metric into axes."""
+"""Draw the runs of one metric into axes, and name every rate at its line's end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
+from yolo_dropout.base.text import rate_text
 from yolo_dropout.report.figures import series, style
 
 FEW_RUNS, MANY_RUNS, MOST_RUNS = 100, 150, 500
 SETTLED = 0.2
-# Differences below this share of the value are not worth an axis of their own.
-SAME = 1e-3
+EARLY_END = 0.85
+LINE_SHARE = 0.075
 
 
 def draw_runs(
@@ -37,48 +38,35 @@ def draw_runs(
     if runs.empty:
         ax.text(0.5, 0.5, "no values", transform=ax.transAxes, color=style.MUTED, ha="center")
         return {}
-    means = series.mean_by_rate(runs)
     _faint(ax, runs, palette)
     ends = {}
-    for rate in sorted(means, reverse=True):
-        line = means[rate].dropna()
-        if line.empty:
+    for rate, mean in sorted(series.mean_by_rate(runs).items(), reverse=True):
+        line, best = mean.dropna(), series.best_epoch(mean, lower=lower)
+        if best is None:
             continue
-        dashes = (0, (4, 1.6)) if rate == 0 else "-"
-        _line(ax, means[rate], palette[rate], linewidth=2.2, linestyle=dashes, zorder=3 + (rate == 0))
-        epoch, value = series.best_epoch(line, lower=lower) or (0.0, 0.0)
-        ax.plot(
-            [epoch],
-            [value],
-            "o",
-            color=palette[rate],
-            markersize=dot_pt,
-            markeredgecolor=style.PAPER,
-            zorder=5,
-        )
+        look: dict[str, Any] = {"linestyle": style.dashes(rate), "marker": "." if len(line) == 1 else ""}
+        look |= {"linewidth": 2.2, "solid_capstyle": "round", "zorder": 3 + (rate == 0)}
+        ax.plot(mean.index.to_numpy(), mean.to_numpy(), color=palette[rate], **look)
+        dot: dict[str, Any] = {"markersize": dot_pt, "markeredgecolor": style.PAPER, "zorder": 5}
+        ax.plot(*([x] for x in best), "o", color=palette[rate], **dot)
         ends[rate] = (float(line.index.to_numpy()[-1]), float(line.iloc[-1]))
     ax.set_ylim(*frame(runs, lower=lower))
     return dict(sorted(ends.items()))
 
 
 def _faint(ax: Axes, runs: pd.DataFrame, palette: Mapping[float, str]) -> None:
-    many = runs.shape[1] > MANY_RUNS
+    """All runs, or 500 of them evenly spread, since more only blacken the page."""
+    many, places = runs.shape[1] > MANY_RUNS, evenly(runs.shape[1], MOST_RUNS)
     epochs = runs.index.to_numpy(dtype=float)
-    shown = runs.iloc[:, shown_runs(runs.shape[1])]
-    lines = [np.column_stack([epochs, curve]) for curve in shown.to_numpy(dtype=float).T]
-    tints = [palette[float(rate)] for rate in shown.columns.get_level_values(0)]
+    lines = [np.column_stack([epochs, curve]) for curve in runs.iloc[:, places].to_numpy(dtype=float).T]
+    tints = [palette[float(rate)] for rate in runs.columns.get_level_values(0)[places]]
     width, alpha = (0.6, 0.07) if many else (0.9, 0.3)
     ax.add_collection(LineCollection(lines, colors=tints, linewidths=width, alpha=alpha, zorder=2, rasterized=many))
 
 
-def shown_runs(n_runs: int) -> NDArray[np.int64]:
-    """Places of the runs that are drawn faint: all, or 500 of them evenly spread, since more only blacken the page."""
-    return np.linspace(0, n_runs - 1, min(n_runs, MOST_RUNS)).round().astype(np.int64)
-
-
-def _line(ax: Axes, curve: series.Curve, colour: str, **look: Any) -> None:
-    alone = "." if curve.notna().sum() == 1 else ""
-    ax.plot(curve.index.to_numpy(), curve.to_numpy(), color=colour, marker=alone, solid_capstyle="round", **look)
+def evenly(size: int, limit: int) -> NDArray[np.int64]:
+    """Places of at most `limit` of `size` things, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(0, size - 1, min(size, limit)).round().astype(np.int64))
 
 
 def frame(runs: pd.DataFrame, *, lower: bool) -> tuple[float, float]:
@@ -96,5 +84,48 @@ def frame(runs: pd.DataFrame, *, lower: bool) -> tuple[float, float]:
         usual = best + 2 * ((np.nanmax(medians) if lower else np.nanmin(medians)) - best)
         worst = min(worst, usual) if lower else max(worst, usual)
     far = best + 1.15 * (worst - best)
-    pad = max(0.06 * abs(far - best), SAME * abs(best)) or 0.05
+    pad = max(0.06 * abs(far - best), style.SAME * abs(best)) or 0.05
     return float(min(best, far) - pad), float(max(best, far) + pad)
+
+
+def end_labels(ax: Axes, ends: Mapping[float, tuple[float, float]], palette: Mapping[float, str]) -> None:
+    """Name every rate at its line's end, joined by a short leader in the line's colour.
+
+    Args:
+        ax: Axes whose limits are final.
+        ends: Rate to (epoch, value) of the line's last point.
+        palette: Colour by rate.
+    """
+    low, high = ax.get_ylim()
+    last = max((epoch for epoch, _ in ends.values()), default=0.0)
+    look: dict[str, Any] = {"color": style.INK, "fontsize": style.TEXT_PT, "va": "center"}
+    late = {rate: end for rate, end in ends.items() if end[0] >= EARLY_END * last}
+    for rate in (rate for rate in ends if rate not in late):
+        ax.annotate(rate_text(rate), ends[rate], xytext=(7, 0), textcoords="offset points", **look)
+    places = spread([(value - low) / (high - low) for _, value in late.values()], LINE_SHARE, 0.02, 0.98)
+    for (rate, (epoch, value)), place in zip(late.items(), places, strict=True):
+        leader = {"arrowstyle": "-", "color": palette[rate], "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate(
+            style.rate_name(rate),
+            (epoch, min(max(value, low), high)),
+            xytext=(1.035, place),
+            textcoords="axes fraction",
+            fontweight="bold" if rate == 0 else "normal",
+            arrowprops=leader | {"relpos": (0, 0.5)},
+            annotation_clip=False,
+            **look,
+        )
+
+
+def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move places apart until neighbours are `gap` from each other, little and within [low, high].
+
+    Places keep their order. Where they cannot all fit, they are spaced evenly over [low, high].
+    """
+    order = np.argsort(places, kind="stable")
+    steps = np.arange(len(places)) * min(gap, (high - low) / max(len(places) - 1, 1))
+    wanted = np.asarray(places, float)[order] - steps
+    pushed_up, pushed_down = np.maximum.accumulate(wanted), np.minimum.accumulate(wanted[::-1])[::-1]
+    moved = np.empty(len(places))
+    moved[order] = np.clip((pushed_up + pushed_down) / 2 + steps, low + steps, high - steps[::-1])
+    return [float(place) for place in moved]

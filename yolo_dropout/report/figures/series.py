@@ -1,4 +1,4 @@
-"""What the figures draw, taken from the tidy curves: pure functions on DataFrames."""
+"""What figures and page draw, taken from tidy curves and scores: pure functions on DataFrames."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 
 from yolo_dropout.folder.results_csv import VAL_LOSS
+from yolo_dropout.spec.runs import block_name
 
 if TYPE_CHECKING:
+    from yolo_dropout.decision import Verdict
+
     Curve: TypeAlias = "pd.Series[float]"
 
 
@@ -43,16 +46,15 @@ def block_columns(curves: pd.DataFrame) -> list[str]:
     return [name for name in ("seed", "fold") if name in curves]
 
 
-def block_words(scores: pd.DataFrame) -> list[str]:
-    """The name of each row of scores: `3`, or in a cross-validation `3 fold 0`."""
-    blocks: list[Any] = scores.index.to_list()
-    return [f"{block[0]} fold {block[1]}" if isinstance(block, tuple) else str(block) for block in blocks]
+def block_names(scores: pd.DataFrame) -> list[str]:
+    """The name of each row of scores."""
+    return [block_name(*block) for block in scores.index.to_frame().itertuples(index=False, name=None)]
 
 
 def run_keys(runs: pd.DataFrame) -> list[tuple[float, str]]:
-    """Rate and block, as `block_words` names it, of every column of `by_run`'s table."""
+    """Rate and block of every column of `by_run`'s table."""
     columns: list[Any] = runs.columns.to_list()
-    return [(float(rate), " fold ".join(map(str, block))) for rate, *block in columns]
+    return [(float(rate), block_name(*block)) for rate, *block in columns]
 
 
 def mean_by_rate(runs: pd.DataFrame) -> dict[float, Curve]:
@@ -85,22 +87,31 @@ def paired_means(scores: pd.DataFrame) -> dict[float, float]:
     own: it gets the control's mean plus the mean difference within the blocks that hold both.
 
     Args:
-        scores: Index seed, or seed and fold; one column per rate; NaN where a run is missing.
+        scores: Index seed, or seed and fold; one column per rate, the control among them; NaN where a run is missing.
     """
     table = scores.replace([np.inf, -np.inf], np.nan).astype(float)
-    means = {float(rate): float(table[rate].mean()) for rate in table.columns.to_list()}
-    if 0.0 not in means:
-        return means
+    control, means = table[0.0], {float(rate): float(table[rate].mean()) for rate in table.columns.to_list()}
     for rate in means:
-        difference = float(_over_blocks(table[rate] - table[0.0]).mean())
-        if np.isfinite(difference) and not table[rate].notna().equals(table[0.0].notna()):
+        gain = table[rate] - control
+        # One value per block of a verdict: the seeds of a fold count as one.
+        difference = float((gain.groupby(level="fold").mean() if "fold" in gain.index.names else gain).mean())
+        if np.isfinite(difference) and not table[rate].notna().equals(control.notna()):
             means[rate] = means[0.0] + difference
     return means
 
 
-def _over_blocks(values: Curve) -> Curve:
-    """One value per block of a verdict: the seeds of a fold count as one."""
-    return values.groupby(level="fold").mean() if "fold" in values.index.names else values
+def paired_limits(control: float, verdict: Verdict, *, higher: bool) -> dict[float, tuple[float, float]]:
+    """By rate: the simultaneous limits of the paired improvement, laid off from the control's mean.
+
+    Args:
+        control: The control's mean score.
+        verdict: What `decide` says of the scores.
+        higher: Whether a larger score is better.
+    """
+    sign = 1.0 if higher else -1.0
+    known = [c for c in verdict.shown if c.low is not None and c.high is not None]
+    ends = {c.rate: sorted((control + sign * (c.low or 0.0), control + sign * (c.high or 0.0))) for c in known}
+    return {rate: (low, high) for rate, (low, high) in ends.items()}
 
 
 def best_epoch(curve: Curve, *, lower: bool = True) -> tuple[float, float] | None:
@@ -118,9 +129,6 @@ def loss_parts(curves: pd.DataFrame) -> list[str]:
     Empty when there is only one (classification), which would show the same curve again.
     """
     losses = curves[curves["metric"].str.startswith("val/") & (curves["metric"] != VAL_LOSS)]
-    largest = (
-        losses.assign(size=losses["value"].abs().replace(np.inf, np.nan))
-        .groupby("metric", sort=False, observed=True)["size"]
-        .max()
-    )
+    sizes = losses.assign(size=losses["value"].abs().replace(np.inf, np.nan))
+    largest = sizes.groupby("metric", sort=False, observed=True)["size"].max()
     return [str(name) for name in largest.index[largest > 0]] if (largest > 0).sum() > 1 else []

@@ -18,6 +18,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from yolo_dropout.base.text import rate_text
+
 INK = "#1c2530"
 INK_ON_DARK = "#edf1f5"
 MUTED = "#5d6875"
@@ -26,6 +28,18 @@ PAPER = "#ffffff"
 WIDTH_IN = 8.0
 TITLE_PT, TEXT_PT, SMALL_PT = 12.5, 10.5, 8.5
 MAP, LIGHT_PART, DARK_PART = "plasma", (0.12, 0.76), (0.36, 0.93)
+# Differences below this share of the value are not worth an axis of their own.
+SAME = 1e-3
+
+
+def rate_name(rate: float) -> str:
+    """A rate where a figure names it."""
+    return rate_text(rate) + ("" if rate else " (control)")
+
+
+def dashes(rate: float, scale: float = 1.0) -> Any:
+    """The line style of a rate: the control is dashed, by lengths that legends scale down."""
+    return "-" if rate else (0, (4 * scale, 1.6 * scale))
 
 
 def colours(rates: Sequence[float], *, dark: bool = False) -> dict[float, str]:
@@ -106,10 +120,6 @@ def finish(
         figure.text(left, place, text, linespacing=1.3, parse_math=False, **look)
     tick_lines = max(label.get_text().count("\n") for ax in figure.axes for label in [*ax.get_xticklabels(), ax.title])
     bottom_in = 0.66 + 0.165 * len(notes) + 0.17 * tick_lines
-    figure.subplots_adjust(
-        left=0.62 / WIDTH_IN,
-        right=1 - right_in / WIDTH_IN,
-        top=1 - (head_in + 0.38) / height,
-        bottom=bottom_in / height,
-    )
+    top, bottom = 1 - (head_in + 0.38) / height, bottom_in / height
+    figure.subplots_adjust(left=0.62 / WIDTH_IN, right=1 - right_in / WIDTH_IN, top=top, bottom=bottom)
     return figure
