@@ -23,11 +23,7 @@ _RESIDUAL_ENDS = {
 
 
 def head_branch(head: nn.Module, name: str) -> str:
-    """What a module of a head predicts.
-
-    Args:
-        head: The last layer of a network.
-        name: Name of the module inside the head, such as `one2one_cv3.0.1.1`.
+    """What a module of a head predicts, by its name in there, such as `one2one_cv3.0.1.1`.
 
     Returns:
         `box`, `cls`, `mask`, `pose`, `angle`, `proto`, `aux`, `depth`, `decoder`, or the module's own first name.
@@ -49,11 +45,8 @@ def branch_convs(head: nn.Module, prefix: str) -> Iterator[str]:
     """Names of the last Conv of every branch: after its last BatchNorm, before its last weights.
 
     A branch is a Sequential that ends in a bare convolution. Pose26 keeps that last convolution elsewhere, so its
-    branches are the Sequentials of Conv only. A classifier's one Conv feeds its linear layer.
-
-    Args:
-        head: The last layer of a network.
-        prefix: Its own name.
+    branches are the Sequentials of Conv only. A classifier's one Conv feeds its linear layer. The head's own name is
+    `prefix`.
     """
     if isinstance(head, Classify):
         yield f"{prefix}.conv"

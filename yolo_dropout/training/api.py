@@ -113,23 +113,18 @@ def _refuse(train_args: dict[str, Any], plan: DropoutPlan) -> None:
         raise SpecError("trainer: not taken, dropout acts through a trainer of its own; subclass it with apply_dropout")
     if isinstance(train_args.get("data"), (list, tuple)):
         raise SpecError(f"data: must be one data set, got {len(train_args['data'])}; train once for each")
-    _check_cfg(train_args.get("cfg"), plan)
+    if train_args.get("cfg") is not None:
+        from ultralytics.cfg import cfg2dict
+
+        # Ultralytics reads arguments from that file; dropout is an argument here, and would silently win.
+        rate = cfg2dict(cfg := train_args["cfg"]).get("dropout") or 0.0
+        if rate not in (0.0, plan.rate):
+            raise SpecError(f"dropout: {cfg} says {rate}, which is not taken from there; pass dropout={rate} as well")
     epochs = train_args.get("epochs")
     if isinstance(epochs, int) and not train_args.get("resume"):
         plan.check_epochs(epochs, compiled=bool(train_args.get("compile")))
     if plan.rate > 0 and str(train_args.get("quantize")) in ("8", "int8"):
         raise SpecError("quantize: training for int8 rebuilds the modules that dropout acts in; leave quantize out")
-
-
-def _check_cfg(cfg: Any, plan: DropoutPlan) -> None:
-    """Ultralytics reads arguments from the file `cfg`; dropout is an argument here, and would silently win."""
-    if cfg is None:
-        return
-    from ultralytics.cfg import cfg2dict
-
-    rate = cfg2dict(cfg).get("dropout") or 0.0
-    if rate not in (0.0, plan.rate):
-        raise SpecError(f"dropout: {cfg} says {rate}, which is not taken from there; pass dropout={rate} as well")
 
 
 def _resumable(yolo: Any, resume: Any) -> Path:

@@ -42,14 +42,9 @@ def can_go_on(yolo: Any) -> bool:
 
 
 def branch_note(yolo: Any, nms: bool | None = None) -> str:
-    """What the numbers of a training describe, for heads that train two branches (YOLO26, YOLOv10).
+    """What the numbers of a training describe, for heads that train two branches (YOLO26, YOLOv10); else nothing.
 
-    Args:
-        yolo: The model.
-        nms: The training's argument of that name: False evaluates the one-to-one branch, without NMS.
-
-    Returns:
-        One line, or an empty text for heads with one branch.
+    The training's argument `nms` decides: False evaluates the one-to-one branch, without NMS.
     """
     from yolo_dropout.sites import network
 

@@ -23,13 +23,6 @@ def measure(net: nn.Module, sites: tuple[Site, ...]) -> dict[str, bool]:
 
     The passes run on a copy, so that no BatchNorm statistic changes, and give the random streams back as they were.
 
-    Args:
-        net: A network where dropout was applied at `sites`.
-        sites: At least one.
-
-    Returns:
-        `train_differs` and `eval_differs`.
-
     Raises:
         SiteError: Dropout does not act in training, somewhere or at all, or it acts in evaluation.
     """

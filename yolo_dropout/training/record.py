@@ -5,21 +5,15 @@ A checkpoint stays stock, so what a resumed training needs to put the same dropo
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from yolo_dropout.base.files import read_json, write_text
+from yolo_dropout.base.files import read_json
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.sites.plan import DropoutPlan
 
 NAME = "dropout.json"
-
-
-def write_record(save_dir: Path, record: dict[str, Any]) -> None:
-    """Write `dropout.json` so that a reader sees the old or the new one, never half of it."""
-    write_text(save_dir / NAME, json.dumps(record, indent=1) + "\n")
 
 
 def read_record(save_dir: Path) -> dict[str, Any] | None:
@@ -31,7 +25,7 @@ def read_record(save_dir: Path) -> dict[str, Any] | None:
     file = save_dir / NAME
     try:
         record = dict(read_json(file))
-        _plan(record)
+        _plan(record)  # whether it can be read
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -42,12 +36,8 @@ def read_record(save_dir: Path) -> dict[str, Any] | None:
 def plan_to_resume(last: Path, asked: DropoutPlan) -> DropoutPlan:
     """The dropout that an interrupted training had.
 
-    Args:
-        last: Its `last.pt`, in `<save_dir>/weights`.
-        asked: What the caller passed; fields left at their defaults ask for nothing.
-
-    Returns:
-        The plan of `dropout.json`; without that file the training was the control.
+    That of the `dropout.json` beside the folder of its `last.pt`; without that file it was the control. What the
+    caller has asked for asks for nothing where fields are left at their defaults.
 
     Raises:
         SpecError: Something else was asked for than the training had.

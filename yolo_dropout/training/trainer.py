@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -12,11 +13,11 @@ from ultralytics.utils import RANK
 from ultralytics.utils.torch_utils import unwrap_model
 
 from yolo_dropout.sites import DropoutPlan, Site, apply_dropout, live_rates, network, set_rate, strip_dropout
-from yolo_dropout.training.checkpoints import SafeCheckpoints
+from yolo_dropout.training import record
+from yolo_dropout.training.checkpoints import AtomicPath, SafeCheckpoints
 from yolo_dropout.training.lean.checkpoints import LeanCheckpoints
 from yolo_dropout.training.mask_stream import MaskStream
 from yolo_dropout.training.proof import measure
-from yolo_dropout.training.record import read_record, write_record
 
 
 def trainer_class(
@@ -24,16 +25,8 @@ def trainer_class(
 ) -> type:
     """The trainer class for a model and a plan.
 
-    A class and not an instance carries the plan, because multi-GPU training sends only the class to its ranks.
-
-    Args:
-        yolo: The model; it knows the trainer of its task.
-        plan: Dropout; at rate 0.0 nothing of ours touches the model.
-        lean: Whether checkpoints are held in memory.
-        on_epoch: Called with every row of `results.csv` in lean training.
-
-    Returns:
-        A subclass of Ultralytics' trainer.
+    A class and not an instance carries the plan, because multi-GPU training sends only the class to its ranks. At rate
+    0.0 nothing of ours touches the model. A lean one calls `on_epoch` with every row of `results.csv`.
     """
     stock = yolo.task_map[yolo.task]["trainer"]
     ours = (LeanCheckpoints if lean else SafeCheckpoints, *((ActingDropout,) if plan.rate > 0 else ()))
@@ -74,7 +67,7 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
         plan.check_epochs(self.epochs, compiled=bool(self.args.compile))
         self.dropout_sites = apply_dropout(net, plan.rate, plan.where, plan.kind)
         self.mask_stream = MaskStream(self.args.seed)
-        earlier = (read_record(self.save_dir) or {}) if self.resume else {}
+        earlier = (record.read_record(self.save_dir) or {}) if self.resume else {}
         applied = {"sites": list(live_rates(net, self.dropout_sites)), "rates": earlier.get("rates", [])}
         self.dropout_record = {**asdict(plan), **applied, **measure(net, self.dropout_sites)}
         return checkpoint
@@ -99,5 +92,6 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
         set_rate(net, self.dropout_sites, self.dropout_plan.rate_at(self.epoch, self.epochs))
         rate = max(live_rates(net, self.dropout_sites).values())
         self.dropout_record["rates"] = [*self.dropout_record["rates"][: self.epoch], rate]
-        if RANK in {-1, 0}:
-            write_record(self.save_dir, self.dropout_record)
+        if RANK in {-1, 0}:  # as checkpoints are: to wait for the disk in every epoch would cost more than it saves
+            content = json.dumps(self.dropout_record, indent=1) + "\n"
+            AtomicPath(self.save_dir / record.NAME).write_bytes(content.encode())

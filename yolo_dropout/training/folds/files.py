@@ -25,11 +25,8 @@ def write_folds(examples: Sequence[Example], folds: int, out: Path, data: Mappin
     Where the images have moved since, the links are made anew. Every fold has folders of its own, because Ultralytics
     keeps one label cache per folder, which folds that share images would rewrite for each other.
 
-    Args:
-        examples: All images.
-        folds: How many folds.
-        out: Where to; `splits.csv` there tells which image validates in which fold.
-        data: Other fields of the data YAML, such as names; None in classification, which has none.
+    Beside them, `splits.csv` tells which image validates in which fold. `data` are other fields of the data YAML, such
+    as names; None in classification, which has none.
 
     Returns:
         What `data=` takes for each fold: `fK/data.yaml`, or the folder `fK` in classification.
