@@ -113,11 +113,11 @@ def _refuse(train_args: dict[str, Any], plan: DropoutPlan) -> None:
         raise SpecError("trainer: not taken, dropout acts through a trainer of its own; subclass it with apply_dropout")
     if isinstance(train_args.get("data"), (list, tuple)):
         raise SpecError(f"data: must be one data set, got {len(train_args['data'])}; train once for each")
-    if train_args.get("cfg") is not None:
+    if (cfg := train_args.get("cfg")) is not None:
         from ultralytics.cfg import cfg2dict
 
         # Ultralytics reads arguments from that file; dropout is an argument here, and would silently win.
-        rate = cfg2dict(cfg := train_args["cfg"]).get("dropout") or 0.0
+        rate = cfg2dict(cfg).get("dropout") or 0.0
         if rate not in (0.0, plan.rate):
             raise SpecError(f"dropout: {cfg} says {rate}, which is not taken from there; pass dropout={rate} as well")
     epochs = train_args.get("epochs")
