@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.utils import RANK
@@ -42,14 +43,12 @@ class SafeCheckpoints(BaseTrainer):  # type: ignore[misc]
             super().final_eval()
             return
         names = self.last, self.best
-        self.last, self.best = (_copied_aside(name) for name in names)
-        try:
+        last, best = (_copied_aside(name) for name in names)
+        with patch.multiple(self, last=last, best=best):
             super().final_eval()
-            for aside, name in zip((self.last, self.best), names, strict=True):
+            for aside, name in zip((last, best), names, strict=True):
                 if aside.exists():
                     aside.replace(name)
-        finally:
-            self.last, self.best = names
 
 
 def _copied_aside(file: Path) -> Path:

@@ -41,13 +41,8 @@ class DataFound:
 def look_at_data(yolo: Any, data: str, args: Any, *, pooled: bool = False) -> DataFound:
     """Check a data set for a model's task and write its label cache.
 
-    Runs that start together would each write the cache, and race: one does it here, before.
-
-    Args:
-        yolo: The model.
-        data: A data YAML, or a folder for classification.
-        args: Training arguments, as Ultralytics' `get_cfg` returns them.
-        pooled: Whether train and val are cut anew into folds, so that they may share images.
+    Runs that start together would each write the cache, and race: one does it here, before. `args` are training
+    arguments, as Ultralytics' `get_cfg` returns them; pooled splits are cut anew into folds, and may share images.
 
     Raises:
         InputError: The data set is missing, empty, cannot be downloaded, is of another task, or holds loops of links.
@@ -84,8 +79,7 @@ def read_data(task: str, data: str, args: Any) -> dict[str, Any]:
     """
     from ultralytics.data.utils import check_cls_dataset
 
-    is_file = Path(data).suffix in (".yaml", ".yml")
-    if task == "classify" and is_file:
+    if task == "classify" and Path(data).suffix in (".yaml", ".yml"):
         raise InputError(f"data: a classify model needs a folder with train/ and val/ in it, got {data}")
     if task != "classify" and Path(data).is_dir() and not list(Path(data).glob("*.y*ml")):
         raise InputError(f"data: a {task} model needs a data YAML, got the folder {data}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from yolo_dropout.errors import SpecError
 from yolo_dropout.sites.plan import DropoutPlan
@@ -92,14 +93,12 @@ def check_args(train_args: dict[str, Any]) -> Any:
 
     if "trainer" in train_args:
         raise SpecError("trainer: not taken, dropout acts through a trainer of its own")
-    was, LOGGER.disabled = LOGGER.disabled, True  # it prints its whole command-line help on an unknown name
     try:
-        args = get_cfg(DEFAULT_CFG, dict(train_args))
-        _check_late(args)
+        with patch.object(LOGGER, "disabled", True):  # it prints its whole command-line help on an unknown name
+            args = get_cfg(DEFAULT_CFG, dict(train_args))
+            _check_late(args)
     except (SyntaxError, TypeError, ValueError, NotImplementedError) as error:
         raise SpecError(f"train arguments: {one_line(error)}") from error
-    finally:
-        LOGGER.disabled = was
     return args
 
 
