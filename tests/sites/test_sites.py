@@ -160,7 +160,7 @@ def test_drop_path_drops_a_residual_branch_for_a_whole_sample(net: nn.Module) ->
 @pytest.mark.parametrize("side", [1, 2, 3, 4, 5, 8])
 @pytest.mark.parametrize("other", [1, 2, 7])
 def test_dropblock_works_on_every_map_size(side: int, other: int) -> None:
-    from yolo_dropout.sites.dropblock import DropBlock
+    from yolo_dropout.sites.acting import DropBlock
 
     block = DropBlock(0.5).train()
     torch.manual_seed(0)

@@ -6,8 +6,7 @@ import pytest
 from ultralytics.engine import trainer
 from ultralytics.utils import downloads
 
-from yolo_dropout.training.lean import amp
-from yolo_dropout.training.lean.amp import amp_check_without_download
+from yolo_dropout.training.lean.patches import amp_check_without_download
 
 
 def download(_model: object = None) -> None:
@@ -34,9 +33,9 @@ def test_the_check_is_told_at_once_that_its_model_is_out_of_reach(online, monkey
 def test_the_check_runs_as_it_is_where_its_model_is_there(online, monkeypatch):
     (online.parent / "weights").mkdir()
     (online.parent / "weights" / "yolo26n.pt").touch()
-    monkeypatch.setattr(trainer, "check_amp", lambda model: (model, downloads.safe_download is amp._offline))
+    monkeypatch.setattr(trainer, "check_amp", lambda model: (model, downloads.safe_download))
     with amp_check_without_download():
-        assert trainer.check_amp("model") == ("model", False)
+        assert trainer.check_amp("model") == ("model", downloads.safe_download)
 
 
 def test_other_downloads_of_a_training_go_on(online):

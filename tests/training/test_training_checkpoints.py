@@ -19,7 +19,7 @@ from ultralytics.nn.tasks import load_checkpoint, torch_safe_load
 
 from yolo_dropout.sites import DropoutPlan, strip_dropout
 from yolo_dropout.training import train_lean, train_with_dropout
-from yolo_dropout.training.files import AtomicPath
+from yolo_dropout.training.checkpoints import AtomicPath
 from yolo_dropout.training.trainer import trainer_class
 
 MODEL = "yolov8n-cls.yaml"
@@ -215,7 +215,7 @@ def _losses(results_csv: Path) -> list[str]:
 
 WRITER = """
 import sys
-from yolo_dropout.training.files import AtomicPath
+from yolo_dropout.training.checkpoints import AtomicPath
 file = AtomicPath(sys.argv[1])
 n = 0
 while True:

@@ -23,7 +23,7 @@ from yolo_dropout.executors import Job
 from yolo_dropout.executors.local.worker import run_job
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
 from yolo_dropout.sites import DropoutPlan
-from yolo_dropout.sites.dropblock import DropBlock
+from yolo_dropout.sites.acting import DropBlock
 from yolo_dropout.spec.runs import Run
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.training import TrainedRun, train_lean, train_with_dropout

@@ -9,14 +9,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from torch import nn
-from torchvision.ops import StochasticDepth
+from torch import Tensor, nn
+from torchvision.ops import DropBlock2d, StochasticDepth, drop_block2d
 from ultralytics.nn.modules import Conv
 
-from yolo_dropout.sites.dropblock import DropBlock
-from yolo_dropout.sites.finding import find_sites
+from yolo_dropout.sites.finding import Site, find_sites, network
 from yolo_dropout.sites.plan import check_rate
-from yolo_dropout.sites.site import Site, network
+
+BLOCK = 3  # as PP-YOLO (arXiv 2007.12099); larger blocks would cover a whole map of the coarsest level
+
+
+class DropBlock(DropBlock2d):  # type: ignore[misc]
+    """torchvision's DropBlock2d with the block clamped to the feature map and to an odd size.
+
+    torchvision raises on an even block, and takes the smaller side of the map as the block when that is smaller: a
+    2 x 2 map fails. Reference: Ghiasi et al., arXiv 1810.12890.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__(p, BLOCK)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop blocks of a feature map, shape (n, channels, height, width), in training."""
+        block = min(self.block_size, x.shape[-1], x.shape[-2])
+        return drop_block2d(x, self.p, block - (block + 1) % 2, self.inplace, self.eps, self.training)
+
 
 # Where a native module's own rate is kept while ours acts.
 _OWN_RATE = "_rate_before_dropout"
@@ -50,7 +67,7 @@ def apply_dropout(model: Any, rate: float, where: str = "head", kind: str = "aut
         if isinstance(module, Conv):
             module.act = nn.Sequential(module.act, _dropout(site.kind, rate)).train(module.training)
         else:
-            setattr(module, _OWN_RATE, _get(module))
+            setattr(module, _OWN_RATE, getattr(module, _rate_name(module)))
     set_rate(net, sites, rate)
     return sites
 
@@ -65,32 +82,26 @@ def strip_dropout(model: Any) -> None:
         if _wrapped(module):
             module.act = module.act[0]
         elif _OWN_RATE in vars(module):
-            _set(module, vars(module).pop(_OWN_RATE))
+            setattr(module, _rate_name(module), vars(module).pop(_OWN_RATE))
 
 
 def set_rate(net: nn.Module, sites: Iterable[Site], rate: float) -> None:
-    """Set the rate at sites where dropout was applied.
-
-    Args:
-        net: The network that `apply_dropout` was called on.
-        sites: What it returned.
-        rate: Drop probability in [0, 1); 0.0 lets everything through and keeps the sites.
-    """
+    """Set the rate in [0, 1) at sites where dropout was applied; 0.0 lets everything through and keeps the sites."""
     for site in sites:
-        _set(_holder(net, site.name), rate)
+        module = _holder(net, site)
+        setattr(module, _rate_name(module), rate)
 
 
 def live_rates(net: nn.Module, sites: Iterable[Site]) -> dict[str, float]:
     """The rates that the modules of a network really hold, by site name."""
-    return {site.name: _get(_holder(net, site.name)) for site in sites}
+    held = {site.name: _holder(net, site) for site in sites}
+    return {name: float(getattr(module, _rate_name(module))) for name, module in held.items()}
 
 
 def _dropout(kind: str, rate: float) -> nn.Module:
-    if kind == "dropblock":
-        return DropBlock(rate)
     if kind == "drop_path":
         return StochasticDepth(rate, mode="row")
-    return nn.Dropout(rate) if kind == "dropout" else nn.Dropout2d(rate)
+    return {"dropblock": DropBlock, "dropout": nn.Dropout, "dropout2d": nn.Dropout2d}[kind](rate)
 
 
 def _wrapped(module: nn.Module) -> bool:
@@ -98,14 +109,10 @@ def _wrapped(module: nn.Module) -> bool:
     return isinstance(act, nn.Sequential) and len(act) == 2 and isinstance(act[1], _OURS)
 
 
-def _holder(net: nn.Module, name: str) -> nn.Module:
-    module = net.get_submodule(name)
+def _holder(net: nn.Module, site: Site) -> nn.Module:
+    module = net.get_submodule(site.name)
     return module.act[1] if _wrapped(module) else module
 
 
-def _get(module: nn.Module) -> float:
-    return float(module.dropout if isinstance(module, nn.MultiheadAttention) else module.p)
-
-
-def _set(module: nn.Module, rate: float) -> None:
-    setattr(module, "dropout" if isinstance(module, nn.MultiheadAttention) else "p", rate)
+def _rate_name(module: nn.Module) -> str:
+    return "dropout" if isinstance(module, nn.MultiheadAttention) else "p"

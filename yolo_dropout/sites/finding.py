@@ -4,16 +4,59 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from torch import nn
 from ultralytics.nn.modules import Classify, Conv
 
 from yolo_dropout.errors import SiteError
-from yolo_dropout.sites.heads import branch_convs, has_norm_behind, head_branch
+from yolo_dropout.sites.heads import branch_convs, has_norm_behind, head_branch, residual_ends
 from yolo_dropout.sites.plan import PLACES, DropoutPlan
-from yolo_dropout.sites.residual import residual_ends
-from yolo_dropout.sites.site import Layer, Site, layers, network
+
+# Below this many channels one draw of channel dropout takes a large part of the branch away.
+FEW_CHANNELS = 32
+
+
+@dataclass(frozen=True)
+class Site:
+    """One place where dropout acts.
+
+    Attributes:
+        name: Name of the module in the model: a Conv (dropout follows its activation), a native `nn.Dropout`, or
+            an `nn.MultiheadAttention`.
+        kind: `native`, `dropout`, `dropout2d`, `dropblock` or `drop_path`.
+        branch: `cls`, `box`, `mask`, ... in the head, else `neck` or `backbone`.
+        channels: Of the feature map or vector that is dropped; None where the module does not tell.
+        before_norm: Whether a BatchNorm comes before the next activation: dropout then shifts the variance that it
+            sees between training and inference (Li et al., arXiv 1801.05134).
+    """
+
+    name: str
+    kind: str
+    branch: str
+    channels: int | None
+    before_norm: bool
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know before trusting dropout here, in plain words without the site's name."""
+        coarse = self.kind in ("dropout2d", "dropblock") and (self.channels or FEW_CHANNELS) < FEW_CHANNELS
+        few = (f"only {self.channels} channels, so dropout is coarse",) if coarse else ()
+        shifted = "a BatchNorm follows, and sees another variance in training than in validation"
+        return (*few, shifted) if self.before_norm else few
+
+
+def network(model: Any) -> nn.Module:
+    """The network of a `YOLO` object, or the module itself; the student where it is distilled.
+
+    Raises:
+        SiteError: There are no weights in memory, as in an exported model.
+    """
+    net = model if isinstance(model, nn.Module) and not hasattr(model, "task_map") else getattr(model, "model", None)
+    if not isinstance(net, nn.Module):
+        raise SiteError(f"model: needs a network in memory (a .pt or .yaml model), got {type(net).__name__}")
+    return getattr(net, "student_model", net)
 
 
 def find_sites(model: Any, where: str = "head", kind: str = "auto") -> tuple[Site, ...]:
@@ -36,25 +79,47 @@ def find_sites(model: Any, where: str = "head", kind: str = "auto") -> tuple[Sit
     """
     DropoutPlan(0.0, where, kind)
     net = network(model)
-    parts = layers(net)
-    found = tuple(s for s in _candidates(parts, where, kind) if _inside(s, where))
+    layers = _layers(net)
+    found = tuple(site for site in _candidates(layers, where, kind) if _inside(site, where))
     if not found:
-        raise SiteError(_nothing(net, where, kind))
+        raise SiteError(_nothing(type(layers[-1].module).__name__, where, kind))
     for site in found:
         _refuse_weights_in_activation(net, site)
     return found
 
 
-def is_place(where: str) -> bool:
-    """Whether `where` names a place, and is not a regular expression."""
+class _Layer(NamedTuple):
+    """One entry of an Ultralytics model, as its YAML lists them: `model.23`, `head`, and the module."""
+
+    name: str
+    part: str
+    module: nn.Module
+
+    def modules(self) -> Iterator[tuple[str, nn.Module]]:
+        yield from self.module.named_modules(prefix=self.name)
+
+    def branch(self, name: str) -> str:
+        return head_branch(self.module, name[len(self.name) + 1 :]) if self.part == "head" else self.part
+
+
+def _layers(net: nn.Module) -> list[_Layer]:
+    modules, config = getattr(net, "model", None), getattr(net, "yaml", None)
+    if not isinstance(modules, nn.Sequential) or not isinstance(config, dict) or "backbone" not in config:
+        raise SiteError(f"model: must be an Ultralytics network built from a YAML, got {type(net).__name__}")
+    border, last = len(config["backbone"]), len(modules) - 1
+    parts = ("backbone" if i < border else "head" if i == last else "neck" for i in range(last + 1))
+    return [_Layer(f"model.{i}", part, m) for i, (part, m) in enumerate(zip(parts, modules, strict=True))]
+
+
+def _is_place(where: str) -> bool:
     return where in PLACES or re.fullmatch(r"head\.\w+", where) is not None
 
 
-def _candidates(parts: list[Layer], where: str, kind: str) -> Iterator[Site]:
-    classifier = isinstance(parts[-1].module, Classify)
-    for layer in parts:
-        natives = list(_native(layer, kind))
-        if not is_place(where):
+def _candidates(layers: list[_Layer], where: str, kind: str) -> Iterator[Site]:
+    classifier = isinstance(layers[-1].module, Classify)
+    for layer in layers:
+        natives = list(_native(layer)) if kind in ("auto", "dropout") else []
+        if not _is_place(where):
             yield from (*natives, *_convs(layer, kind, every=True))
         elif layer.part == where.partition(".")[0]:
             yield from natives or _convs(layer, kind, every=False)
@@ -64,74 +129,37 @@ def _candidates(parts: list[Layer], where: str, kind: str) -> Iterator[Site]:
 
 
 def _inside(site: Site, where: str) -> bool:
-    if not is_place(where):
+    if not _is_place(where):
         return re.search(where, site.name) is not None
-    branch = where.partition(".")[2]
-    return not branch or site.branch == branch
+    return where.partition(".")[2] in ("", site.branch)
 
 
-def _native(layer: Layer, kind: str) -> Iterator[Site]:
-    if kind not in ("auto", "dropout"):
-        return
-    for name, module in _named(layer):
-        if isinstance(module, nn.Dropout) and not _is_ours(name):
-            yield Site(name, "native", _branch(layer, name), _width(layer.module), before_norm=False)
-        elif isinstance(module, nn.MultiheadAttention):
-            yield Site(name, "native", _branch(layer, name), module.embed_dim, before_norm=False)
+def _native(layer: _Layer) -> Iterator[Site]:
+    width = int(layer.module.linear.in_features) if isinstance(layer.module, Classify) else None
+    for name, module in layer.modules():
+        if isinstance(module, nn.MultiheadAttention):
+            yield Site(name, "native", layer.branch(name), module.embed_dim, before_norm=False)
+        # The second element of a Conv's activation was put there by `apply_dropout`; it is not the model's own.
+        elif isinstance(module, nn.Dropout) and not name.endswith(".act.1"):
+            yield Site(name, "native", layer.branch(name), width, before_norm=False)
 
 
-def _is_ours(name: str) -> bool:
-    # The second element of a Conv's activation was put there by `apply_dropout`; it is not the model's own.
-    return name.endswith(".act.1")
-
-
-def _width(module: nn.Module) -> int | None:
-    return int(module.linear.in_features) if isinstance(module, Classify) else None
-
-
-def _branch(layer: Layer, name: str) -> str:
-    return head_branch(layer.module, name[len(layer.name) + 1 :]) if layer.part == "head" else layer.part
-
-
-def _convs(layer: Layer, kind: str, *, every: bool) -> Iterator[Site]:
-    ends = {_join(layer.name, name) for name in branch_convs(layer.module)} if layer.part == "head" else set()
-    chosen = _chosen(layer, kind, ends, every=every)
-    for name, module in _named(layer):
-        if name in chosen and isinstance(module, Conv):
-            branch = _branch(layer, name)
+def _convs(layer: _Layer, kind: str, *, every: bool) -> Iterator[Site]:
+    convs = {name: module for name, module in layer.modules() if isinstance(module, Conv)}
+    ends = set(branch_convs(layer.module, layer.name)) if layer.part == "head" else set()
+    if kind == "drop_path":
+        chosen = set(residual_ends(layer.module, layer.name))
+    elif every or layer.part == "head":
+        chosen = set(convs) if every else ends
+    else:  # the Conv that makes the layer's output: its last own one, or the last one anywhere in it
+        own = [name for name in convs if name.count(".") <= layer.name.count(".") + 1]
+        chosen = set((own or list(convs))[-1:])
+    for name, module in convs.items():
+        if name in chosen:
+            branch = layer.branch(name)
             shifts = name not in ends or (branch == "cls" and has_norm_behind(layer.module))
             used = "dropout2d" if kind == "auto" else kind
             yield Site(name, used, branch, int(module.conv.out_channels), shifts)
-
-
-def _chosen(layer: Layer, kind: str, ends: set[str], *, every: bool) -> set[str]:
-    if kind == "drop_path":
-        return {_join(layer.name, name) for name in residual_ends(layer.module)}
-    if every:
-        return {name for name, module in _named(layer) if isinstance(module, Conv)}
-    if layer.part == "head":
-        return ends
-    last = _output_conv(layer.module)
-    return set() if last is None else {_join(layer.name, last)}
-
-
-def _output_conv(module: nn.Module) -> str | None:
-    """Name of the Conv that makes a layer's output: its last own one, or the last one anywhere in it."""
-    if isinstance(module, Conv):
-        return ""
-    own = [name for name, child in module.named_children() if isinstance(child, Conv)]
-    deep = [name for name, child in module.named_modules() if isinstance(child, Conv)]
-    names = own or deep
-    return names[-1] if names else None
-
-
-def _named(layer: Layer) -> Iterator[tuple[str, nn.Module]]:
-    for name, module in layer.module.named_modules():
-        yield _join(layer.name, name), module
-
-
-def _join(parent: str, name: str) -> str:
-    return f"{parent}.{name}" if name else parent
 
 
 def _refuse_weights_in_activation(net: nn.Module, site: Site) -> None:
@@ -143,11 +171,10 @@ def _refuse_weights_in_activation(net: nn.Module, site: Site) -> None:
         )
 
 
-def _nothing(net: nn.Module, where: str, kind: str) -> str:
-    head = type(layers(net)[-1].module).__name__
+def _nothing(head: str, where: str, kind: str) -> str:
     if kind == "drop_path":
         why = "drop_path needs residual blocks, as in where='backbone' of most families"
-    elif not is_place(where):
+    elif not _is_place(where):
         why = "no Conv or Dropout has a name that this regular expression matches"
     elif kind in ("dropout2d", "dropblock"):
         why = f"{kind} needs convolutions there; kind='auto' takes what the model has"

@@ -1,32 +1,29 @@
-"""What is where in the heads of Ultralytics' models."""
+"""Where branches end in Ultralytics' networks: those of a prediction, and those beside a skip connection."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from torch import nn
-from ultralytics.nn.modules import Classify, Conv
+from ultralytics.nn.modules import Bottleneck, Classify, Conv
+from ultralytics.nn.modules.block import CIB, ABlock, PSABlock, ResNetBlock
 
 # Ultralytics numbers its branches; what `cv4` means depends on the head.
-_BRANCHES = {
-    "cv2": "box",
-    "cv3": "cls",
-    "cv5": "mask",
-    "classifier": "cls",
-    "aux_head": "aux",
-    "head": "depth",
-}
+_BRANCHES = {"cv2": "box", "cv3": "cls", "cv5": "mask", "classifier": "cls", "aux_head": "aux", "head": "depth"}
 _FOURTH = {"Segment": "mask", "Pose": "pose", "OBB": "angle"}
 # Not a branch of the prediction: a normalizing flow for the loss, and the prompt encoders of YOLOE.
 _LEFT_ALONE = ("flow_model", "reprta", "savpe")
+_RESIDUAL_ENDS = {
+    Bottleneck: ("cv2",),
+    CIB: ("cv1.4",),
+    PSABlock: ("attn.proj", "ffn.1"),
+    ABlock: ("attn.proj", "mlp.1"),
+    ResNetBlock: ("cv3",),
+}
 
 
 def head_branch(head: nn.Module, name: str) -> str:
-    """What a module of a head predicts.
-
-    Args:
-        head: The last layer of a network.
-        name: Name of the module inside the head, such as `one2one_cv3.0.1.1`.
+    """What a module of a head predicts, by its name in there, such as `one2one_cv3.0.1.1`.
 
     Returns:
         `box`, `cls`, `mask`, `pose`, `angle`, `proto`, `aux`, `depth`, `decoder`, or the module's own first name.
@@ -35,8 +32,7 @@ def head_branch(head: nn.Module, name: str) -> str:
         return "cls"
     first = name.split(".", maxsplit=1)[0].removeprefix("one2one_")
     if first == "cv4":
-        family = (label for cls in type(head).__mro__ for key, label in _FOURTH.items() if cls.__name__ == key)
-        return next(family, "cls")
+        return next((_FOURTH[cls.__name__] for cls in type(head).__mro__ if cls.__name__ in _FOURTH), "cls")
     return _BRANCHES.get(first, first)
 
 
@@ -45,28 +41,24 @@ def has_norm_behind(head: nn.Module) -> bool:
     return any(type(m).__name__ == "BNContrastiveHead" for m in head.modules())
 
 
-def branch_convs(head: nn.Module) -> Iterator[str]:
+def branch_convs(head: nn.Module, prefix: str) -> Iterator[str]:
     """Names of the last Conv of every branch: after its last BatchNorm, before its last weights.
 
     A branch is a Sequential that ends in a bare convolution. Pose26 keeps that last convolution elsewhere, so its
-    branches are the Sequentials of Conv only. A classifier's one Conv feeds its linear layer.
-
-    Args:
-        head: The last layer of a network.
-
-    Yields:
-        Names inside the head.
+    branches are the Sequentials of Conv only. A classifier's one Conv feeds its linear layer. The head's own name is
+    `prefix`.
     """
     if isinstance(head, Classify):
-        yield "conv"
+        yield f"{prefix}.conv"
         return
     for name, module in head.named_modules():
-        if _left_alone(head, name) or not isinstance(module, nn.Sequential) or len(module) < 2:
+        if not isinstance(module, nn.Sequential) or len(module) < 2 or _left_alone(head, name):
             continue
-        if isinstance(module[-1], nn.Conv2d):
-            yield from _last_conv(name, module, len(module) - 2)
-        elif hasattr(head, "cv4_kpts") and name.split(".")[0].endswith("cv4"):
-            yield from _last_conv(name, module, len(module) - 1)
+        bare = isinstance(module[-1], nn.Conv2d)
+        if bare or (hasattr(head, "cv4_kpts") and name.split(".")[0].endswith("cv4")):
+            last = len(module) - 1 - bare
+            inside = module[last].named_modules(prefix=f"{prefix}.{name}.{last}")
+            yield from [conv for conv, m in inside if isinstance(m, Conv)][-1:]
 
 
 def _left_alone(head: nn.Module, name: str) -> bool:
@@ -74,7 +66,13 @@ def _left_alone(head: nn.Module, name: str) -> bool:
     return name.partition(".")[0] in _LEFT_ALONE or (hasattr(head, "savpe") and name.startswith("proto"))
 
 
-def _last_conv(name: str, branch: nn.Sequential, index: int) -> Iterator[str]:
-    inside = [n for n, m in branch[index].named_modules() if isinstance(m, Conv)]
-    if inside:
-        yield ".".join(filter(None, [name, str(index), inside[-1]]))
+def residual_ends(layer: nn.Module, prefix: str) -> Iterator[str]:
+    """Names of the last Conv of every residual branch in a layer, whose own name is `prefix`.
+
+    Dropping such a Conv's output for a whole sample leaves the skip connection alone: stochastic depth
+    (Huang et al. 2016). Blocks without a skip (`add=False`) have none.
+    """
+    for name, block in layer.named_modules(prefix=prefix):
+        ends = next((ends for kind, ends in _RESIDUAL_ENDS.items() if isinstance(block, kind)), ())
+        if ends and getattr(block, "add", True):
+            yield from (f"{name}.{end}" for end in ends if isinstance(block.get_submodule(end), Conv))

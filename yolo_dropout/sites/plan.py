@@ -38,29 +38,19 @@ class DropoutPlan:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rate", check_rate(self.rate))
-        check_where(self.where)
+        _check_where(self.where)
         if self.kind not in KINDS:
             raise SpecError(f"kind: must be one of {', '.join(KINDS)}, got {self.kind!r}")
         _parse(self.schedule)
 
     def rate_at(self, epoch: int, epochs: int) -> float:
-        """The rate in force during an epoch.
-
-        Args:
-            epoch: Counted from 0.
-            epochs: Of the whole training.
-
-        Returns:
-            The rate, between 0 and `rate`.
-        """
+        """The rate in force during an epoch, counted from 0, of a training of so many: between 0 and `rate`."""
         name, n = _parse(self.schedule)
-        if name == "linear":
-            return self.rate * min(1.0, epoch / (epochs - 1)) if epochs > 1 else self.rate
+        if name == "linear" and epochs > 1:
+            return self.rate * min(1.0, epoch / (epochs - 1))
         if name == "early":
             return self.rate * max(0.0, 1 - epoch / n)
-        if name == "late":
-            return self.rate if epoch >= n else 0.0
-        return self.rate
+        return 0.0 if name == "late" and epoch < n else self.rate
 
     def check_epochs(self, epochs: int, *, compiled: bool = False) -> None:
         """Refuse a schedule under which a rate above 0 would never act, or that `compile` would make slow.
@@ -92,12 +82,7 @@ def check_rate(rate: object) -> float:
     return float(rate)
 
 
-def check_where(where: object) -> None:
-    """Refuse a place that can be neither a word nor a regular expression.
-
-    Raises:
-        SpecError: Not a text, empty, or a broken regular expression.
-    """
+def _check_where(where: object) -> None:
     if not isinstance(where, str) or not where:
         raise SpecError(f"where: must be one of {', '.join(PLACES)} or a regular expression, got {where!r}")
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.sites.plan import DropoutPlan
-from yolo_dropout.training.models import can_go_on
+from yolo_dropout.training.models import branch_note, can_go_on, load_model
 from yolo_dropout.training.preparation import versions
 from yolo_dropout.training.record import plan_to_resume, read_record
 
@@ -72,52 +72,29 @@ def train_with_dropout(
         SiteError: A rate above 0 finds no site, or dropout there does not act.
         InputError: The model or the checkpoint to resume cannot be used.
     """
-    return _train(model, DropoutPlan(dropout, where, kind, schedule), train_args, None, lean=False)
+    return _train(model, DropoutPlan(dropout, where, kind, schedule), train_args)
 
 
-def train_lean(
-    model: Any,
-    *,
-    dropout: float = 0.0,
-    where: str = "head",
-    kind: str = "auto",
-    schedule: str = "constant",
-    on_epoch: OnEpoch | None = None,
-    **train_args: Any,
-) -> TrainedRun:
-    """Train with the same numbers as `train_with_dropout` and less beside them.
+def train_lean(model: Any, *, on_epoch: OnEpoch | None = None, **arguments: Any) -> TrainedRun:
+    """Train with the same numbers as `train_with_dropout`, whose arguments and errors it has, and less beside them.
 
     Checkpoints are held in memory and written at most once a minute and at the end. There are no plots and no second
     evaluation of the best checkpoint, unless `plots=True` asks for both. In multi-GPU training only the plots are off.
 
-    Args:
-        model: As in `train_with_dropout`.
-        dropout: As in `train_with_dropout`.
-        where: As in `train_with_dropout`.
-        kind: As in `train_with_dropout`.
-        schedule: As in `train_with_dropout`.
-        on_epoch: Called with every row of `results.csv` as it is written: `epoch` and the metrics. Not called in
-            multi-GPU training, whose epochs run in other processes.
-        **train_args: As in `train_with_dropout`.
-
-    Returns:
-        The finished training.
-
-    Raises:
-        SpecError: As in `train_with_dropout`.
-        SiteError: As in `train_with_dropout`.
-        InputError: As in `train_with_dropout`.
+    `on_epoch` is called with every row of `results.csv` as it is written: `epoch` and the metrics. It is not called in
+    multi-GPU training, whose epochs run in other processes.
     """
-    plan = DropoutPlan(dropout, where, kind, schedule)
-    return _train(model, plan, {"plots": False, **train_args}, on_epoch, lean=True)
+    fields = {"dropout": "rate", "where": "where", "kind": "kind", "schedule": "schedule"}
+    plan = DropoutPlan(**{field: arguments.pop(name) for name, field in fields.items() if name in arguments})
+    return _train(model, plan, {"plots": False, **arguments}, lean=True, on_epoch=on_epoch)
 
 
 def _train(
-    model: Any, plan: DropoutPlan, train_args: dict[str, Any], on_epoch: OnEpoch | None, *, lean: bool
+    model: Any, plan: DropoutPlan, train_args: dict[str, Any], *, lean: bool = False, on_epoch: OnEpoch | None = None
 ) -> TrainedRun:
     _refuse(train_args, plan)
     from yolo_dropout.sites import find_sites
-    from yolo_dropout.training.models import load_model, not_read_again
+    from yolo_dropout.training.lean.patches import not_read_again
     from yolo_dropout.training.trainer import trainer_class
 
     yolo = load_model(model)
@@ -136,23 +113,18 @@ def _refuse(train_args: dict[str, Any], plan: DropoutPlan) -> None:
         raise SpecError("trainer: not taken, dropout acts through a trainer of its own; subclass it with apply_dropout")
     if isinstance(train_args.get("data"), (list, tuple)):
         raise SpecError(f"data: must be one data set, got {len(train_args['data'])}; train once for each")
-    _check_cfg(train_args.get("cfg"), plan)
+    if (cfg := train_args.get("cfg")) is not None:
+        from ultralytics.cfg import cfg2dict
+
+        # Ultralytics reads arguments from that file; dropout is an argument here, and would silently win.
+        rate = cfg2dict(cfg).get("dropout") or 0.0
+        if rate not in (0.0, plan.rate):
+            raise SpecError(f"dropout: {cfg} says {rate}, which is not taken from there; pass dropout={rate} as well")
     epochs = train_args.get("epochs")
     if isinstance(epochs, int) and not train_args.get("resume"):
         plan.check_epochs(epochs, compiled=bool(train_args.get("compile")))
     if plan.rate > 0 and str(train_args.get("quantize")) in ("8", "int8"):
         raise SpecError("quantize: training for int8 rebuilds the modules that dropout acts in; leave quantize out")
-
-
-def _check_cfg(cfg: Any, plan: DropoutPlan) -> None:
-    """Ultralytics reads arguments from the file `cfg`; dropout is an argument here, and would silently win."""
-    if cfg is None:
-        return
-    from ultralytics.cfg import cfg2dict
-
-    rate = cfg2dict(cfg).get("dropout") or 0.0
-    if rate not in (0.0, plan.rate):
-        raise SpecError(f"dropout: {cfg} says {rate}, which is not taken from there; pass dropout={rate} as well")
 
 
 def _resumable(yolo: Any, resume: Any) -> Path:
@@ -166,21 +138,11 @@ def _resumable(yolo: Any, resume: Any) -> Path:
 
 
 def _finished(yolo: Any, plan: DropoutPlan, metrics: Any) -> TrainedRun:
-    from yolo_dropout.sites import network
-    from yolo_dropout.training.branches import branch_note
-
     trainer = yolo.trainer
     save_dir = Path(trainer.save_dir)
     # A multi-GPU training ran in other processes: what it did is in the file, not in this trainer.
     acted = read_record(save_dir) if plan.rate > 0 else None
     proof = acted or {**asdict(plan), "sites": [], "rates": []}
-    note = branch_note(network(yolo), nms=trainer.args.nms)
-    return TrainedRun(
-        metrics=metrics,
-        save_dir=save_dir,
-        results_csv=Path(trainer.csv),
-        best=Path(trainer.best),
-        last=Path(trainer.last),
-        sites=tuple(proof["sites"]),
-        proof={**proof, "branch_note": note, "versions": versions()},
-    )
+    proof |= {"branch_note": branch_note(yolo, nms=trainer.args.nms), "versions": versions()}
+    csv, best, last = map(Path, (trainer.csv, trainer.best, trainer.last))
+    return TrainedRun(metrics, save_dir, csv, best, last, tuple(proof["sites"]), proof)

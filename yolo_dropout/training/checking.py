@@ -7,6 +7,9 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+# So high that equal masks in all passes are out of the question.
+_RATE = 0.5
+
 
 @dataclass(frozen=True)
 class CheckRow:
@@ -30,53 +33,34 @@ class CheckRow:
 
 
 def check_model(model: Any, where: str = "head", kind: str = "auto") -> list[CheckRow]:
-    """Where dropout would act in a model.
+    """Where dropout would act in a model: a row for every site, in the order of the network.
 
-    Args:
-        model: A path, a name, or a `YOLO` object; it is not changed.
-        where: See `find_sites`.
-        kind: See `find_sites`.
-
-    Returns:
-        A row for every site, in the order of the network.
+    The model may be a path, a name, or a `YOLO` object, and is not changed; for places and kinds see `find_sites`.
 
     Raises:
         InputError: The model cannot be loaded.
         SpecError: `where` or `kind` is not known.
         SiteError: The model has no such site.
     """
-    from yolo_dropout.sites import apply_dropout, find_sites, network
+    from yolo_dropout.sites import apply_dropout, network
     from yolo_dropout.training.models import load_model
     from yolo_dropout.training.proof import random_modules
 
     yolo = load_model(model)
-    sites = find_sites(yolo, where, kind)
-    names = [site.name for site in sites]
     ours = deepcopy(network(yolo))
-    apply_dropout(ours, _RATE, where, kind)
-    stock, acting = random_modules(stock_network(yolo, _RATE), names), random_modules(ours, names)
+    sites = apply_dropout(ours, _RATE, where, kind)
+    names = [site.name for site in sites]
+    stock, acting = (random_modules(net, names) for net in (stock_network(yolo, _RATE), ours))
     return [
-        CheckRow(
-            site.name,
-            site.branch,
-            site.channels,
-            site.name in stock,
-            site.name in acting,
-            "; ".join(site.warnings) or None,
-        )
-        for site in sites
+        CheckRow(s.name, s.branch, s.channels, s.name in stock, s.name in acting, "; ".join(s.warnings) or None)
+        for s in sites
     ]
 
 
 def stock_network(yolo: Any, rate: float) -> Any:
     """The network that stock Ultralytics would train with `dropout=rate`, built by its own trainer.
 
-    Args:
-        yolo: A loaded model; only its architecture is used.
-        rate: What `dropout=` is given.
-
-    Returns:
-        A new network with random weights.
+    Only the architecture of a loaded model is used: the new network has random weights.
     """
     from ultralytics.cfg import get_cfg
 
@@ -95,7 +79,3 @@ def stock_network(yolo: Any, rate: float) -> Any:
         "kpt_shape": config.get("kpt_shape"),
     }
     return trainer.get_model(cfg=config, weights=None, verbose=False)
-
-
-# So high that equal masks in all passes are out of the question.
-_RATE = 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,32 +25,24 @@ class DataFound:
         n_train: Training images.
         n_val: Validation images.
         n_classes: Classes.
-        digest: Of the names and sizes of all images and labels; another one tells that they have changed.
-        content: The same of the contents of text labels, and the sizes of those that are images.
+        data_digest: Of the names and sizes of all images and labels; another one tells that they have changed.
+        data_content: The same of the contents of text labels, and the sizes of those that are images.
         notes: Plain-word warnings.
     """
 
     n_train: int
     n_val: int
     n_classes: int
-    digest: str
-    content: str
+    data_digest: str
+    data_content: str
     notes: tuple[str, ...]
 
 
 def look_at_data(yolo: Any, data: str, args: Any, *, pooled: bool = False) -> DataFound:
     """Check a data set for a model's task and write its label cache.
 
-    Runs that start together would each write the cache, and race: one does it here, before.
-
-    Args:
-        yolo: The model.
-        data: A data YAML, or a folder for classification.
-        args: Training arguments, as Ultralytics' `get_cfg` returns them.
-        pooled: Whether train and val are cut anew into folds, so that they may share images.
-
-    Returns:
-        What was found.
+    Runs that start together would each write the cache, and race: one does it here, before. `args` are training
+    arguments, as Ultralytics' `get_cfg` returns them; pooled splits are cut anew into folds, and may share images.
 
     Raises:
         InputError: The data set is missing, empty, cannot be downloaded, is of another task, or holds loops of links.
@@ -63,8 +56,7 @@ def look_at_data(yolo: Any, data: str, args: Any, *, pooled: bool = False) -> Da
     notes = [*told, *told_of_val, *_notes(args, train, val)]
     if not pooled and args.split != "train":
         notes += data_notes.shared(train, val, facts)
-    digest, content = _digest(facts, train, val)
-    return DataFound(len(train), len(val), int(spec["nc"]), digest, content, tuple(dict.fromkeys(notes)))
+    return DataFound(len(train), len(val), int(spec["nc"]), *_digest(facts, train, val), tuple(dict.fromkeys(notes)))
 
 
 def _build_and_tell(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> tuple[Any, list[str]]:
@@ -82,18 +74,12 @@ def _build_and_tell(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> tu
 def read_data(task: str, data: str, args: Any) -> dict[str, Any]:
     """The fields of a data set as Ultralytics resolves them: where its images are, its classes, and so on.
 
-    Args:
-        task: The model's task.
-        data: A data YAML, or a folder for classification.
-        args: Training arguments, as Ultralytics' `get_cfg` returns them.
-
     Raises:
         InputError: The data set is missing, cannot be downloaded, or is of another task.
     """
     from ultralytics.data.utils import check_cls_dataset
 
-    is_file = Path(data).suffix in (".yaml", ".yml")
-    if task == "classify" and is_file:
+    if task == "classify" and Path(data).suffix in (".yaml", ".yml"):
         raise InputError(f"data: a classify model needs a folder with train/ and val/ in it, got {data}")
     if task != "classify" and Path(data).is_dir() and not list(Path(data).glob("*.y*ml")):
         raise InputError(f"data: a {task} model needs a data YAML, got the folder {data}")
@@ -101,14 +87,11 @@ def read_data(task: str, data: str, args: Any) -> dict[str, Any]:
         if task == "classify":
             _check_classify_there(data)
             return dict(check_cls_dataset(data, split=args.split))
-        return _check_keypoints(task, _read_yaml(data, args))
+        spec = _read_yaml(data, args)
     except InputError:
         raise
     except Exception as error:  # Ultralytics raises many kinds here, from OSError to SyntaxError
         raise InputError(f"data: {data} cannot be used: {one_line(error)}") from error
-
-
-def _check_keypoints(task: str, spec: dict[str, Any]) -> dict[str, Any]:
     if task == "pose" and "kpt_shape" not in spec:
         raise InputError(f"data: a pose model needs kpt_shape in {spec.get('yaml_file')}, such as [17, 3]")
     return spec
@@ -143,19 +126,11 @@ def _read_yaml(data: str, args: Any) -> dict[str, Any]:
 
 
 def build_dataset(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> Any:
-    """The data set as the task's own trainer builds it, without a trainer: that would start loggers.
-
-    Args:
-        yolo: The model.
-        spec: As `read_data` returns it.
-        args: Training arguments, as Ultralytics' `get_cfg` returns them.
-        mode: `train` or `val`.
+    """The data set, `train` or `val`, as the task's own trainer builds it, without a trainer: that starts loggers.
 
     Raises:
         InputError: Its images or labels cannot be used.
     """
-    from copy import copy
-
     cls = yolo.task_map[yolo.task]["trainer"]
     trainer = cls.__new__(cls)
     trainer.args, trainer.data, trainer.model = copy(args), spec, yolo.model
@@ -176,7 +151,7 @@ def _digest(facts: data_notes.Facts, *datasets: Any) -> tuple[str, str]:
         for name in (*data_notes.images_of(dataset), *getattr(dataset, "label_files", ())):
             file = Path(name)
             sizes.update(f"{file.parent.name}/{file.name} {facts(name)[0]}\n".encode())
-        for file in map(Path, (file for kind in _LABELS for file in getattr(dataset, kind, ()))):
+        for file in (Path(name) for kind in _LABELS for name in getattr(dataset, kind, ())):
             contents.update(_fingerprint(file))
     return sizes.hexdigest()[:16], contents.hexdigest()[:16]
 

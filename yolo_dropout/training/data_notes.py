@@ -45,17 +45,10 @@ def overheard() -> Iterator[list[str]]:
 
 
 def left_out(split: str, dataset: Any, log: str, root: Path) -> Iterator[str]:
-    """Notes on images that cannot be used.
-
-    Args:
-        split: What the data set is called.
-        dataset: Of Ultralytics, as it was built.
-        log: What was logged while it was built.
-        root: Folder that paths are told below.
-    """
+    """Notes on images that cannot be used, by what was logged while the data set was built; paths are below `root`."""
     found = _LEFT_OUT.findall(log)
     if found:
-        file, reason = (text.replace(f"{root}{os.sep}", "") for text in found[0])
+        file, reason = (_below(root, text) for text in found[0])
         reason = reason.replace("No module named 'pi_heif'", "no image, or one that only pi-heif reads")
         whole = f"{len(found)} of {len(dataset) + len(found)} images"
         yield f"{split}: {whole} cannot be used and are left out, first {file} ({reason[:200]})"
@@ -63,14 +56,12 @@ def left_out(split: str, dataset: Any, log: str, root: Path) -> Iterator[str]:
         yield f"{split}: images of classes that train lacks are left out: {classes[:200]} ({count} in all)"
 
 
-def lost_classes(dataset: Any, log: str, args: Any) -> Iterator[str]:
-    """A note on classes whose images have all been left out.
+def _below(root: Path, text: str) -> str:
+    return text.replace(f"{root}{os.sep}", "")
 
-    Args:
-        dataset: Of Ultralytics, to train on.
-        log: What was logged while it was built.
-        args: Training arguments.
-    """
+
+def lost_classes(dataset: Any, log: str, args: Any) -> Iterator[str]:
+    """A note on classes whose training images have all been left out, by what was logged meanwhile."""
     files = [file for file, _ in _LEFT_OUT.findall(log)]
     if not files or args.single_cls:
         return
@@ -123,13 +114,7 @@ def file_facts(file: str) -> tuple[int | None, Hashable]:
 
 
 def shared(train: Any, val: Any, facts: Facts) -> Iterator[str]:
-    """A note on validation images that are training images too, by whatever paths or links.
-
-    Args:
-        train: Data set of Ultralytics.
-        val: Another one.
-        facts: `file_facts`, or what remembers them.
-    """
+    """A note on validation images that are training images too, by whatever paths or links."""
     trained = {facts(image)[1] for image in images_of(train)}
     validated = [facts(image)[1] for image in images_of(val)]
     count = sum(image in trained for image in validated)
@@ -140,12 +125,9 @@ def shared(train: Any, val: Any, facts: Facts) -> Iterator[str]:
 
 
 def passed_over(split: str, source: Any, root: Path) -> Iterator[str]:
-    """A note on folders that cannot be read and links that lead nowhere.
+    """A note on folders that cannot be read and links that lead nowhere, in the folder or folders of a split.
 
-    Args:
-        split: What the data set is called.
-        source: Its folder, or a list of such; text files are left to Ultralytics.
-        root: Folder that paths are told below.
+    Text files of images are left to Ultralytics. Paths are told below `root`.
 
     Raises:
         InputError: A link leads back to a folder above it: Ultralytics would count each image some forty times.
@@ -153,9 +135,9 @@ def passed_over(split: str, source: Any, root: Path) -> Iterator[str]:
     folders = map(str, source if isinstance(source, list) else [source])
     errors = [error for folder in filter(os.path.isdir, folders) for error in _dead_ends(folder)]
     if errors:
-        first = str(errors[0].filename).replace(f"{root}{os.sep}", "")
         what = "folder or link" if len(errors) == 1 else "folders or links"
-        yield f"{split}: {len(errors)} {what} cannot be read, first {first} ({errors[0].strerror})"
+        first = f"{_below(root, str(errors[0].filename))} ({errors[0].strerror})"
+        yield f"{split}: {len(errors)} {what} cannot be read, first {first}"
 
 
 def _dead_ends(folder: str, above: frozenset[str] = frozenset()) -> Iterator[OSError]:

@@ -36,11 +36,6 @@ def input_files(model: str, data: str, train_args: Mapping[str, Any]) -> dict[st
     A data set comes with a data YAML of its own, whose folders lie beside it. Label caches stay behind, because
     they hold paths.
 
-    Args:
-        model: As in `train_with_dropout`.
-        data: As in `train_with_dropout`.
-        train_args: Other arguments of `YOLO.train`.
-
     Returns:
         Files by argument: `data`, `model` unless Ultralytics itself ships it, and others.
 
@@ -61,34 +56,31 @@ def input_files(model: str, data: str, train_args: Mapping[str, Any]) -> dict[st
 
 
 def _classify_files(found: Mapping[str, Any]) -> InputFiles:
-    folders = {Path(found[split]) for split in _SPLITS if found.get(split)}
-    below = {folder.name: files_below(folder, without=".cache") for folder in folders}
     files: dict[str, Path | bytes] = {}
-    for folder in folders:
+    for folder in {Path(found[split]) for split in _SPLITS if found.get(split)}:
         # A class counts where its folder is, even without an image.
         files |= {f"{folder.name}/{place.name}/.keep": b"" for place in folder.iterdir() if place.is_dir()}
-    files |= {f"{split}/{name}": path for split, found in below.items() for name, path in found.items()}
+        files |= {f"{folder.name}/{name}": path for name, path in files_below(folder, without=".cache").items()}
     return InputFiles("", files)
 
 
 def _yaml_files(found: Mapping[str, Any]) -> InputFiles:
     import yaml
 
+    splits = {split: found[split] for split in _SPLITS if found.get(split)}
+    # A split that this study does not use may be absent.
+    places = {
+        split: [path for path in map(Path, value if isinstance(value, list) else [value]) if path.exists()]
+        for split, value in splits.items()
+    }
     folders_beside = {*_FOLDERS, found.get("masks_dir") or "masks"}
-    places = {split: [Path(place) for place in _as_list(found[split])] for split in _SPLITS if found.get(split)}
-    paths, roots = list[Path](), list[Path]()
-    for place in (place for split in places.values() for place in split):
-        if place.exists():  # a split that this study does not use may be absent
-            images = _listed(place) if place.is_file() else [place]
-            for image in images:
-                root, beside = _with_what_lies_beside(image, folders_beside)
-                roots.append(root)
-                paths += beside
-    common = Path(os.path.commonpath([str(root) for root in set(roots)]))
-    files: dict[str, Path | bytes] = {path.relative_to(common).as_posix(): path for path in paths}
+    images = [image for split in places.values() for place in split for image in _listed(place)]
+    roots, beside = zip(*(_with_what_lies_beside(image, folders_beside) for image in images), strict=True)
+    common = Path(os.path.commonpath(set(map(str, roots))))
+    files: dict[str, Path | bytes] = {p.relative_to(common).as_posix(): p for paths in beside for p in paths}
     told = {key: value for key, value in found.items() if key not in ("path", "yaml_file", "download", *_SPLITS)}
     for split, folders in places.items():
-        names = [_relative(place, common, files) for place in folders if place.exists()]
+        names = [_relative(place, common, files) for place in folders]
         told |= {split: names if isinstance(found[split], list) else names[0]} if names else {}
     files["data.yaml"] = yaml.safe_dump(told, sort_keys=False, allow_unicode=True).encode()
     return InputFiles("data.yaml", files)
@@ -104,13 +96,15 @@ def _relative(place: Path, common: Path, files: dict[str, Path | bytes]) -> str:
     return name
 
 
-def _listed(file: Path) -> list[Path]:
-    """The images that a text file lists, as Ultralytics reads it."""
-    lines = file.read_text(encoding="utf-8-sig").strip().splitlines()
-    paths = [file.parent / line[2:] if line.startswith("./") else Path(line) for line in lines]
+def _listed(place: Path) -> list[Path]:
+    """The images that a text file lists, as Ultralytics reads it; or the folder itself."""
+    if place.is_dir():
+        return [place]
+    lines = place.read_text(encoding="utf-8-sig").strip().splitlines()
+    paths = [place.parent / line[2:] if line.startswith("./") else Path(line) for line in lines]
     missing = next((path for path in paths if not path.is_file()), None)
     if missing is not None:
-        raise InputError(f"data: {file} lists {missing}, which does not exist; correct the list")
+        raise InputError(f"data: {place} lists {missing}, which does not exist; correct the list")
     return [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - resolve() would follow links
 
 
@@ -134,7 +128,3 @@ def _files_like(place: Path) -> list[Path]:
     if place.is_dir():
         return list(files_below(place, without=".cache").values())
     return [path for path in (place, *(place.with_suffix(suffix) for suffix in _BESIDE_IMAGES)) if path.is_file()]
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

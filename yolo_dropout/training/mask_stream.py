@@ -16,10 +16,8 @@ _FIRST_SEED = 1_000_003
 class MaskStream:
     """Takes the place of torch's CPU stream during training steps, where masks are drawn and nothing is augmented.
 
-    RT-DETR's denoising queries are drawn there too, and so are not those of the control.
-
-    Args:
-        seed: Of the training; the masks of two rates are drawn from equal streams.
+    RT-DETR's denoising queries are drawn there too, and so are not those of the control. The masks of two rates are
+    drawn from equal streams, which the seed of the training gives.
     """
 
     def __init__(self, seed: int) -> None:

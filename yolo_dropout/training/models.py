@@ -1,12 +1,10 @@
-"""Load a model by path or name, with one clear line where that fails."""
+"""Load a model by path or name, with one clear line where that fails, and what is to be known of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from yolo_dropout.errors import InputError
 
@@ -38,25 +36,26 @@ def load_model(model: Any) -> Any:
         raise InputError(f"model: {name} cannot be loaded: {one_line(error)}") from error
 
 
-@contextmanager
-def not_read_again(yolo: Any) -> Iterator[None]:
-    """Hand Ultralytics the best checkpoint of a lean training, which it would read as soon as it is written."""
-    from ultralytics.nn import tasks
+def can_go_on(yolo: Any) -> bool:
+    """Whether a model loaded from a `last.pt` can be trained on: a finished training leaves no optimizer there."""
+    return yolo.ckpt.get("epoch", -1) >= 0 and yolo.ckpt.get("optimizer") is not None
 
-    read = tasks.torch_safe_load
 
-    def load(file: Any, *args: Any, **kwargs: Any) -> Any:
-        content = getattr(yolo.trainer, "best_content", None)
-        return (content, file) if content and file == yolo.trainer.best else read(file, *args, **kwargs)
+def branch_note(yolo: Any, nms: bool | None = None) -> str:
+    """What the numbers of a training describe, for heads that train two branches (YOLO26, YOLOv10); else nothing.
 
-    with patch.object(tasks, "torch_safe_load", load):
-        yield
+    The training's argument `nms` decides: False evaluates the one-to-one branch, without NMS.
+    """
+    from yolo_dropout.sites import network
+
+    if getattr(network(yolo).model[-1], "one2one_cv2", None) is None:
+        return ""
+    metrics = "one-to-one branch, no NMS" if nms is False else "one-to-many branch + NMS"
+    return f"val losses: one-to-one branch; mAP: {metrics}"
 
 
 def one_line(error: BaseException) -> str:
     """The message of a foreign exception on one line, without colours."""
-    import re
-
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)) or type(error).__name__
     return " ".join(text.replace("❌️", "").replace("❌", "").split())[:400]
 
@@ -69,11 +68,6 @@ def reachable(url: str) -> bool:
         return requests.head(url, timeout=_TIMEOUT_S, allow_redirects=True).ok
     except requests.RequestException:
         return False
-
-
-def can_go_on(yolo: Any) -> bool:
-    """Whether a model loaded from a `last.pt` can be trained on: a finished training leaves no optimizer there."""
-    return yolo.ckpt.get("epoch", -1) >= 0 and yolo.ckpt.get("optimizer") is not None
 
 
 def _check_there(name: str) -> None:

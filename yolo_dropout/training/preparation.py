@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from yolo_dropout.errors import SpecError
 from yolo_dropout.sites.plan import DropoutPlan
-from yolo_dropout.training.models import load_model, one_line
+from yolo_dropout.training.data import DataFound, look_at_data
+from yolo_dropout.training.models import branch_note, load_model, one_line
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What a study is about to train.
+class Prepared(DataFound):
+    """What a study is about to train: its data set, and the model.
 
     Attributes:
         task: `detect`, `segment`, `pose`, `obb`, `classify`, `semantic` or `depth`.
         model_name: As the model calls itself.
-        n_train: Training images, after `fraction`.
-        n_val: Validation images.
-        n_classes: Of the data set.
-        data_digest, data_content: See `data.DataFound`.
         sites: Names of the sites at the highest rate; empty if that is 0.0.
-        notes: Plain-word warnings.
         branch_note: Which branch the numbers describe; empty for heads with one branch.
         versions: Version by package.
     """
 
     task: str
     model_name: str
-    n_train: int
-    n_val: int
-    n_classes: int
-    data_digest: str
-    data_content: str
     sites: tuple[str, ...]
-    notes: tuple[str, ...]
     branch_note: str
     versions: dict[str, str]
 
@@ -54,54 +47,37 @@ def prepare(  # noqa: PLR0917 - a spec's fields in their order
 ) -> Prepared:
     """Load model and data set once, warm the label cache, and find the sites.
 
-    Args:
-        model: As in `train_with_dropout`.
-        data: A data YAML, or a folder for classification.
-        train_args: Other arguments of `YOLO.train`.
-        rates: Rates of the study.
-        where: See `find_sites`.
-        kind: See `find_sites`.
-        pooled: Whether train and val will be cut anew into folds.
-
-    Returns:
-        What was found.
+    Arguments are those of `train_with_dropout`, and all rates of the study; `pooled` tells that train and val will be
+    cut anew into folds.
 
     Raises:
         SpecError: A training argument is unknown or has a wrong value, or a rate, place or kind is not known.
         InputError: Model or data set are missing, cannot be downloaded, do not fit each other, or are empty.
         SiteError: A rate above 0 finds no site.
     """
-    from yolo_dropout.sites import Site, find_sites, network
-    from yolo_dropout.training.branches import branch_note
-    from yolo_dropout.training.data import look_at_data
+    from yolo_dropout.sites import find_sites, network
 
     plans = [DropoutPlan(rate, where, kind) for rate in rates]
     args = check_args(train_args)
     yolo = load_model(model)
     found = look_at_data(yolo, data, args, pooled=pooled)
-    sites: tuple[Site, ...] = ()
-    if max((plan.rate for plan in plans), default=0.0) > 0:
-        sites = find_sites(yolo, where, kind)
+    sites = find_sites(yolo, where, kind) if any(plan.rate > 0 for plan in plans) else ()
+    told: dict[str, dict[str, None]] = {}  # branches by what is to be minded there
+    for site in sites:
+        for text in site.warnings:
+            told.setdefault(text, {})[site.branch] = None
     return Prepared(
         task=yolo.task,
         model_name=Path(str(yolo.model_name or type(network(yolo)).__name__)).name,
-        n_train=found.n_train,
-        n_val=found.n_val,
-        n_classes=found.n_classes,
-        data_digest=found.digest,
-        data_content=found.content,
         sites=tuple(site.name for site in sites),
-        notes=(*found.notes, *_site_notes(sites)),
-        branch_note=branch_note(network(yolo), nms=args.nms),
+        branch_note=branch_note(yolo, nms=args.nms),
         versions=versions(),
+        **vars(found) | {"notes": (*found.notes, *(f"{' and '.join(told[text])}: {text}" for text in told))},
     )
 
 
 def versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
-    import platform
-    from importlib.metadata import version
-
     packages = ("yolo-dropout", "ultralytics", "torch", "torchvision", "numpy")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
@@ -117,14 +93,12 @@ def check_args(train_args: dict[str, Any]) -> Any:
 
     if "trainer" in train_args:
         raise SpecError("trainer: not taken, dropout acts through a trainer of its own")
-    was, LOGGER.disabled = LOGGER.disabled, True  # it prints its whole command-line help on an unknown name
     try:
-        args = get_cfg(DEFAULT_CFG, dict(train_args))
-        _check_late(args)
+        with patch.object(LOGGER, "disabled", True):  # it prints its whole command-line help on an unknown name
+            args = get_cfg(DEFAULT_CFG, dict(train_args))
+            _check_late(args)
     except (SyntaxError, TypeError, ValueError, NotImplementedError) as error:
         raise SpecError(f"train arguments: {one_line(error)}") from error
-    finally:
-        LOGGER.disabled = was
     return args
 
 
@@ -141,11 +115,3 @@ def _check_late(args: Any) -> None:
         trainer = BaseTrainer.__new__(BaseTrainer)
         trainer.args = args
         trainer.build_optimizer(nn.Linear(1, 1), name=args.optimizer)
-
-
-def _site_notes(sites: Sequence[Any]) -> list[str]:
-    told: dict[str, list[str]] = {}
-    for site in sites:
-        for text in site.warnings:
-            told.setdefault(text, []).append(site.branch)
-    return [f"{' and '.join(dict.fromkeys(branches))}: {text}" for text, branches in told.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,13 +23,6 @@ def measure(net: nn.Module, sites: tuple[Site, ...]) -> dict[str, bool]:
 
     The passes run on a copy, so that no BatchNorm statistic changes, and give the random streams back as they were.
 
-    Args:
-        net: A network where dropout was applied at `sites`.
-        sites: At least one.
-
-    Returns:
-        `train_differs` and `eval_differs`.
-
     Raises:
         SiteError: Dropout does not act in training, somewhere or at all, or it acts in evaluation.
     """
@@ -36,10 +30,11 @@ def measure(net: nn.Module, sites: tuple[Site, ...]) -> dict[str, bool]:
     set_rate(twin, sites, max(_CHECK_RATE, *live_rates(twin, sites).values()))
     images = _images(net)
     names = [site.name for site in sites]
-    with torch.random.fork_rng(devices=_cuda(images)), torch.no_grad():
+    cuda = [images.device.index or 0] if images.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda), torch.no_grad():
         acting, output = _random_modules(twin, names, images)
         train = _differs(output, lambda: twin(images))
-        evaluation = not _same(_tensors(twin.eval()(images)), _tensors(twin(images)))
+        evaluation = not _same(twin.eval()(images), twin(images))
     silent = [name for name in names if name not in acting]
     if silent or not train:
         raise SiteError(f"where: dropout at {(silent or names)[0]} would not act in training; choose other sites")
@@ -49,48 +44,39 @@ def measure(net: nn.Module, sites: tuple[Site, ...]) -> dict[str, bool]:
 
 
 def random_modules(net: nn.Module, names: Iterable[str]) -> set[str]:
-    """The modules whose output is random in training, for the same input.
+    """Those of some modules that a training pass reaches, and whose output differs for the same input.
 
-    Args:
-        net: A network; its BatchNorm statistics change.
-        names: Modules to look at.
-
-    Returns:
-        Those that a forward pass reaches, and whose output differs between calls.
+    The network's BatchNorm statistics change.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         return _random_modules(net, names, _images(net))[0]
 
 
-def _random_modules(net: nn.Module, names: Iterable[str], images: torch.Tensor) -> tuple[set[str], list[torch.Tensor]]:
+def _random_modules(net: nn.Module, names: Iterable[str], images: torch.Tensor) -> tuple[set[str], Any]:
     """What `random_modules` returns, and the network's output, which took a pass to look at."""
     calls: dict[str, Any] = {}
 
     def keep(name: str) -> Any:
         return lambda _module, args, kwargs: calls.update({name: deepcopy((args, kwargs))})
 
+    def again(name: str) -> Any:
+        args, kwargs = deepcopy(calls[name])  # some dropout works in place
+        return modules[name](*args, **kwargs)
+
     modules = {name: net.get_submodule(name) for name in names}
     hooks = [m.register_forward_pre_hook(keep(name), with_kwargs=True) for name, m in modules.items()]
-    output = _tensors(net.train()(images))
+    output = net.train()(images)
     for hook in hooks:
         hook.remove()
-    return {name for name, call in calls.items() if _random(modules[name], call)}, output
+    return {name for name in calls if _differs(again(name), partial(again, name))}, output
 
 
-def _random(module: nn.Module, call: Any) -> bool:
-    def output() -> Any:
-        args, kwargs = deepcopy(call)  # some dropout works in place
-        return module(*args, **kwargs)
-
-    return _differs(_tensors(output()), output)
+def _differs(first: Any, again: Callable[[], Any]) -> bool:
+    return any(not _same(first, again()) for _ in range(_PASSES))
 
 
-def _differs(first: list[torch.Tensor], again: Callable[[], Any]) -> bool:
-    return any(not _same(first, _tensors(again())) for _ in range(_PASSES))
-
-
-def _same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+def _same(one: Any, other: Any) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(_tensors(one), _tensors(other), strict=True))
 
 
 def _images(net: nn.Module) -> torch.Tensor:
@@ -98,10 +84,6 @@ def _images(net: nn.Module) -> torch.Tensor:
     side = max(64, int(getattr(net, "stride", torch.tensor([32])).max()))
     generator = torch.Generator().manual_seed(0)
     return torch.rand(2, weight.shape[1], side, side, generator=generator).to(weight.device)
-
-
-def _cuda(images: torch.Tensor) -> list[int]:
-    return [images.device.index or 0] if images.device.type == "cuda" else []
 
 
 def _tensors(output: Any) -> list[torch.Tensor]:

@@ -5,23 +5,15 @@ A checkpoint stays stock, so what a resumed training needs to put the same dropo
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from yolo_dropout.base.files import read_json
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.sites.plan import DropoutPlan
 
 NAME = "dropout.json"
-_FIELDS = ("rate", "where", "kind", "schedule")
-
-
-def write_record(save_dir: Path, record: dict[str, Any]) -> None:
-    """Write `dropout.json` so that a reader sees the old or the new one, never half of it."""
-    aside = save_dir / f"{NAME}.tmp"
-    aside.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    aside.replace(save_dir / NAME)
 
 
 def read_record(save_dir: Path) -> dict[str, Any] | None:
@@ -32,41 +24,35 @@ def read_record(save_dir: Path) -> dict[str, Any] | None:
     """
     file = save_dir / NAME
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        DropoutPlan(**{field: record[field] for field in _FIELDS})
+        record = dict(read_json(file))
+        _plan(record)  # whether it can be read
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"resume: {file} cannot be read ({error}); start a new training") from error
-    return dict(record)
-
-
-def forget_record(save_dir: Path) -> None:
-    """Remove what an earlier training in the same folder has left: the new one may be the control."""
-    (save_dir / NAME).unlink(missing_ok=True)
+    return record
 
 
 def plan_to_resume(last: Path, asked: DropoutPlan) -> DropoutPlan:
     """The dropout that an interrupted training had.
 
-    Args:
-        last: Its `last.pt`, in `<save_dir>/weights`.
-        asked: What the caller passed; fields left at their defaults ask for nothing.
-
-    Returns:
-        The plan of `dropout.json`; without that file the training was the control.
+    That of the `dropout.json` beside the folder of its `last.pt`; without that file it was the control. What the
+    caller has asked for asks for nothing where fields are left at their defaults.
 
     Raises:
         SpecError: Something else was asked for than the training had.
         InputError: `dropout.json` cannot be read.
     """
     record = read_record(last.resolve().parent.parent)
-    had = DropoutPlan(**{field: record[field] for field in _FIELDS}) if record else DropoutPlan()
-    default = asdict(DropoutPlan())
+    had, default = _plan(record) if record else DropoutPlan(), DropoutPlan()
     for field, value in asdict(asked).items():
-        if value not in (default[field], getattr(had, field)):
+        if value not in (getattr(default, field), getattr(had, field)):
             raise SpecError(
                 f"{'dropout' if field == 'rate' else field}: a resumed training keeps its own "
                 f"({getattr(had, field)!r}), got {value!r}; leave it out, or start a new training"
             )
     return had
+
+
+def _plan(record: dict[str, Any]) -> DropoutPlan:
+    return DropoutPlan(**{field: record[field] for field in ("rate", "where", "kind", "schedule")})

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
+from unittest.mock import patch
 
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.utils import RANK
 from ultralytics.utils.torch_utils import unwrap_model
 
 from yolo_dropout.sites import DropoutPlan, Site, apply_dropout, live_rates, network, set_rate, strip_dropout
-from yolo_dropout.training.lean.checkpoints import LeanCheckpoints, SafeCheckpoints
+from yolo_dropout.training import record
+from yolo_dropout.training.checkpoints import AtomicPath, SafeCheckpoints
+from yolo_dropout.training.lean.checkpoints import LeanCheckpoints
 from yolo_dropout.training.mask_stream import MaskStream
 from yolo_dropout.training.proof import measure
-from yolo_dropout.training.record import read_record, write_record
 
 
 def trainer_class(
@@ -22,36 +25,26 @@ def trainer_class(
 ) -> type:
     """The trainer class for a model and a plan.
 
-    A class and not an instance carries the plan, because multi-GPU training sends only the class to its ranks.
-
-    Args:
-        yolo: The model; it knows the trainer of its task.
-        plan: Dropout; at rate 0.0 nothing of ours touches the model.
-        lean: Whether checkpoints are held in memory.
-        on_epoch: Called with every row of `results.csv` in lean training.
-
-    Returns:
-        A subclass of Ultralytics' trainer.
+    A class and not an instance carries the plan, because multi-GPU training sends only the class to its ranks. At rate
+    0.0 nothing of ours touches the model. A lean one calls `on_epoch` with every row of `results.csv`.
     """
     stock = yolo.task_map[yolo.task]["trainer"]
     ours = (LeanCheckpoints if lean else SafeCheckpoints, *((ActingDropout,) if plan.rate > 0 else ()))
-    own = {"dropout_plan": plan, "on_epoch": Local(on_epoch)}
-    return type(f"Dropout{stock.__name__}", (*ours, stock), own)
+    return type(f"Dropout{stock.__name__}", (*ours, stock), {"dropout_plan": plan, "on_epoch": _Local(on_epoch)})
 
 
-class Local:
+class _Local:
     """A callable that stays in this process: a copy sent to another one does nothing."""
 
     def __init__(self, call: Callable[[dict[str, float]], None] | None = None) -> None:
         self._call = call
 
     def __call__(self, row: dict[str, float]) -> None:
-        """Pass a row on, in the process where this was made."""
         if self._call is not None:
             self._call(row)
 
-    def __reduce__(self) -> tuple[type[Local], tuple[()]]:
-        return Local, ()
+    def __reduce__(self) -> tuple[type[_Local], tuple[()]]:
+        return _Local, ()
 
 
 class ActingDropout(BaseTrainer):  # type: ignore[misc]
@@ -63,13 +56,9 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
     def get_model(self, *args: Any, **kwargs: Any) -> Any:
         """Build the model; Ultralytics sets a classifier's own dropout here, also where ours shall act elsewhere."""
         plan = self.dropout_plan
-        if plan.where == "head" and plan.kind in ("auto", "dropout"):
+        there = plan.where == "head" and plan.kind in ("auto", "dropout")
+        with patch.object(self.args, "dropout", self.args.dropout if there else 0.0):
             return super().get_model(*args, **kwargs)
-        rate, self.args.dropout = self.args.dropout, 0.0
-        try:
-            return super().get_model(*args, **kwargs)
-        finally:
-            self.args.dropout = rate
 
     def setup_model(self) -> Any:
         """Load the model in every way that Ultralytics knows, then put dropout in, before compile, DDP and EMA."""
@@ -78,14 +67,9 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
         plan.check_epochs(self.epochs, compiled=bool(self.args.compile))
         self.dropout_sites = apply_dropout(net, plan.rate, plan.where, plan.kind)
         self.mask_stream = MaskStream(self.args.seed)
-        measured = measure(net, self.dropout_sites)
-        earlier = (read_record(self.save_dir) or {}) if self.resume else {}
-        self.dropout_record = {
-            **asdict(plan),
-            "sites": list(live_rates(net, self.dropout_sites)),
-            "rates": earlier.get("rates", []),
-            **measured,
-        }
+        earlier = (record.read_record(self.save_dir) or {}) if self.resume else {}
+        applied = {"sites": list(live_rates(net, self.dropout_sites)), "rates": earlier.get("rates", [])}
+        self.dropout_record = {**asdict(plan), **applied, **measure(net, self.dropout_sites)}
         return checkpoint
 
     def run_callbacks(self, event: str) -> None:
@@ -106,7 +90,8 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
     def _set_rate(self) -> None:
         net = network(unwrap_model(self.model))
         set_rate(net, self.dropout_sites, self.dropout_plan.rate_at(self.epoch, self.epochs))
-        rates = sorted(set(live_rates(net, self.dropout_sites).values()))
-        self.dropout_record["rates"] = [*self.dropout_record["rates"][: self.epoch], rates[-1]]
-        if RANK in {-1, 0}:
-            write_record(self.save_dir, self.dropout_record)
+        rate = max(live_rates(net, self.dropout_sites).values())
+        self.dropout_record["rates"] = [*self.dropout_record["rates"][: self.epoch], rate]
+        if RANK in {-1, 0}:  # as checkpoints are: to wait for the disk in every epoch would cost more than it saves
+            content = json.dumps(self.dropout_record, indent=1) + "\n"
+            AtomicPath(self.save_dir / record.NAME).write_bytes(content.encode())

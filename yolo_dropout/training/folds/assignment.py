@@ -42,10 +42,6 @@ def assign_folds(examples: Sequence[Example], folds: int) -> npt.NDArray[np.int6
     takes no more, and images with many classes go first. Background images count as a class. With one class per
     image this is a stratified K-fold.
 
-    Args:
-        examples: All images.
-        folds: How many folds.
-
     Returns:
         Shape (n_images,), values from 0 to folds - 1; the same for the same images in the same order.
 
@@ -58,7 +54,9 @@ def assign_folds(examples: Sequence[Example], folds: int) -> npt.NDArray[np.int6
             f"folds: each needs at least {_LEAST_PER_FOLD} images, got {folds} folds of {len(examples)} images; "
             + (f"use --folds {most} at most" if most > 1 else "leave --folds out")
         )
-    rng, shows = np.random.default_rng(_SHUFFLE_SEED), _classes(examples)
+    rng, names = np.random.default_rng(_SHUFFLE_SEED), sorted(set().union(*(item.classes for item in examples)))
+    # Which image shows which class, shape (n_images, n_classes + 1); the last column is background.
+    shows = np.array([[*(name in item.classes for name in names), not item.classes] for item in examples])
     room = np.full(folds, len(examples) // folds) + (np.arange(folds) < len(examples) % folds)
     lacks = np.tile(shows.sum(0) / folds, (folds, 1))  # fold by class
     fold_of = np.full(len(examples), -1)
@@ -73,12 +71,6 @@ def assign_folds(examples: Sequence[Example], folds: int) -> npt.NDArray[np.int6
             room[chosen] -= 1
             lacks[chosen] -= shows[image]
     return fold_of
-
-
-def _classes(examples: Sequence[Example]) -> npt.NDArray[np.bool_]:
-    """Which image shows which class, shape (n_images, n_classes + 1); the last column is background."""
-    names = sorted(frozenset[int]().union(*(example.classes for example in examples)))
-    return np.array([[*(name in item.classes for name in names), not item.classes] for item in examples])
 
 
 def rare_classes(examples: Sequence[Example], folds: int, names: Mapping[int, str]) -> str | None:

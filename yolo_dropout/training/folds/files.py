@@ -18,22 +18,15 @@ from yolo_dropout.base.files import atomic_folder, write_text
 from yolo_dropout.errors import InputError
 from yolo_dropout.training.folds.assignment import Example, assign_folds
 
-_SPLITS = "splits.csv"
-
 
 def write_folds(examples: Sequence[Example], folds: int, out: Path, data: Mapping[str, Any] | None) -> tuple[Path, ...]:
     """Write each fold as a plain data set of links to the images and labels, unless that has been done before.
 
-    Where the images have moved since, the links are made anew.
+    Where the images have moved since, the links are made anew. Every fold has folders of its own, because Ultralytics
+    keeps one label cache per folder, which folds that share images would rewrite for each other.
 
-    Every fold has folders of its own, because Ultralytics keeps one label cache per folder, which folds that share
-    images would rewrite for each other.
-
-    Args:
-        examples: All images.
-        folds: How many folds.
-        out: Where to; `splits.csv` there tells which image validates in which fold.
-        data: Other fields of the data YAML, such as names; None in classification, which has none.
+    Beside them, `splits.csv` tells which image validates in which fold. `data` are other fields of the data YAML, such
+    as names; None in classification, which has none.
 
     Returns:
         What `data=` takes for each fold: `fK/data.yaml`, or the folder `fK` in classification.
@@ -45,13 +38,14 @@ def write_folds(examples: Sequence[Example], folds: int, out: Path, data: Mappin
     """
     fold_of = assign_folds(examples, folds)
     splits = _splits_csv(examples, fold_of)
-    there = _read(out / _SPLITS)
+    file = out / "splits.csv"
+    there = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
     if out.exists() and _rootless(there) != _rootless(splits):
         raise InputError(f"{out}: was made from other images, or for other folds; use another --out")
     if there != splits:  # not there yet, or the images have moved
         with atomic_folder(out) as folder:
             _write(folder, examples, fold_of, data)
-            write_text(folder / _SPLITS, splits)
+            write_text(folder / file.name, splits)
     places = [out / f"f{fold}" for fold in range(folds)]
     return tuple(place if data is None else place / "data.yaml" for place in places)
 
@@ -61,10 +55,6 @@ def _splits_csv(examples: Sequence[Example], fold_of: npt.NDArray[np.int64]) -> 
     rows = [(fold, example.image) for example, fold in zip(examples, fold_of, strict=True)]
     csv.writer(text, lineterminator="\n").writerows([("fold", "image"), *rows])
     return text.getvalue()
-
-
-def _read(file: Path) -> str:
-    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
 
 def _rootless(splits: str) -> list[tuple[str, str]]:
@@ -80,15 +70,19 @@ def _rootless(splits: str) -> list[tuple[str, str]]:
 def _write(
     folder: Path, examples: Sequence[Example], fold_of: npt.NDArray[np.int64], data: Mapping[str, Any] | None
 ) -> None:
+    fields = {"train": "images/train", "val": "images/val", **(data or {})}
+    text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
     for fold in range(int(fold_of.max()) + 1):
-        for source, place in _files(examples, fold_of == fold):
-            _link(source, folder / f"f{fold}" / place)
-        if data is None:
-            _class_folders(examples, folder / f"f{fold}")
-        else:
-            fields = {"train": "images/train", "val": "images/val", **data}
-            text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
-            write_text(folder / f"f{fold}" / "data.yaml", text)
+        place = folder / f"f{fold}"
+        for source, name in _files(examples, fold_of == fold):
+            _link(source, place / name)
+        if data is not None:
+            write_text(place / "data.yaml", text)
+            continue
+        # Ultralytics numbers classes by folder: a class that has no image here must not move the others.
+        for split in ("train", "val"):
+            for name in {example.folder for example in examples}:
+                (place / split / name).mkdir(parents=True, exist_ok=True)
 
 
 def _files(examples: Sequence[Example], validates: npt.NDArray[np.bool_]) -> Iterator[tuple[Path, str]]:
@@ -96,19 +90,10 @@ def _files(examples: Sequence[Example], validates: npt.NDArray[np.bool_]) -> Ite
     digits = len(str(len(examples) - 1))
     for number, (example, val) in enumerate(zip(examples, validates, strict=True)):
         split, stem = "val" if val else "train", f"{number:0{digits}d}-{example.image.stem}"
-        if example.folder:
-            yield example.image, f"{split}/{example.folder}/{stem}{example.image.suffix}"
-        else:
-            yield example.image, f"images/{split}/{stem}{example.image.suffix}"
+        images = f"{split}/{example.folder}" if example.folder else f"images/{split}"
+        yield example.image, f"{images}/{stem}{example.image.suffix}"
         if example.label is not None:
             yield example.label, f"labels/{split}/{stem}.txt"
-
-
-def _class_folders(examples: Sequence[Example], fold: Path) -> None:
-    # Ultralytics numbers classes by folder: a class that has no image here must not move the others.
-    for split in ("train", "val"):
-        for name in {example.folder for example in examples}:
-            (fold / split / name).mkdir(parents=True, exist_ok=True)
 
 
 def _link(source: Path, place: Path) -> None:

@@ -22,12 +22,7 @@ _OWN_FIELDS = ("path", "train", "val", "test", "minival", "download", "yaml_file
 def split_data(model: Any, data: str, train_args: dict[str, Any], folds: int, out: Path) -> dict[str, Any]:
     """Pool the images of train and val, cut them into folds, and warm each fold's label cache.
 
-    Args:
-        model: As in `train_with_dropout`.
-        data: A data YAML, or a folder for classification.
-        train_args: Other arguments of `YOLO.train`.
-        folds: How many folds.
-        out: Where they go; folds that are there already stay as they are.
+    Arguments are those of `train_with_dropout`. Folds that are there already, in `out`, stay as they are.
 
     Returns:
         `n_images` in all, `n_train` and `n_val` of the first fold, and `notes` of what to mind.
@@ -46,9 +41,9 @@ def split_data(model: Any, data: str, train_args: dict[str, Any], folds: int, ou
     places = write_folds(examples, folds, out, None if yolo.task == "classify" else kept)
     found = [look_at_data(yolo, str(place), args, pooled=True) for place in places]
     rare = rare_classes(examples, folds, fields["names"])
-    notes = [*(note for item in found for note in item.notes), *([rare] if rare else [])]
+    notes = dict.fromkeys([*(note for item in found for note in item.notes), *([rare] if rare else [])])
     sizes = {"n_images": len(examples), "n_train": found[0].n_train, "n_val": found[0].n_val}
-    return {**sizes, "notes": list(dict.fromkeys(notes))}
+    return {**sizes, "notes": list(notes)}
 
 
 def _pool(yolo: Any, fields: dict[str, Any], args: Any) -> list[Example]:

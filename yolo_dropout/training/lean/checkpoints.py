@@ -1,11 +1,10 @@
-"""How checkpoints are written: every epoch as Ultralytics does, or held in memory; whole files in both ways.
+"""A training with the same numbers and less beside them: checkpoints held in memory, images made once.
 
-Ultralytics' own `save_model` and `strip_optimizer` make every file, so that what is in it stays theirs.
+Ultralytics' own `save_model` and `strip_optimizer` make every checkpoint, so that what is in it stays theirs.
 """
 
 from __future__ import annotations
 
-import shutil
 import time
 from copy import copy, deepcopy
 from dataclasses import replace
@@ -16,41 +15,13 @@ from unittest.mock import patch
 import torch
 from torch import nn
 from ultralytics.engine import trainer
-from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.nn import tasks
 from ultralytics.utils import RANK, torch_utils
 
-from yolo_dropout.training.files import AtomicPath, Memory
-from yolo_dropout.training.lean.amp import amp_check_without_download
+from yolo_dropout.training.checkpoints import SafeCheckpoints
 from yolo_dropout.training.lean.images import BUDGET, made_once
+from yolo_dropout.training.lean.patches import amp_check_without_download
 from yolo_dropout.training.lean.snapshot import Snapshot
-from yolo_dropout.training.record import forget_record
-
-
-class SafeCheckpoints(BaseTrainer):  # type: ignore[misc]
-    """Mixin before an Ultralytics trainer: its checkpoints, but never half a file."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if not self.resume and RANK in {-1, 0}:
-            forget_record(self.save_dir)
-        self.wdir: Any = AtomicPath(self.save_dir / "weights")
-        self.last, self.best = self.wdir / "last.pt", self.wdir / "best.pt"
-
-    def final_eval(self) -> None:
-        """Strip and evaluate copies, then put them in place: stripping writes a file step by step."""
-        if RANK != -1:  # the other ranks look for the files by their names
-            super().final_eval()
-            return
-        names = self.last, self.best
-        self.last, self.best = (_copied_aside(name) for name in names)
-        try:
-            super().final_eval()
-            for aside, name in zip((self.last, self.best), names, strict=True):
-                if aside.exists():
-                    aside.replace(name)
-        finally:
-            self.last, self.best = names
 
 
 class LeanCheckpoints(SafeCheckpoints):
@@ -101,11 +72,9 @@ class LeanCheckpoints(SafeCheckpoints):
         is_best = self.best_fitness == self.fitness
         spare = self._held_last if is_best or self._held_last is not self._held_best else None
         held = Snapshot.of(self, spare)
-        self._held_last, self._held_best = held, held if is_best else self._held_best
-        if not held.finite:  # Ultralytics repairs such an EMA as it saves it: let it
-            self._held_last, self._held_best = None, None if is_best else self._held_best
-            return bool(super().save_model())
-        if self.save_period > 0 and self.epoch % self.save_period == 0:
+        kept = held if held.finite else None  # Ultralytics repairs such an EMA as it saves it: let it
+        self._held_last, self._held_best = kept, kept if is_best else self._held_best
+        if kept is None or (self.save_period > 0 and self.epoch % self.save_period == 0):
             return bool(super().save_model())
         if now - self._written_at >= self.write_every_s:
             self._write()
@@ -163,11 +132,9 @@ class LeanCheckpoints(SafeCheckpoints):
     def _serialized(self, held: Snapshot, ema: nn.Module) -> bytes:
         """A held state as a checkpoint, made by Ultralytics' own `save_model` on a copy of this trainer.
 
-        Args:
-            held: The state.
-            ema: A copy of the EMA, which takes the held weights.
+        `ema` is a copy of the live one, which takes the held weights.
         """
-        twin, memory = copy(self), Memory()
+        twin, memory = copy(self), _Memory()
         held.put_into(twin, ema)
         twin.wdir = twin.last = twin.best = memory
         twin.save_period = -1
@@ -175,8 +142,13 @@ class LeanCheckpoints(SafeCheckpoints):
         return memory.data
 
 
-def _copied_aside(file: Path) -> Path:
-    aside = file.with_name(f"tmp-{file.name}")  # not `last*.pt`, which resume=True would look for
-    if file.exists():
-        shutil.copyfile(file, aside)
-    return aside
+class _Memory:
+    """What `save_model` needs of a path, without a file."""
+
+    data: bytes = b""
+
+    def mkdir(self, **_: bool) -> None:
+        """Nothing to make."""
+
+    def write_bytes(self, data: bytes) -> None:
+        self.data = data

@@ -19,10 +19,7 @@ def made_once(budget: int = BUDGET) -> Iterator[None]:
     """Have Ultralytics' data sets read each image file once, and prepare a classifier's validation images once.
 
     Its own `cache="ram"` changes which images a mosaic is made of, and with that the numbers; this does not. Images
-    that find no room are read and prepared again each time.
-
-    Args:
-        budget: Most memory for images, bytes.
+    that find no room in the budget, bytes, are read and prepared again each time.
     """
     from ultralytics.data import base, dataset
 
@@ -43,24 +40,21 @@ class _Held(dict[Any, Any]):
     def __init__(self, room: int) -> None:
         self.room = room
 
-    def keep(self, key: Any, content: Any, nbytes: int) -> bool:
-        """Hold this where there is room; whether there was."""
-        if nbytes > self.room:
-            return False
-        self.room -= nbytes
-        self[key] = content
-        return True
+    def keep(self, key: Any, content: Any, nbytes: int) -> None:
+        if nbytes <= self.room:
+            self.room -= nbytes
+            self[key] = content
 
 
 def _reader(read: Callable[..., Any], held: _Held) -> Callable[..., Any]:
     def read_once(*args: Any, **kwargs: Any) -> Any:
         key = (read, *map(str, args), *kwargs.items())
-        if key in held:
-            return held[key].copy()  # augmentation works in place
-        image = read(*args, **kwargs)
-        if image is not None and held.keep(key, image, image.nbytes):
-            return image.copy()
-        return image
+        if key not in held:
+            image = read(*args, **kwargs)
+            if image is None or image.nbytes > held.room:
+                return image
+            held.keep(key, image, image.nbytes)
+        return held[key].copy()  # augmentation works in place
 
     return read_once
 
@@ -71,11 +65,8 @@ def _preparer(prepare: Callable[[Any, int], dict[str, Any]], held: _Held) -> Cal
             return dict(held[dataset, index])  # batches are stacked, so the image itself is not written to
         if not _draws_nothing(dataset.torch_transforms):
             return prepare(dataset, index)
-        room, held.room = held.room, 0  # the file is not needed a second time
-        try:
+        with patch.object(held, "room", 0):  # the file is not needed a second time
             sample = prepare(dataset, index)
-        finally:
-            held.room = room
         held.keep((dataset, index), dict(sample), sample["img"].nbytes)
         return sample
 

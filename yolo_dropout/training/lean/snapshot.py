@@ -32,12 +32,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, trainer: Any, spare: Snapshot | None = None) -> Snapshot:
-        """Copy the state of an Ultralytics trainer; some milliseconds for a small model.
-
-        Args:
-            trainer: The trainer.
-            spare: A snapshot that nobody needs any more; its memory is used again.
-        """
+        """Copy the state of an Ultralytics trainer, into the memory of a snapshot that nobody needs any more."""
         names = ("epoch", "fitness", "best_fitness", "metrics", "stopper")
         weights, states = _weights(trainer.ema.ema), [trainer.optimizer.state_dict(), trainer.scaler.state_dict()]
         spare_tensors = spare.weights + _tensors([spare.optimizer, spare.scaler]) if spare else []
@@ -47,11 +42,9 @@ class Snapshot:
         return cls(copies[: len(weights)], optimizer, scaler, trainer.ema.updates, fields)
 
     def put_into(self, trainer: Any, ema: nn.Module) -> None:
-        """Make a trainer look as it did, as far as Ultralytics' `save_model` looks.
+        """Make a shallow copy of a trainer look as it did, as far as Ultralytics' `save_model` looks.
 
-        Args:
-            trainer: A shallow copy of the live trainer.
-            ema: A copy of the live EMA; takes the held weights.
+        `ema` is a copy of the live EMA, and takes the held weights.
         """
         with torch.no_grad():
             torch._foreach_copy_(_weights(ema), self.weights)
