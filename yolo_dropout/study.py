@@ -142,18 +142,10 @@ def run_study(
 def inspect(
     spec: StudySpec, folder: StudyFolder, executor: Executor, backend: Backend, *, folds: Path, log: Path
 ) -> Found:
-    """Check a spec against the real model and data, and those against the study's, and make its folds.
-
-    Args:
-        spec: What was asked.
-        folder: The study, which may have been begun.
-        executor: Where to do this.
-        backend: What trains.
-        folds: Where its folds go.
-        log: Takes what Ultralytics prints.
+    """Check a spec against the real model and data, and those against the study's, and make its folds below `folds`.
 
     Raises:
-        YoloDropoutError: The study cannot work.
+        YoloDropoutError: The study cannot work; `log` takes what Ultralytics says of it.
     """
     anew = check_same_study(folder, spec)
     found = executor.call(backend.inspect, spec, log=log)
