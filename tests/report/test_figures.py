@@ -93,8 +93,7 @@ def test_validation_loss_says_how_the_control_runs_and_not_which_rate_looks_best
     assert title(validation_loss(HAND, VERDICT)) == said
     falling = tidy({(0.3, 0): [3, 2, 1]})
     assert (
-        title(validation_loss(falling, VERDICT))
-        == "At rate 0.3, validation loss is lowest at the end of training: 1.00"
+        title(validation_loss(falling, VERDICT)) == "At rate 0.3, validation loss is lowest at the end of training: 1"
     )
     nothing = tidy({(0.0, 0): [np.inf, np.nan]})
     assert title(validation_loss(nothing, VERDICT)) == "No finite validation loss in any run"
