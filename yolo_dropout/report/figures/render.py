@@ -33,7 +33,7 @@ def to_png(figure: Figure, dpi: int = 150) -> bytes:
 def inline_svg(svg: str, stem: str, rate_colours: Mapping[float, str]) -> str:
     """SVG element for a page that defines the variables --ink, --muted, --grid, --paper and --rate-0, --rate-1, ...
 
-    Its colours follow the page's theme; `stem`, unique on the page, becomes part of every id, so that they stay its own.
+    Its colours follow the page's theme; `stem`, unique on the page, becomes part of every id: they stay its own.
     """
     names = {colour: f"rate-{place}" for place, colour in enumerate(rate_colours.values()) if place} | THEMED
     title = re.search(r"<title>(.*?)</title>", svg, re.DOTALL)
