@@ -14,7 +14,6 @@ import pytest
 import torch
 from tiny_data import make_data
 
-from yolo_dropout.base.text import duration
 from yolo_dropout.cli import main, run
 from yolo_dropout.cli.dry_run import dry_run
 from yolo_dropout.cli.options import parse
@@ -165,9 +164,8 @@ def test_time_is_that_of_finished_runs_or_else_of_single_steps():
     assert seconds_of_a_run(SPEC, found, [], None) is None
 
 
-def test_sizes_and_durations_are_words():
+def test_sizes_are_words():
     assert [size(n) for n in (999, 1500, 2.5e6, 1.25e9)] == ["999 bytes", "1.5 kB", "2.5 MB", "1.25 GB"]
-    assert [duration(s) for s in (0.2, 89, 120, 5400, 200000)] == ["1 s", "89 s", "2 min", "1 h 30 min", "2.3 days"]
 
 
 def rehearse(spec):

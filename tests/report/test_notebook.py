@@ -10,6 +10,7 @@ from typing import Any
 import fakes
 import pytest
 
+from yolo_dropout.base.text import number
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.study_file import write_study_file
@@ -30,8 +31,8 @@ def test_a_study_shows_verdict_table_and_picture(study: Any):
     html = study._repr_html_()
     assert study.verdict.reason in html
     assert html.count("<svg") == html.count("<table") == 1
-    for row in study.summary.to_dict("records"):
-        assert f"<td>{row['mean']:.4g}</td>" in html
+    for mean, sd in zip(study.summary["mean"], study.summary["sd"], strict=True):
+        assert f"<td>{number(mean, study.summary['mean'])} ± {number(sd)}</td>" in html
 
 
 def test_what_a_study_shows_is_escaped_and_loads_nothing(study: Any):

@@ -6,20 +6,24 @@ import hashlib
 import json
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from report_samples import make_report, whole_page
-from synthetic_study import make_curves, make_scores
+from report_samples import made, make_record, make_report, whole_page
+from synthetic_study import make_curves
 
 from yolo_dropout.decision import decide
-from yolo_dropout.report import ReportData, render_report, warnings_of
-from yolo_dropout.report.page import _duration
-from yolo_dropout.report.payload import RUN_VALUES, payload
-from yolo_dropout.spec.score import Score
+from yolo_dropout.errors import InputError
+from yolo_dropout.report.cautions import warnings_of
+from yolo_dropout.report.page import RUN_VALUES, payload, render_report
+from yolo_dropout.results.collect import StudyResults
+from yolo_dropout.results.table import Table
+from yolo_dropout.spec.runs import Run
 
 VOID = {"meta", "link", "br", "input", "img"}
 
@@ -82,7 +86,8 @@ def test_every_element_is_closed_and_every_id_is_its_own(page: Page):
 
 def test_nothing_is_loaded_from_elsewhere(page: Page):
     addresses = page.values("src") + page.values("href") + page.values("xlink:href")
-    assert [a for a in addresses if not a.startswith(("#", "data:", "runs/", "summary.csv", "curves.csv"))] == []
+    files = ("curves.csv", "scores.csv", "summary.csv", "verdict.json")
+    assert [a for a in addresses if not a.startswith(("#", "data:", "runs/", *files))] == []
 
 
 def test_policy_admits_only_the_scripts_of_the_page(page: Page):
@@ -141,29 +146,23 @@ def test_page_is_the_same_every_time(text: str):
 
 def test_names_from_files_cannot_inject():
     evil = '</script><script>alert("x")</script><img src=x onerror=alert(1)> $\\alpha$ \\g<1>'
-    curves = make_curves((0.0, 0.1), 2, 5)
+    curves = make_curves((0.0, 0.1), 3, 5)
     curves["metric"] = curves["metric"].replace({"metrics/mAP50(B)": f"metrics/{evil}", "val/box_loss": f"val/{evil}"})
-    scores = make_scores(curves)
-    records = ({"rate": 0.1, "seed": 0, "status": "failed", "error": evil, "folder": "javascript:alert(1)"},)
-    text = whole_page(
-        make_report(
-            curves,
-            title=evil,
-            records=records,
-            notes=(evil,),
-            command=evil,
-            asked={evil: evil},
-            versions={evil: evil},
-            branch_note=evil,
-            files={evil: "javascript:alert(1)"},
-            prepared={"task": evil},
-            verdict=decide(scores.to_numpy(), [0.0, 0.1], score_name=evil),
-        )
+    study = make_report(
+        curves,
+        spec={"model": evil, "data": evil},
+        branch_note=evil,
+        folder=Path(evil),
+        notes=(evil,),
+        prepared={"task": evil, "notes": (evil,), "versions": {evil: evil}},
     )
+    failed = make_record(Run(0, 0.1), status="failed", error=evil, sites=(evil,))
+    verdict = decide(study.scores.to_numpy(), [0.0, 0.1], score_name=evil)
+    text = whole_page(made(replace(study, records=(failed, *study.records[2:])), verdict=verdict))
     page = Page(text)
     assert len([tag for tag, _ in page.elements if tag == "script"]) == 5
     assert "img" not in {tag for tag, _ in page.elements}
-    assert not [a for a in page.values("href") if a.startswith("javascript:")]
+    assert text.count(evil) == 0
     assert f"metrics/{evil}" in [metric["key"] for metric in page.data()["metrics"]]
 
 
@@ -209,26 +208,25 @@ def test_live_page_names_its_version_and_may_ask_its_own_server_only():
     assert any("connect-src 'self'" in content for content in page.values("content"))
 
 
-def test_study_without_verdict_or_runs_still_renders():
-    curves = make_curves((0.0, 0.1), 1, 1).iloc[:0]
-    scores = pd.DataFrame({0.0: [math.nan], 0.1: [math.nan]}, index=pd.Index([0], name="seed"))
-    summary = pd.DataFrame({"rate": [0.0, 0.1], "n": [0, 0], "mean": [math.nan] * 2, "sd": [math.nan] * 2})
-    summary = summary.assign(epoch=math.nan, gap=math.nan, metric="", metric_mean=math.nan)
-    data = ReportData("empty", None, curves, scores, summary, Score(), planned=6)
-    assert "No verdict yet" in render_report(data)
-    assert "6 of 6 runs have not ended yet; numbers may still change." in warnings_of(data)
+def test_a_study_without_a_finished_run_has_no_page():
+    study = make_report(records=(), table=Table({}))
+    with pytest.raises(InputError, match="no run has finished yet"):
+        render_report(study)
 
 
-def warned(data: ReportData, words: str) -> bool:
-    return any(words in line for line in warnings_of(data))
+def warned(study: StudyResults, words: str) -> bool:
+    return any(words in line for line in warnings_of(study))
+
+
+def test_runs_that_have_not_ended_are_told():
+    assert warned(make_report(records=make_report().records[:20]), "5 of 25 runs have not ended yet; numbers may still")
 
 
 def test_quiet_study_gives_no_warning_but_the_branches():
     curves = make_curves((0.0, 0.1), 6)
     same = make_report(curves)
     summary = same.summary.assign(mean=[2.0, 1.9], metric_mean=[0.5, 0.6])
-    data = make_report(curves, summary=summary, prepared={"n_val": 500}, branch_note=None)
-    assert warnings_of(data) == ()
+    assert warnings_of(made(make_report(curves, prepared={"n_val": 500}, branch_note=None), summary=summary)) == ()
 
 
 @pytest.mark.parametrize(
@@ -239,21 +237,12 @@ def test_few_seeds_are_told(n_seeds: int, words: str):
 
 
 def test_runs_of_several_versions_are_told():
-    data = make_report()
     records = [
-        {**record, "versions": {"torch": "2.9", "ultralytics": "8.4.1" if i else "8.3.0"}}
-        for i, record in enumerate(data.records)
+        replace(record, versions={"torch": "2.9", "ultralytics": "8.4.1" if i else "8.3.0"})
+        for i, record in enumerate(make_report().records)
     ]
     assert warned(make_report(records=tuple(records)), "Runs were made with ultralytics 8.3.0 and 8.4.1: that alone")
     assert not warned(make_report(records=tuple(records[1:])), "Runs were made with")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(48, "48 s"), (720, "12 min"), (3599, "1 h 00 min"), (7199, "2 h 00 min"), (11100, "3 h 05 min")],
-)
-def test_durations_carry_their_minutes(seconds: float, words: str):
-    assert _duration(seconds) == words
 
 
 def test_small_validation_set_is_told():
@@ -261,14 +250,15 @@ def test_small_validation_set_is_told():
 
 
 def test_failed_and_diverged_runs_are_told():
-    data = make_report()
-    records = ({**data.records[0], "status": "failed", "error": "out of memory"}, *data.records[1:])
-    scores = data.scores.copy()
+    first, *others = make_report().records
+    failed = replace(first, status="failed", error="out of memory")
+    study = make_report(records=(failed, *others))
+    scores = study.scores.copy()
     scores.iloc[0, 0:2] = math.nan
-    data = make_report(records=records, scores=scores)
-    assert warned(data, "1 of 25 runs failed")
-    assert warned(data, "1 finished runs have no finite score")
-    assert "<code>out of memory</code>" in render_report(data, live_version="1")
+    made(study, scores=scores)
+    assert warned(study, "1 of 25 runs failed; the verdict rests on the others")
+    assert warned(study, "1 finished runs have no finite score")
+    assert "<code>out of memory</code>" in render_report(study, live_version="1")
 
 
 @pytest.mark.parametrize(("task", "words"), [("detect", "ignores dropout="), ("classify", "each rate saw other crops")])
@@ -291,14 +281,14 @@ def test_equal_scores_alone_do_not_say_that_dropout_was_inert():
 
 def test_runs_that_still_improve_at_the_end_are_told():
     summary = make_report().summary.assign(epoch=[30, 35, 40, 45, 59.4])
-    assert warned(make_report(summary=summary), "At rate 0.5 the validation loss still falls at the end")
+    assert warned(made(make_report(), summary=summary), "At rate 0.5 the validation loss still falls at the end")
 
 
 def test_a_rate_whose_runs_stopped_early_is_compared_with_their_own_end():
     curves = make_curves()
     early = curves[(curves["rate"] != 0.3) | (curves["epoch"] <= 20)]
     summary = make_report().summary.assign(epoch=[30, 35, 40, 20, 50])
-    data = make_report(early, summary=summary)
+    data = made(make_report(early), summary=summary)
     assert warned(data, "Runs have 20 to 60 epochs with a finite validation loss")
     assert warned(data, "At rate 0.3 the validation loss still falls at the end")
     assert not warned(make_report(), "Runs have")
@@ -307,9 +297,9 @@ def test_a_rate_whose_runs_stopped_early_is_compared_with_their_own_end():
 def test_a_rate_with_two_pairs_has_no_bar_and_no_limits():
     scores = make_report().scores.copy()
     scores.loc[scores.index[2:], 0.3] = math.nan
-    data = make_report(scores=scores, verdict=decide(scores.to_numpy(), scores.columns.to_numpy()))
-    assert [limits is None for limits in payload(data)["scores"][0]["limits"]] == [True, False, False, True, False]
-    text = render_report(data, live_version="1")
+    study = made(make_report(), _planned_scores=scores)
+    assert [limits is None for limits in payload(study)["scores"][0]["limits"]] == [True, False, False, True, False]
+    text = render_report(study, live_version="1")
     assert "A rate with fewer than three pairs has none." in text
     row = re.search(r'<tr><th scope="row" data-raw="0.3">.*?</tr>', text, re.DOTALL)
     assert row is not None and row.group().count("–") == 3  # at least, at most, p
@@ -317,13 +307,12 @@ def test_a_rate_with_two_pairs_has_no_bar_and_no_limits():
 
 
 def test_bars_of_two_seeds_are_not_said_to_mean_a_difference():
-    scores = make_report().scores.iloc[:2]
-    text = render_report(make_report(scores=scores, verdict=decide(scores, scores.columns)), live_version="1")
+    text = render_report(make_report(make_curves(n_seeds=2)), live_version="1")
     assert "too few to claim anything" in text and "means a real difference" not in text
 
 
 def test_small_p_values_keep_their_digits():
     scores = make_report().scores.copy()
     scores[0.1] = scores[0.0] - 1
-    text = render_report(make_report(scores=scores, verdict=decide(scores, scores.columns)), live_version="1")
+    text = render_report(made(make_report(), _planned_scores=scores), live_version="1")
     assert "&lt;0.001</td>" in text

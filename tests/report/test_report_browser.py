@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_samples import make_report, whole_page
+from report_samples import make_record, make_report, whole_page
 from synthetic_study import make_curves
 
 from yolo_dropout.cli.serve import LivePage, serve
-from yolo_dropout.report import ReportData, render_report
+from yolo_dropout.report.page import render_report
+from yolo_dropout.results.collect import StudyResults
+from yolo_dropout.spec.runs import Run
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -37,9 +39,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("report"), make_report())
 
 
-def write(folder: Path, data: ReportData) -> Path:
+def write(folder: Path, study: StudyResults) -> Path:
     path = folder / "report.html"
-    path.write_text(whole_page(data), encoding="utf-8")
+    path.write_text(whole_page(study), encoding="utf-8")
     return path
 
 
@@ -174,8 +176,9 @@ def test_malicious_names_do_nothing_but_show(browser: Any, tmp_path: Path):
     evil = '</script><script>alert(1)</script><img src="x" onerror="alert(2)">'
     curves = make_curves((0.0, 0.1), 2, 5)
     curves["metric"] = curves["metric"].replace({"metrics/mAP50(B)": f"metrics/{evil}"})
-    records = ({"rate": 0.1, "seed": 0, "status": "failed", "error": evil, "folder": evil},)
-    file = write(tmp_path, make_report(curves, title=evil, records=records, notes=(evil,), prepared={"task": evil}))
+    records = (make_record(Run(0, 0.1), status="failed", error=evil),)
+    told = {"records": records, "notes": (evil,), "prepared": {"task": evil}}
+    file = write(tmp_path, make_report(curves, spec={"data": evil}, **told))
     with Opened(browser, file) as page:
         page.get_by_label("Metric").select_option(label=evil)
         assert evil in page.locator("#means caption").text_content()

@@ -9,8 +9,7 @@ import pytest
 
 from yolo_dropout.folder.results_csv import Results
 from yolo_dropout.results.agreement import GAP, ScoreVerdict, agreement, other_scores, score_verdict
-from yolo_dropout.results.summary import overfitting_gap
-from yolo_dropout.results.table import Table, by_block, scores
+from yolo_dropout.results.table import Table, by_block, overfitting_gap, scores
 from yolo_dropout.spec.runs import Run
 from yolo_dropout.spec.score import Score
 

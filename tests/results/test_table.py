@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from yolo_dropout.folder.results_csv import Results
-from yolo_dropout.results.summary import overfitting_gap, summary
-from yolo_dropout.results.table import Table, by_block, curves, read_table, score_of, scores
+from yolo_dropout.results.table import Table, by_block, curves, overfitting_gap, read_table, score_of, scores, summary
 from yolo_dropout.spec.runs import Run
 from yolo_dropout.spec.score import Score
 

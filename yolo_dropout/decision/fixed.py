@@ -81,7 +81,7 @@ def judge(
     overlap: float = 0.0,
     last_level: float | None = None,
 ) -> Verdict:
-    """The verdict on checked scores, at a nominal level that may differ from alpha.
+    """The verdict on checked scores, at a nominal level that may differ from alpha; p <= alpha means a win at it.
 
     Args:
         gains: Scores, higher is better, control first, shape (n_blocks, n_rates).
@@ -92,9 +92,6 @@ def judge(
         relevant: Gain that matters; None for one standard deviation of the control.
         overlap: n_val / n_train of the folds, else 0.
         last_level: What may be spent at the last of several looks: by it, the verdict tells what more seeds would do.
-
-    Returns:
-        The verdict; its p-values are scaled so that p <= alpha means a win at this level.
     """
     found = contrast(gains, overlap)
     matters = float(spread(gains[:, 0])) if relevant is None else relevant

@@ -129,14 +129,11 @@ def worth_more(found: Contrasts, active: BoolArray, *, n: int, most: int, level:
 
     Args:
         found: The contrasts after n seeds, arrays of shape (..., n_rates - 1).
-        active: Rates that have not been dropped before, shape (..., n_rates - 1).
+        active: Rates that have not been dropped before, shape (..., n_rates - 1), as what is returned. A rate with
+            less than three blocks is not dropped, and drops no other.
         n: Seeds so far.
         most: Seeds at the last look.
         level: Nominal level of the last look.
-
-    Returns:
-        True for rates to go on with, shape (..., n_rates - 1). A rate with less than three blocks is not
-        dropped, and drops no other.
     """
     if n >= most:
         return active

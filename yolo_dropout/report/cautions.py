@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from yolo_dropout.base.text import number, rate_text
 from yolo_dropout.folder.results_csv import VAL_LOSS
-from yolo_dropout.report.figures.series import block_columns, by_run
+from yolo_dropout.report.figures.series import by_run
 from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.spec.fields import LEAST_SEEDS
 
@@ -45,20 +47,12 @@ def _unknown(study: StudyResults) -> Iterator[str]:
 
 def _inert(study: StudyResults) -> Iterator[str]:
     """A rate whose curves all equal the control's to the last digit: dropout cannot have acted."""
-    control = study.curves[study.curves["rate"] == 0.0]
+    found = study.table.results
     for rate in study.spec.rates[1:]:
-        other = study.curves[study.curves["rate"] == rate]
-        # The first seed settles it for nearly every study; only then are millions of values compared.
-        first = other[other["seed"] == other["seed"].min()]
-        if _equal(first, control, alone=True) and _equal(other, control, alone=False):
+        blocks = [run for run in found if run.rate == rate and replace(run, rate=0.0) in found]
+        pairs = ((found[run].matrix, found[replace(run, rate=0.0)].matrix) for run in blocks)
+        if blocks and all(np.array_equal(own, control, equal_nan=True) for own, control in pairs):
             yield f"Rate {rate_text(rate)} gives the very curves of rate 0.0: dropout did not act in these runs."
-
-
-def _equal(runs: pd.DataFrame, control: pd.DataFrame, *, alone: bool) -> bool:
-    """Whether runs equal the control's of their seeds; without any such seed, the answer is `alone`."""
-    keys = [*block_columns(runs), "metric", "epoch"]
-    both = runs.merge(control[control["seed"].isin(runs["seed"].unique())], on=keys, suffixes=("", "_control"))
-    return alone if both.empty else both["value"].equals(both["value_control"].rename("value"))
 
 
 def _missing(study: StudyResults) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The report: one HTML page that holds all it needs."""
+"""The report: one HTML page that holds all it needs, the numbers that its script draws among them."""
 
 from __future__ import annotations
 
@@ -9,31 +9,34 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from math import isfinite
 from types import MappingProxyType
+from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from yolo_dropout.base.text import ABSENT, capital, duration, number, rate_text
 from yolo_dropout.folder.records import RunRecord
+from yolo_dropout.folder.results_csv import VAL_LOSS, headline_metric
 from yolo_dropout.report.cautions import warnings_of
+from yolo_dropout.report.figures import series
 from yolo_dropout.report.figures.rates import bars_words
 from yolo_dropout.report.figures.render import inline_svg
-from yolo_dropout.report.figures.series import block_names
+from yolo_dropout.report.figures.runs import evenly, frame
 from yolo_dropout.report.figures.style import colours
-from yolo_dropout.report.payload import payload
+from yolo_dropout.results.agreement import ScoreVerdict
 from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.spec.runs import block_name
-from yolo_dropout.spec.score import metric_name
+from yolo_dropout.spec.score import higher_is_better, metric_name
 
+# How many values the script is given: of all runs together, of a mean, and digits of each.
+RUN_VALUES, MEAN_EPOCHS, SIGNIFICANT = 200_000, 400, 5
 SCRIPTS = ("d3.min.js", "plot.umd.min.js", "charts.js", "report.js")
 FILES = ("curves.csv", "scores.csv", "summary.csv", "verdict.json")
 
 
 def render_report(
-    study: StudyResults,
-    *,
-    live_version: str | None = None,
-    pictures: Mapping[str, str] = MappingProxyType({}),
+    study: StudyResults, *, live_version: str | None = None, pictures: Mapping[str, str] = MappingProxyType({})
 ) -> str:
     """The page as HTML text: nothing is loaded from elsewhere, and without scripts it still shows everything.
 
@@ -50,37 +53,33 @@ def render_report(
     """
     scripts, palette = [_static(name) for name in SCRIPTS], colours(study.spec.rates)
     comparisons = {c.rate: c for c in study.verdict.comparisons}
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            study=study,
-            verdict=study.verdict,
-            planned=len(study.due) if study.ours else 0,
-            command=_command(study),
-            files=FILES,
-            live_version=live_version,
-            policy=_policy(scripts, live=live_version is not None),
-            scripts=[Markup(script) for script in scripts],
-            style=Markup(_static("report.css")),
-            palette=_palette(study.spec.rates),
-            payload=payload(study),
-            figures={stem: Markup(inline_svg(svg, stem, palette)) for stem, svg in pictures.items()},
-            warnings=warnings_of(study),
-            bars=bars_words(study.verdict, study.block),
-            incomplete=bool(study.scores.isna().any(axis=None)),
-            rows=[(row, comparisons.get(row["rate"])) for row in study.summary.to_dict("records")],
-            score_rows=list(zip(block_names(study.scores), study.scores.to_numpy().tolist(), strict=True)),
-            place=lambda record: _place(study, record),
-        )
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        study=study,
+        verdict=study.verdict,
+        planned=len(study.due) if study.ours else 0,
+        command=_command(study),
+        files=FILES,
+        live_version=live_version,
+        policy=_policy(scripts, live=live_version is not None),
+        scripts=[Markup(script) for script in scripts],
+        style=Markup(_static("report.css")),
+        palette=_palette(study.spec.rates),
+        payload=payload(study),
+        figures={stem: Markup(inline_svg(svg, stem, palette)) for stem, svg in pictures.items()},
+        warnings=warnings_of(study),
+        bars=bars_words(study.verdict, study.block),
+        incomplete=bool(study.scores.isna().any(axis=None)),
+        rows=[(row, comparisons.get(row["rate"])) for row in study.summary.to_dict("records")],
+        score_rows=list(zip(series.block_names(study.scores), study.scores.to_numpy().tolist(), strict=True)),
+        place=lambda record: _place(study, record),
     )
 
 
 def _environment() -> Environment:
+    strict: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined}
     loader = PackageLoader("yolo_dropout.report")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict)
     environment.filters |= {"rate": rate_text, "short": number, "p": _p, "raw": _raw, "duration": duration}
     environment.filters |= {"capital": capital, "metric": metric_name}
     environment.globals |= {"block_name": block_name}
@@ -129,3 +128,70 @@ def _p(value: float | None) -> str:
 def _raw(value: float | None) -> str:
     """A number in full, as the tables on disk have it; empty where there is none."""
     return repr(float(value)) if value is not None and isfinite(value) else ""
+
+
+def payload(study: StudyResults) -> dict[str, Any]:
+    """What the page's script draws, as plain lists; single runs are thinned out where a study is large.
+
+    Returns:
+        rates; chosen (index of the chosen rate or None); metrics, each with its mean by rate, its best point by
+        rate and its runs; scores, each with values by seed and rate, means and paired limits by rate.
+    """
+    rates, verdict, parts = study.spec.rates, study.verdict, series.loss_parts(study.curves)
+    tables = {name: series.by_run(study.curves, name) for name in _shown_metrics(study.curves, parts)}
+    n_runs = max((table.shape[1] for table in tables.values()), default=0)
+    per_run = max(12, RUN_VALUES // max(1, n_runs * len(tables)))
+    return {
+        "rates": [rate_text(rate) for rate in rates],
+        "chosen": rates.index(verdict.rate) if verdict.decided else None,
+        "parts": parts,
+        "metrics": [_metric(name, table, rates, per_run) for name, table in tables.items() if not table.empty],
+        "scores": [_score(score, score.table.astype(float)) for score in study.all_scores],
+    }
+
+
+def _shown_metrics(curves: pd.DataFrame, parts: list[str]) -> list[str]:
+    """Validation loss first, then its parts, then the metrics; training losses differ by rate in meaning."""
+    present = [str(name) for name in curves["metric"].unique()]
+    metrics = [name for name in present if name.startswith("metrics/")]
+    order = dict.fromkeys([VAL_LOSS, headline_metric(present), *metrics, *parts])
+    return [name for name in order if name in present and name is not None]
+
+
+def _metric(name: str, runs: pd.DataFrame, rates: tuple[float, ...], per_run: int) -> dict[str, Any]:
+    lower = not higher_is_better(name)
+    means = series.mean_by_rate(runs)
+    epochs = runs.index.to_numpy()
+    coarse, fine = evenly(len(epochs), per_run), evenly(len(epochs), MEAN_EPOCHS)
+    best = [series.best_epoch(means[rate], lower=lower) if rate in means else None for rate in rates]
+    curves = zip(series.run_keys(runs), runs.to_numpy()[coarse].T.tolist(), strict=True)
+    return {
+        "key": name,
+        "name": metric_name(name),
+        "lower": lower,
+        "frame": list(frame(runs, lower=lower)),
+        "epochs": epochs[fine].tolist(),
+        "means": [_numbers(means[rate].to_numpy()[fine]) if rate in means else [] for rate in rates],
+        "best": [None if point is None else _numbers(point) for point in best],
+        "runEpochs": epochs[coarse].tolist(),
+        "runs": [[rates.index(rate), block, _numbers(curve)] for (rate, block), curve in curves],
+    }
+
+
+def _score(score: ScoreVerdict, table: pd.DataFrame) -> dict[str, Any]:
+    means, higher = series.paired_means(table), score.higher_is_better
+    limits = series.paired_limits(means[0.0], score.verdict, higher=higher) if score.verdict else {}
+    return {
+        "key": score.key,
+        "name": score.name,
+        "higher": higher,
+        "blocks": series.block_names(table),
+        "values": [_numbers(row) for row in table.to_numpy()],
+        "means": _numbers(means.values()),
+        "limits": [_numbers(limits[rate]) if rate in limits else None for rate in means],
+    }
+
+
+def _numbers(values: Iterable[float]) -> list[float | None]:
+    """Rounded to five significant digits; None, which JSON has, for what is not finite."""
+    return [float(f"{value:.{SIGNIFICANT}g}") if isfinite(value) else None for value in values]

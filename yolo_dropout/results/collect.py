@@ -18,8 +18,7 @@ from yolo_dropout.folder.records import RunRecord, read_records
 from yolo_dropout.folder.study_file import read_study_file
 from yolo_dropout.results.agreement import ScoreVerdict, agreement, other_scores
 from yolo_dropout.results.interim import due_runs, interim_note, interim_scores, interim_verdict, whole_seeds
-from yolo_dropout.results.summary import overfitting_gap, summary
-from yolo_dropout.results.table import Table, by_block, curves, read_table, scores
+from yolo_dropout.results.table import Table, by_block, curves, overfitting_gap, read_table, scores, summary
 from yolo_dropout.spec.runs import Run, pending, plan
 from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.study_spec import StudySpec
@@ -98,7 +97,7 @@ class StudyResults:
 
     @cached_property
     def gaps(self) -> pd.DataFrame:
-        """The overfitting gap of every run, arranged as the scores are; see `summary.overfitting_gap`."""
+        """The overfitting gap of every run, arranged as the scores are; see `table.overfitting_gap`."""
         return self._begun(by_block(self.table, overfitting_gap, self.spec.rates, self.spec.seeds, self.spec.folds))
 
     @cached_property

@@ -90,7 +90,8 @@ def _course_words(runs: pd.DataFrame, name: str, *, lower: bool) -> str:
     start = f"{where}, {name} is {'lowest' if lower else 'highest'}"
     if epoch == float(line.index.to_numpy()[-1]):
         return f"{start} at the end of training: {number(best)}"
-    return f"{start} at epoch {epoch:g} ({number(best)}) and ends at {number(float(line.iloc[-1]))}"
+    ends = (best, float(line.iloc[-1]))
+    return f"{start} at epoch {epoch:g} ({number(best, ends)}) and ends at {number(ends[1], ends)}"
 
 
 def _parts_words(tables: Mapping[str, pd.DataFrame]) -> str:

@@ -15,12 +15,7 @@ THEMED = {style.INK: "ink", style.MUTED: "muted", style.GRID: "grid", style.PAPE
 
 
 def to_svg(figure: Figure, salt: str) -> str:
-    """The figure as SVG text with its title, the same bytes every time.
-
-    Args:
-        figure: Any figure of this package.
-        salt: A name that is unique among the figures of one page, since it enters the ids inside.
-    """
+    """The figure as SVG text with its title; `salt`, unique among the figures of a page, enters the ids inside."""
     title = figure.texts[0].get_text().replace("\n", " ")
     buffer = BytesIO()
     with mpl.rc_context({"svg.hashsalt": salt, "svg.fonttype": "none"}):
@@ -38,12 +33,7 @@ def to_png(figure: Figure, dpi: int = 150) -> bytes:
 def inline_svg(svg: str, stem: str, rate_colours: Mapping[float, str]) -> str:
     """SVG element for a page that defines the variables --ink, --muted, --grid, --paper and --rate-0, --rate-1, ...
 
-    Its colours follow the page's theme, its ids stay its own.
-
-    Args:
-        svg: What `to_svg` returns.
-        stem: Unique on the page; becomes part of every id.
-        rate_colours: The colours that the figure uses by rate, ascending.
+    Its colours follow the page's theme; `stem`, unique on the page, becomes part of every id: they stay its own.
     """
     names = {colour: f"rate-{place}" for place, colour in enumerate(rate_colours.values()) if place} | THEMED
     title = re.search(r"<title>(.*?)</title>", svg, re.DOTALL)

@@ -23,14 +23,7 @@ LINE_SHARE = 0.075
 def draw_runs(
     ax: Axes, runs: pd.DataFrame, palette: Mapping[float, str], *, lower: bool, dot_pt: float = 6.5
 ) -> dict[float, tuple[float, float]]:
-    """Draw every run faint and every rate's mean strong, with its best epoch marked.
-
-    Args:
-        ax: Where to draw.
-        runs: As `series.by_run` returns it.
-        palette: Colour by rate.
-        lower: Whether the best epoch is the lowest.
-        dot_pt: Size of the dot that marks the best epoch, points.
+    """Draw every run of `series.by_run` faint and every rate's mean strong, with its best epoch marked by a dot.
 
     Returns:
         The last point (epoch, value) of each rate's mean, for labels.
@@ -89,13 +82,7 @@ def frame(runs: pd.DataFrame, *, lower: bool) -> tuple[float, float]:
 
 
 def end_labels(ax: Axes, ends: Mapping[float, tuple[float, float]], palette: Mapping[float, str]) -> None:
-    """Name every rate at its line's end, joined by a short leader in the line's colour.
-
-    Args:
-        ax: Axes whose limits are final.
-        ends: Rate to (epoch, value) of the line's last point.
-        palette: Colour by rate.
-    """
+    """Name every rate at its line's end (epoch, value), joined by a short leader; the limits of `ax` are final."""
     low, high = ax.get_ylim()
     last = max((epoch for epoch, _ in ends.values()), default=0.0)
     look: dict[str, Any] = {"color": style.INK, "fontsize": style.TEXT_PT, "va": "center"}

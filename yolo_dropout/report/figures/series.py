@@ -19,17 +19,13 @@ if TYPE_CHECKING:
 def by_run(curves: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One metric as a table of epochs by runs.
 
-    Args:
-        curves: Tidy curves with the columns rate, seed, epoch, metric, value.
-        metric: A column of `results.csv`, or `val/loss`.
-
     Returns:
         Index epoch (ascending), columns (rate, seed), or (rate, seed, fold), in ascending order; infinite values
         and missing epochs are NaN, runs without any finite value are left out. Empty if the metric is absent.
     """
     chosen = curves[curves["metric"] == metric]
     # Filled by place: pivot_table takes several times as long, and a study has thousands of runs.
-    keys = ["rate", *block_columns(curves)]
+    keys = [name for name in ("rate", "seed", "fold") if name in curves]
     row, epochs = pd.factorize(chosen["epoch"], sort=True)
     factors = [pd.factorize(chosen[key], sort=True) for key in keys]
     columns = pd.MultiIndex.from_product([levels for _, levels in factors], names=keys)
@@ -39,11 +35,6 @@ def by_run(curves: pd.DataFrame, metric: str) -> pd.DataFrame:
         run = np.ravel_multi_index([codes for codes, _ in factors], [len(levels) for _, levels in factors])
         table[row, run] = np.where(np.isfinite(values), values, np.nan)
     return pd.DataFrame(table, pd.Index(epochs, name="epoch"), columns).dropna(axis=1, how="all")
-
-
-def block_columns(curves: pd.DataFrame) -> list[str]:
-    """The columns that tell blocks apart: seed, and in a cross-validation fold."""
-    return [name for name in ("seed", "fold") if name in curves]
 
 
 def block_names(scores: pd.DataFrame) -> list[str]:
@@ -62,12 +53,6 @@ def mean_by_rate(runs: pd.DataFrame) -> dict[float, Curve]:
 
     A mean over fewer of them late in training would jump for no reason but that a run had stopped. A rate with other
     blocks than the control gets the control's mean plus their mean difference, as in `paired_means`.
-
-    Args:
-        runs: As `by_run` returns it.
-
-    Returns:
-        Rate to its curve over all epochs; NaN where a block is missing.
     """
     rates = dict.fromkeys(float(rate) for rate in runs.columns.get_level_values(0))
     tables = {rate: pd.DataFrame(runs[rate]) for rate in rates}
@@ -101,17 +86,12 @@ def paired_means(scores: pd.DataFrame) -> dict[float, float]:
 
 
 def paired_limits(control: float, verdict: Verdict, *, higher: bool) -> dict[float, tuple[float, float]]:
-    """By rate: the simultaneous limits of the paired improvement, laid off from the control's mean.
-
-    Args:
-        control: The control's mean score.
-        verdict: What `decide` says of the scores.
-        higher: Whether a larger score is better.
-    """
-    sign = 1.0 if higher else -1.0
-    known = [c for c in verdict.shown if c.low is not None and c.high is not None]
-    ends = {c.rate: sorted((control + sign * (c.low or 0.0), control + sign * (c.high or 0.0))) for c in known}
-    return {rate: (low, high) for rate, (low, high) in ends.items()}
+    """By rate: the simultaneous limits of the paired improvement, laid off from the control's mean, the lower first."""
+    return {
+        c.rate: (control + c.low, control + c.high) if higher else (control - c.high, control - c.low)
+        for c in verdict.shown
+        if c.low is not None and c.high is not None
+    }
 
 
 def best_epoch(curve: Curve, *, lower: bool = True) -> tuple[float, float] | None:

@@ -14,11 +14,10 @@ from made_studies import run
 from yolo_dropout.cli import main
 from yolo_dropout.executors import Backend
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.report.publish import publish
-from yolo_dropout.results.interim import due_runs, shown_verdict, verdict_of, whole_seeds
+from yolo_dropout.results.interim import due_runs, interim_verdict, whole_seeds
 from yolo_dropout.spec.runs import Run, plan
 from yolo_dropout.spec.study_spec import StudySpec
-from yolo_dropout.study import load_study, run_study
+from yolo_dropout.study import run_study
 
 SPEC = StudySpec(model="m", data="d", rates=(0, 0.1, 0.3), seeds=8, until_decided=True, train={"epochs": 3})
 
@@ -48,7 +47,7 @@ def test_the_first_look_needs_three_seeds():
 def test_once_it_is_clear_no_more_is_asked():
     first = due_runs(SPEC, set(), frame([]))
     assert due_runs(SPEC, set(first), frame(CLEAR)) == first
-    assert verdict_of(SPEC, frame(CLEAR)).outcome == "use"
+    assert interim_verdict(SPEC, frame(CLEAR), 3).outcome == "use"
 
 
 def test_while_it_is_not_clear_the_next_look_is_asked():
@@ -87,7 +86,7 @@ def test_a_study_stops_as_soon_as_it_is_decided_and_stays_so(tmp_path):
 
 def test_a_study_that_stops_undecided_says_why(tmp_path):
     hopeless = [[3.0, 3.2, 3.4], [3.2, 3.5, 3.3], [2.9, 3.0, 3.3]]
-    verdict = verdict_of(SPEC, frame(hopeless))
+    verdict = interim_verdict(SPEC, frame(hopeless), 3)
     assert verdict.outcome == "undecided"
     assert verdict.reason.endswith(" The study stops here, since no rate can be expected to win within 8 seeds.")
     assert "would settle it" not in verdict.reason
@@ -101,27 +100,16 @@ def test_other_scores_are_judged_at_the_levels_of_the_look(tmp_path):
     levels = [comparison.level for comparison in study.verdict.comparisons]
     assert len(others) >= 2
     assert all([comparison.level for comparison in verdict.comparisons] == levels for verdict in others)
-    same = shown_verdict(SPEC, study.score, study.scores, study.verdict)
-    assert same.comparisons == study.verdict.comparisons
 
 
-def test_another_score_can_be_shown_and_leaves_the_runs_that_are_due(tmp_path):
-    study = run_study(SPEC, tmp_path, executor=LocalExecutor(2), backend=Backend(fakes.inspect, helpful))
-    shown = replace(study, shown="val/loss@last2")
-    assert (shown.due, shown.missing) == (study.due, ())
-    assert str(shown.score) == "val/loss@last2"
-    assert shown.scores.shape == study.scores.shape
-    assert not shown.scores.equals(study.scores)
-    assert shown.verdict.basis == study.verdict.basis
-
-
-def test_report_shows_another_score_and_says_which_one_led(tmp_path, capsys):
-    run_study(SPEC, tmp_path, executor=LocalExecutor(2), backend=Backend(fakes.inspect, helpful))
-    assert main(["report", str(tmp_path), "--score", "val/loss@last2"]) == 0
-    assert "seeds were added and rates dropped by val/loss" in " ".join(capsys.readouterr().out.split())
-    assert json.loads((tmp_path / "verdict.json").read_text())["score"] == "val/loss@last2"
-    assert "have not ended yet" not in (tmp_path / "report.html").read_text()
-    assert str(load_study(tmp_path).score) == "val/loss@min"
+def test_the_score_by_which_seeds_were_added_stays(tmp_path, capsys):
+    run_study(
+        SPEC, tmp_path, executor=LocalExecutor(2), backend=Backend(fakes.inspect, helpful), publish=lambda study: None
+    )
+    assert main(["report", str(tmp_path), "--score", "val/loss@last2"]) == 2
+    assert "--score: val/loss@min told when to stop adding seeds, so it stays" in capsys.readouterr().err
+    assert main(["report", str(tmp_path), "--score", "val/loss"]) == 0
+    assert json.loads((tmp_path / "verdict.json").read_text())["score"] == "val/loss@min"
 
 
 def test_report_shows_a_study_whose_own_score_is_not_there(tmp_path):
@@ -135,21 +123,21 @@ def test_report_shows_a_study_whose_own_score_is_not_there(tmp_path):
 
 def test_a_seed_that_is_not_complete_is_not_looked_at():
     half = [*VAGUE, [3.0, 1.0, math.nan]]
-    assert verdict_of(SPEC, frame(half), whole=3) == verdict_of(SPEC, frame(VAGUE))
-    assert verdict_of(SPEC, frame(half)).n_seeds == 4
+    assert interim_verdict(SPEC, frame(half), 3) == interim_verdict(SPEC, frame(VAGUE), 3)
+    assert interim_verdict(SPEC, frame(half), 4).n_seeds == 4
 
 
 def test_without_a_complete_seed_nothing_is_decided():
     clear = [[3.0, 1.0, math.nan], [3.1, 1.1, math.nan], [2.9, 0.9, math.nan]]
-    assert verdict_of(SPEC, frame(clear)).outcome == "use"
-    early = verdict_of(SPEC, frame(clear), whole=0)
+    assert interim_verdict(SPEC, frame(clear), 3).outcome == "use"
+    early = interim_verdict(SPEC, frame(clear), 0)
     assert early.outcome == "exploratory"
     assert early.reason == "No verdict before 3 seeds are complete, which the first look takes; so far 0 are."
 
 
 def test_other_scores_are_judged_at_the_level_of_the_first_look_before_it_too():
-    first = verdict_of(SPEC, frame(VAGUE[:3]), whole=3)
-    early = verdict_of(SPEC, frame(VAGUE[:3]), whole=1)
+    first = interim_verdict(SPEC, frame(VAGUE[:3]), 3)
+    early = interim_verdict(SPEC, frame(VAGUE[:3]), 1)
     assert {c.level for c in early.comparisons} == {c.level for c in first.comparisons} != {SPEC.alpha}
 
 
