@@ -12,8 +12,7 @@ from yolo_dropout.errors import SpecError
 from yolo_dropout.folder.study_file import read_config
 from yolo_dropout.spec.arguments import parse_key_values
 from yolo_dropout.spec.embedded import default_study
-from yolo_dropout.spec.fields import MOST_SEEDS
-from yolo_dropout.spec.study_spec import MOST_LOOKED_AT, StudySpec
+from yolo_dropout.spec.study_spec import MOST_LOOKED_AT, MOST_SEEDS, StudySpec
 
 _PLAIN_OPTIONS = ("score", "alpha", "where", "kind", "schedule")
 
