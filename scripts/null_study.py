@@ -25,7 +25,7 @@ from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.lock import hold
 from yolo_dropout.folder.records import read_records
 from yolo_dropout.folder.same_study import check_same_study
-from yolo_dropout.folder.study_file import read_config, write_study_file
+from yolo_dropout.folder.study_file import read_config, stored_study, write_study_file
 from yolo_dropout.results.table import read_table, scores
 from yolo_dropout.spec.embedded import embedded_path
 from yolo_dropout.spec.runs import Run
@@ -41,10 +41,11 @@ def train_controls(spec: StudySpec, folder: StudyFolder, jobs: int, trainer: Tra
         YoloDropoutError: The folder holds another study or is in use, or preparing failed.
     """
     with hold(folder):
-        check_same_study(folder, spec)
+        stored = stored_study(folder)
+        check_same_study(folder, spec, stored)
         executor = LocalExecutor(jobs)
         prepared = executor.call(trainer.prepare, spec, log=folder.path / "prepare.log")
-        write_study_file(folder, spec, prepared)
+        write_study_file(folder, spec, prepared, stored)
         finished = {record.run for record in read_records(folder)[0] if record.finished}
         runs = [run for run in (Run(seed, 0.0) for seed in spec.seeds) if run not in finished]
         for event in executor.run((Job(run, spec, folder.run(run.name).path) for run in runs), trainer):

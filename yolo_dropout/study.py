@@ -18,7 +18,7 @@ from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.lock import hold
 from yolo_dropout.folder.records import RunRecord, check_vacant, make_way
 from yolo_dropout.folder.same_study import check_same_data, check_same_study
-from yolo_dropout.folder.study_file import write_study_file
+from yolo_dropout.folder.study_file import StudyFile, stored_study, write_study_file
 from yolo_dropout.report.publish import publish as publish_all
 from yolo_dropout.results.collect import StudyResults, read_study
 from yolo_dropout.spec.runs import Run, pending
@@ -114,11 +114,12 @@ def run_study(
     check_free(folder)
     with hold(folder) as held:
         here, log = executor or LocalExecutor(), folder.prepare_log
-        prepared = prepare(spec, folder, here, trainer, folds=folder.folds, log=log)
+        stored = stored_study(folder)
+        prepared = prepare(spec, folder, stored, here, trainer, folds=folder.folds, log=log)
         needs, slots, little_memory = what_it_takes(spec, prepared, jobs, per_gpu, here=executor is None)
         clear_leftovers(folder)
         check_disk(folder, spec, needs, slots.now, retry_failed=retry_failed)
-        write_study_file(folder, spec, prepared)
+        write_study_file(folder, spec, prepared, stored)
         study, ended = load_study(folder.path, remember=True), list[RunRecord]()
         for note in filter(None, (*prepared.get("notes", ()), little_memory, *study.notes)):
             on_note(note)
@@ -154,13 +155,21 @@ def run_study(
 
 
 def prepare(
-    spec: StudySpec, folder: StudyFolder, executor: Executor, trainer: Trainer, *, folds: Path, log: Path
+    spec: StudySpec,
+    folder: StudyFolder,
+    stored: StudyFile | str,
+    executor: Executor,
+    trainer: Trainer,
+    *,
+    folds: Path,
+    log: Path,
 ) -> dict[str, Any]:
     """Check a spec against the real model and data, and those against the study's, and make its folds.
 
     Args:
         spec: What was asked.
         folder: The study, which may have been begun.
+        stored: What `stored_study` has read there.
         executor: Where to do this.
         trainer: What trains.
         folds: Where its folds go.
@@ -172,9 +181,9 @@ def prepare(
     Raises:
         YoloDropoutError: The study cannot work.
     """
-    anew = check_same_study(folder, spec)
+    anew = check_same_study(folder, spec, stored)
     prepared = executor.call(trainer.prepare, spec, log=log)
-    check_same_data(folder, spec, prepared)  # before folds that are there are made anew
+    check_same_data(folder, spec, prepared, stored)  # before folds that are there are made anew
     found: dict[str, Any] = {}
     if spec.folds is not None and trainer.split is not None:
         found = executor.call(trainer.split, spec, folds, log=log)

@@ -18,6 +18,7 @@ from yolo_dropout.executors.preflight import check_disk, duration, free_disk, se
 from yolo_dropout.folder.claim import check_free
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.records import RunRecord, check_vacant, read_records
+from yolo_dropout.folder.study_file import stored_study
 from yolo_dropout.spec.runs import pending, plan
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.study import prepare
@@ -56,7 +57,7 @@ def dry_run(
     records = tuple(record for record in records if record.finished or not retry_failed)
     with _scratch() as scratch:
         executor, log = LocalExecutor(), scratch / "prepare.log"
-        prepared = prepare(spec, folder, executor, trainer, folds=scratch / "folds", log=log)
+        prepared = prepare(spec, folder, stored_study(folder), executor, trainer, folds=scratch / "folds", log=log)
         per_image = None if any(record.finished for record in records) else _rehearsed(executor, trainer, spec, log)
     needs, places, little_memory = what_it_takes(spec, prepared, jobs, per_gpu, here=here)
     slots = places.now

@@ -11,7 +11,7 @@ from typing import Any
 from yolo_dropout.errors import SpecError
 from yolo_dropout.folder.study_file import read_config
 from yolo_dropout.spec.arguments import parse_key_values
-from yolo_dropout.spec.embedded import default_study
+from yolo_dropout.spec.embedded import embedded_path
 from yolo_dropout.spec.study_spec import MOST_LOOKED_AT, MOST_SEEDS, StudySpec
 
 _PLAIN_OPTIONS = ("score", "alpha", "where", "kind", "schedule")
@@ -62,7 +62,7 @@ def _base(config: str | None, given: dict[str, Any]) -> dict[str, Any]:
         return read_config(Path(config))
     asked = [name for name in ("model", "data") if name in given]
     if not asked:
-        return read_config(default_study())
+        return read_config(embedded_path("digits-detect/study.yaml"))
     if len(asked) == 1:
         other = {"model": "data=coco8.yaml", "data": "model=yolo26n.pt"}[asked[0]]
         raise SpecError(f"{asked[0]}: needs the other too; add for instance {other}, or leave both out for the demo")

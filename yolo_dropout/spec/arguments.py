@@ -28,8 +28,10 @@ _OURS = {
 
 # Arguments of a training that leave its numbers as they are, beside the two that a study varies.
 NO_MATTER = frozenset(
-    "dropout seed name project save_dir exist_ok device workers verbose plots "
-    "save save_period save_json save_txt save_conf show resume mode".split()
+    (
+        *("dropout", "seed", "name", "project", "save_dir", "exist_ok", "device", "workers", "verbose", "plots"),
+        *("save", "save_period", "save_json", "save_txt", "save_conf", "show", "resume", "mode"),
+    )
 )
 
 
