@@ -21,8 +21,8 @@ from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Ended, Job, Trainer
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
+from yolo_dropout.folder.claim import hold
 from yolo_dropout.folder.layout import StudyFolder
-from yolo_dropout.folder.lock import hold
 from yolo_dropout.folder.records import read_records
 from yolo_dropout.folder.same_study import check_same_study
 from yolo_dropout.folder.study_file import read_config, stored_study, write_study_file

@@ -13,9 +13,8 @@ from yolo_dropout.executors import Ended, Event, Executor, Job, Trainer
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.preflight import check_disk, little_disk, what_it_takes
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
-from yolo_dropout.folder.claim import check_free, clear_leftovers
+from yolo_dropout.folder.claim import check_free, clear_leftovers, hold
 from yolo_dropout.folder.layout import StudyFolder
-from yolo_dropout.folder.lock import hold
 from yolo_dropout.folder.records import RunRecord, check_vacant, make_way
 from yolo_dropout.folder.same_study import check_same_data, check_same_study
 from yolo_dropout.folder.study_file import StudyFile, stored_study, write_study_file

@@ -14,8 +14,8 @@ import pytest
 
 from yolo_dropout.errors import SpecError, StudyFolderError
 from yolo_dropout.executors import Trainer
+from yolo_dropout.folder.claim import hold
 from yolo_dropout.folder.layout import StudyFolder
-from yolo_dropout.folder.lock import hold
 from yolo_dropout.folder.same_study import check_same_data, check_same_study
 from yolo_dropout.folder.study_file import StudyFile, read_config, read_study_file, stored_study, write_study_file
 from yolo_dropout.spec.study_spec import StudySpec

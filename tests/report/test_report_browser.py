@@ -11,7 +11,7 @@ import pytest
 from report_samples import make_report, whole_page
 from synthetic_study import make_curves
 
-from yolo_dropout.cli.serve import LivePage, serve
+from yolo_dropout.cli.watch import LivePage, serve
 from yolo_dropout.report import ReportData, render_report
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from yolo_dropout.base.text import printable
-from yolo_dropout.cli.exit_codes import FINISHED
+from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors import Trainer
 from yolo_dropout.executors.local.executor import LocalExecutor

@@ -14,8 +14,8 @@ from rich.markup import escape
 
 from yolo_dropout.base.text import printable
 from yolo_dropout.cli.cluster import check_executor, executor_from
-from yolo_dropout.cli.exit_codes import FINISHED, INTERRUPTED, SOME_FAILED
 from yolo_dropout.cli.interrupts import Interrupts
+from yolo_dropout.cli.output import FINISHED, INTERRUPTED, SOME_FAILED
 from yolo_dropout.cli.progress import view
 from yolo_dropout.cli.sweep_options import count, default_out, seconds, spec_from
 from yolo_dropout.errors import YoloDropoutError
@@ -87,8 +87,7 @@ def sweep(options: Namespace, trainer: Trainer = ULTRALYTICS) -> int:
 
 @contextmanager
 def _served(out: Path, console: Console) -> Iterator[None]:
-    from yolo_dropout.cli.serve import serve
-    from yolo_dropout.cli.watch import live_page
+    from yolo_dropout.cli.watch import live_page, serve
 
     with serve(live_page(StudyFolder(out))) as address:
         console.print(f"{address} shows the study while it runs", highlight=False)

@@ -25,13 +25,9 @@ def spec_from(options: Namespace) -> StudySpec:
     """
     given = parse_key_values(options.key_values)
     values = _base(options.config, given)
-    for name in ("model", "data"):
-        if name in given:
-            values[name] = str(given.pop(name))
+    values |= {name: str(given.pop(name)) for name in ("model", "data") if name in given}
     train = values.get("train") or {}
-    if not isinstance(train, dict):
-        raise SpecError(f"train: must map arguments of YOLO.train to values, got {train!r}")
-    values["train"] = {**train, **given}
+    values["train"] = {**train, **given} if isinstance(train, dict) else train  # a spec's rule refuses what is no dict
     if options.rates is not None:
         values["rates"] = tuple(options.rates)
     values |= _blocks(options, values)
@@ -90,11 +86,11 @@ def count(name: str, word: str | None) -> int | None:
     Raises:
         SpecError: It is neither.
     """
-    if word in (None, "auto"):
+    if word is None or word == "auto":
         return None
-    if not re.fullmatch(r"[1-9]\d{0,3}", word or ""):
+    if not re.fullmatch(r"[1-9]\d{0,3}", word):
         raise SpecError(f"{name}: must be auto or a whole number of at least 1, got {word!r}")
-    return int(word or 1)
+    return int(word)
 
 
 def seconds(name: str, word: str | None) -> float | None:

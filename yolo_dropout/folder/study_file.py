@@ -119,9 +119,6 @@ def write_study_file(
     """Write `study.yaml`: the spec in full, the inputs' digests, what preparing found, and earlier looks.
 
     A file of which `stored_study` has read nothing is set aside.
-
-    Raises:
-        StudyFolderError: The file cannot be written.
     """
     looked: list[int] = []
     if isinstance(stored, StudyFile):
