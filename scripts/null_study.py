@@ -21,11 +21,11 @@ from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Backend, Ended, Job
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
+from yolo_dropout.folder.claim import hold
 from yolo_dropout.folder.layout import StudyFolder
-from yolo_dropout.folder.lock import hold
 from yolo_dropout.folder.records import read_records
 from yolo_dropout.folder.same_study import check_same_study
-from yolo_dropout.folder.study_file import read_config, write_study_file
+from yolo_dropout.folder.study_file import read_config, stored_study, write_study_file
 from yolo_dropout.results.table import read_table, scores
 from yolo_dropout.spec.embedded import embedded_path
 from yolo_dropout.spec.runs import Run
@@ -41,10 +41,11 @@ def train_controls(spec: StudySpec, folder: StudyFolder, jobs: int, backend: Bac
         YoloDropoutError: The folder holds another study or is in use, or preparing failed.
     """
     with hold(folder):
-        check_same_study(folder, spec)
+        stored = stored_study(folder)
+        check_same_study(folder, spec, stored)
         executor = LocalExecutor(jobs)
-        found = executor.call(backend.inspect, spec, log=folder.prepare_log)
-        write_study_file(folder, spec, found.stored)
+        found = executor.call(backend.inspect, spec, log=folder.path / "prepare.log")
+        write_study_file(folder, spec, found.stored, stored)
         finished = {record.run for record in read_records(folder)[0] if record.finished}
         runs = [run for run in (Run(seed, 0.0) for seed in spec.seeds) if run not in finished]
         for event in executor.run((Job(run, spec, folder.run(run.name).path) for run in runs), backend):

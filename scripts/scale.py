@@ -131,10 +131,10 @@ def watch_workers() -> None:
     import psutil
 
     from yolo_dropout.folder.study_file import read_config
-    from yolo_dropout.spec.embedded import default_study
+    from yolo_dropout.spec.embedded import embedded_path
     from yolo_dropout.spec.runs import plan
 
-    values = read_config(default_study())
+    values = read_config(embedded_path("digits-detect/study.yaml"))
     spec = StudySpec.from_dict(values | {"train": values["train"] | {"epochs": 2}})
     with tempfile.TemporaryDirectory() as place:
         jobs = [Job(run, spec, Path(place) / run.name) for run in plan(spec)[:2]]

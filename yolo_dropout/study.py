@@ -13,12 +13,11 @@ from yolo_dropout.executors import Backend, Ended, Executor, Found, Job, View
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.preflight import Needs, check_disk, little_disk
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
-from yolo_dropout.folder.claim import check_free, clear_leftovers
+from yolo_dropout.folder.claim import check_free, clear_leftovers, hold
 from yolo_dropout.folder.layout import StudyFolder
-from yolo_dropout.folder.lock import hold
 from yolo_dropout.folder.records import RunRecord, check_vacant, make_way
 from yolo_dropout.folder.same_study import check_same_data, check_same_study
-from yolo_dropout.folder.study_file import write_study_file
+from yolo_dropout.folder.study_file import StudyFile, stored_study, write_study_file
 from yolo_dropout.report.publish import publish as publish_all
 from yolo_dropout.results.collect import StudyResults, read_study
 from yolo_dropout.spec.runs import Run, pending
@@ -101,11 +100,12 @@ def run_study(
     folder, executor, view = StudyFolder.at(out), executor or LocalExecutor(), view or View()
     check_free(folder)
     with hold(folder) as held:
-        found = inspect(spec, folder, executor, backend, folds=folder.folds, log=folder.prepare_log)
+        stored = stored_study(folder)
+        found = inspect(spec, folder, stored, executor, backend, folds=folder.folds, log=folder.prepare_log)
         needs, (jobs, little_memory) = Needs.of(spec, found.parameters), executor.fit(found)
         clear_leftovers(folder)
         check_disk(folder, spec, needs, jobs, retry_failed=retry_failed)
-        write_study_file(folder, spec, found.stored)
+        write_study_file(folder, spec, found.stored, stored)
         study, ended = load_study(folder.path, remember=True), list[RunRecord]()
         for note in filter(None, (*found.notes, little_memory, *study.notes)):
             view.note(note)
@@ -140,16 +140,25 @@ def run_study(
 
 
 def inspect(
-    spec: StudySpec, folder: StudyFolder, executor: Executor, backend: Backend, *, folds: Path, log: Path
+    spec: StudySpec,
+    folder: StudyFolder,
+    stored: StudyFile | str,
+    executor: Executor,
+    backend: Backend,
+    *,
+    folds: Path,
+    log: Path,
 ) -> Found:
     """Check a spec against the real model and data, and those against the study's, and make its folds below `folds`.
+
+    `stored` is what `stored_study` has read in the study's folder.
 
     Raises:
         YoloDropoutError: The study cannot work; `log` takes what Ultralytics says of it.
     """
-    anew = check_same_study(folder, spec)
+    anew = check_same_study(folder, spec, stored)
     found = executor.call(backend.inspect, spec, log=log)
-    check_same_data(folder, spec, found.stored)  # before folds that are there are made anew
+    check_same_data(folder, spec, found.stored, stored)  # before folds that are there are made anew
     cut = {}
     if spec.folds is not None and backend.split is not None:
         cut = executor.call(backend.split, spec, folds, log=log)

@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from yolo_dropout.cli import main, run
-from yolo_dropout.cli.options import command_line
+from yolo_dropout.cli.options import OPTIONS
 from yolo_dropout.cli.options import parse as parse_words
 from yolo_dropout.cli.sweep_options import default_out, spec_from
-from yolo_dropout.cli.train import _from_study
+from yolo_dropout.cli.train import from_study
 from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.study import run_study
@@ -49,13 +49,14 @@ def test_a_single_word_option_may_hold_an_equals_sign():
     assert options.key_values == ["epochs=5"]
 
 
-SWEEP = next(iter(command_line()._subparsers._group_actions)).choices["sweep"]
-FLAGS = [name for action in SWEEP._actions if action.nargs == 0 for name in action.option_strings if len(name) > 2]
-
-
-@pytest.mark.parametrize("flag", sorted({*FLAGS} - {"--help"}))
-def test_a_flag_leaves_key_value_alone(flag):
-    assert parse("sweep", flag, "epochs=5").key_values == ["epochs=5"]
+@pytest.mark.parametrize("option", OPTIONS["sweep"])
+def test_an_option_takes_a_key_value_only_where_it_takes_one_word(option):
+    name, *takes = option.split()
+    taken = bool(takes) and not takes[0].endswith("*")
+    options = parse("sweep", name, "epochs=5")
+    assert options.key_values == ([] if taken else ["epochs=5"])
+    value = vars(options)[name.removeprefix("--").replace("-", "_")]
+    assert value in (["epochs=5"], "epochs=5") if taken else value in (True, [])
 
 
 def test_words_beside_a_config_win(tmp_path):
@@ -139,4 +140,4 @@ def test_an_empty_from_is_refused_and_trains_nothing(capfd):
 def test_the_final_training_takes_one_gpu_of_a_study_that_had_several(device, final, tmp_path):
     spec = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=1, train={"device": device})
     run_study(spec, tmp_path, backend=fakes.FAKE, publish=publish_tables)
-    assert _from_study(tmp_path)["device"] == final
+    assert from_study(str(tmp_path))["device"] == final

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from yolo_dropout.cli.serve import REST, LivePage, serve
+from yolo_dropout.cli.watch import REST, LivePage, serve
 from yolo_dropout.errors import InputError, SpecError
 
 

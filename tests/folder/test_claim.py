@@ -16,7 +16,7 @@ from yolo_dropout.cli import main
 from yolo_dropout.errors import InputError, SpecError, StudyFolderError
 from yolo_dropout.executors import Backend
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.folder.claim import check_free, check_report_free, clear_leftovers
+from yolo_dropout.folder.claim import check_free, check_report_free, clear_leftovers, hold
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.study import run_study
@@ -203,8 +203,6 @@ def test_a_second_sweep_after_a_removed_lock_trains_no_run_twice(tmp_path):
         pass
     (out / ".lock").unlink()
     check_free(StudyFolder(out))
-    from yolo_dropout.folder.lock import hold
-
     with hold(StudyFolder(out)):
         go.touch()
         first.join(60)

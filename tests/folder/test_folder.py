@@ -14,12 +14,20 @@ import pytest
 
 from yolo_dropout.errors import SpecError, StudyFolderError
 from yolo_dropout.executors import Backend, Found
+from yolo_dropout.folder.claim import hold
 from yolo_dropout.folder.layout import StudyFolder
-from yolo_dropout.folder.lock import hold
 from yolo_dropout.folder.same_study import check_same_data, check_same_study
-from yolo_dropout.folder.study_file import read_config, read_study_file, write_study_file
+from yolo_dropout.folder.study_file import StudyFile, read_config, read_study_file, stored_study, write_study_file
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.study import inspect, load_study
+
+
+def check_study(folder: StudyFolder, asked: StudySpec) -> None:
+    check_same_study(folder, asked, stored_study(folder))
+
+
+def check_data(folder: StudyFolder, asked: StudySpec, prepared: dict[str, object]) -> None:
+    check_same_data(folder, asked, prepared, stored_study(folder))
 
 
 def spec(**changes: object) -> StudySpec:
@@ -34,9 +42,9 @@ def folder(tmp_path):
 
 
 def test_a_study_file_gives_back_the_spec_and_what_was_found(folder):
-    stored, facts = read_study_file(folder)
-    assert stored == spec()
-    assert facts["prepared"] == {"task": "detect"}
+    stored = read_study_file(folder)
+    assert stored == stored_study(folder)
+    assert (stored.spec, stored.prepared) == (spec(), {"task": "detect"})
 
 
 def test_a_study_file_is_a_config(folder):
@@ -48,7 +56,7 @@ def test_a_study_file_is_a_config(folder):
     [{}, {"rates": [0, 0.1, 0.4]}, {"seeds": 9}, {"score": "val/loss@last"}, {"alpha": 0.1}],
 )
 def test_more_rates_or_seeds_or_another_score_go_on_with_the_study(folder, changes):
-    check_same_study(folder, spec(**changes))
+    check_study(folder, spec(**changes))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +76,7 @@ def test_more_rates_or_seeds_or_another_score_go_on_with_the_study(folder, chang
 )
 def test_another_study_is_refused_with_the_difference(folder, changes, difference):
     with pytest.raises(SpecError, match=f": holds another study: {re.escape(difference)}; use another --out$"):
-        check_same_study(folder, spec(**changes))
+        check_study(folder, spec(**changes))
 
 
 def test_an_input_whose_content_has_changed_is_refused(tmp_path):
@@ -76,10 +84,10 @@ def test_an_input_whose_content_has_changed_is_refused(tmp_path):
     data.write_text("names: [a]")
     asked = spec(data=str(data))
     write_study_file(folder, asked, {})
-    check_same_study(folder, asked)
+    check_study(folder, asked)
     data.write_text("names: [b]")
     with pytest.raises(SpecError, match=r"the content of .+d\.yaml has changed"):
-        check_same_study(folder, asked)
+        check_study(folder, asked)
 
 
 def test_a_model_and_data_that_have_moved_are_the_same_study(tmp_path):
@@ -90,25 +98,23 @@ def test_a_model_and_data_that_have_moved_are_the_same_study(tmp_path):
         (place / "d.yaml").write_text("names: [a]")
     old, new = (spec(model=str(place / "m.pt"), data=str(place / "d.yaml")) for place in places)
     write_study_file(folder, old, {"data_digest": "a"})
-    check_same_study(folder, new)
-    check_same_data(with_run(folder), new, {"data_digest": "a"})
+    check_study(folder, new)
+    check_data(with_run(folder), new, {"data_digest": "a"})
     with pytest.raises(SpecError, match="images or labels"):
-        check_same_data(folder, new, {"data_digest": "b"})
+        check_data(folder, new, {"data_digest": "b"})
     (places[1] / "m.pt").write_text("others")
     (places[1] / "d.yaml").write_text("names: [b]")
     with pytest.raises(SpecError, match=r"model was '.+old/m\.pt', is '.+new/m\.pt'; data was .+old/d"):
-        check_same_study(folder, new)
+        check_study(folder, new)
 
 
 def test_labels_that_have_changed_within_their_size_are_refused(tmp_path):
     folder, asked = StudyFolder(tmp_path / "study"), spec()
     before = {"data_digest": "a", "data_content": "x"}
     write_study_file(folder, asked, before)
-    check_same_data(with_run(folder), asked, before)
+    check_data(with_run(folder), asked, before)
     with pytest.raises(SpecError, match="images or labels"):
-        check_same_data(folder, asked, before | {"data_content": "y"})
-    write_study_file(folder, asked, {"data_digest": "a"})  # by an earlier version
-    check_same_data(folder, asked, before)
+        check_data(folder, asked, before | {"data_content": "y"})
 
 
 def test_folds_stay_as_they_are_where_the_data_is_another(tmp_path):
@@ -116,8 +122,9 @@ def test_folds_stay_as_they_are_where_the_data_is_another(tmp_path):
     write_study_file(folder, asked, {"data_digest": "a"})
     found, split = Mock(return_value=Found(task="detect", n_train=4, n_val=4, data_digest="b")), Mock()
     executor = SimpleNamespace(call=lambda function, *arguments, log: function(*arguments))
+    backend, stored = Backend(found, None, None, split), stored_study(folder)
     with pytest.raises(SpecError, match="images or labels"):
-        inspect(asked, folder, executor, Backend(found, None, None, split), folds=folder.folds, log=tmp_path / "log")
+        inspect(asked, folder, stored, executor, backend, folds=folder.folds, log=tmp_path / "log")
     assert found.called and not split.called
 
 
@@ -126,12 +133,12 @@ def test_a_folder_of_images_may_have_moved_where_they_can_be_compared(tmp_path):
     for found, refused in ({}, True), ({"data_digest": "a"}, False):
         write_study_file(folder, spec(data="old/digits"), found)
         with pytest.raises(SpecError, match="data was") if refused else contextlib.nullcontext():
-            check_same_study(folder, spec(data="new/digits"))
+            check_study(folder, spec(data="new/digits"))
 
 
 def test_facts_that_somebody_has_spoilt_count_as_none(folder):
     folder.spec.write_text(folder.spec.read_text().replace("looked: []", "looked: 3").replace("task: detect", "- x"))
-    assert read_study_file(folder)[1] == {"inputs": {}, "prepared": {}, "looked": []}
+    assert read_study_file(folder) == StudyFile(spec(), looked=())
 
 
 def with_run(folder: StudyFolder) -> StudyFolder:
@@ -144,21 +151,21 @@ def test_data_that_has_changed_since_a_run_is_refused(tmp_path):
     folder = StudyFolder(tmp_path / "study")
     was, now = ({"data_digest": digest, "n_train": n, "n_val": 4} for digest, n in (("a", 3), ("b", 12)))
     write_study_file(folder, spec(), was)
-    check_same_data(folder, spec(), now)  # nothing has been trained on the other images
+    check_data(folder, spec(), now)  # nothing has been trained on the other images
     with pytest.raises(
         SpecError, match=r"of d\.yaml have changed \(3 \+ 4 images then, 12 \+ 4 images now\); use anot"
     ):
-        check_same_data(with_run(folder), spec(), now)
-    check_same_data(folder, spec(), was)
-    check_same_data(folder, spec(), {})  # a backend that cannot tell
+        check_data(with_run(folder), spec(), now)
+    check_data(folder, spec(), was)
+    check_data(folder, spec(), {})  # a backend that cannot tell
 
 
 def test_a_study_that_adds_seeds_by_itself_goes_by_one_score(tmp_path):
     folder, asked = StudyFolder(tmp_path / "study"), spec(until_decided=True, seeds=5, score="val/loss")
     write_study_file(folder, asked, {})
-    check_same_study(folder, spec(until_decided=True, seeds=5, score="val/loss@min"))
+    check_study(folder, spec(until_decided=True, seeds=5, score="val/loss@min"))
     with pytest.raises(SpecError, match=r"score was val/loss@min, is val/loss@last; report --score shows another one"):
-        check_same_study(folder, spec(until_decided=True, seeds=5, score="val/loss@last"))
+        check_study(folder, spec(until_decided=True, seeds=5, score="val/loss@last"))
 
 
 @pytest.mark.parametrize(
@@ -168,10 +175,10 @@ def test_a_study_that_adds_seeds_by_itself_goes_by_one_score(tmp_path):
 def test_seeds_that_are_added_after_a_verdict_are_remembered(tmp_path, seeds, told, looked):
     folder = StudyFolder(tmp_path / "study")
     for count in seeds:
-        write_study_file(folder, spec(seeds=count), {})
+        write_study_file(folder, spec(seeds=count), {}, stored_study(folder))
         if told:
             folder.verdict.write_text("{}")
-    assert read_study_file(folder)[1]["looked"] == looked
+    assert list(read_study_file(folder).looked) == looked
     notes = [
         note for note in load_study(folder.path).notes if note.startswith("seeds were added after the verdict on 3")
     ]
@@ -232,13 +239,13 @@ def test_an_out_that_cannot_be_made_is_told(tmp_path):
 
 def test_seeds_cannot_be_added_by_their_scores_from_halfway_on(folder):
     with pytest.raises(SpecError, match="until_decided was False, is True; use another --out"):
-        check_same_study(folder, spec(until_decided=True, seeds=12))
+        check_study(folder, spec(until_decided=True, seeds=12))
 
 
 def test_arguments_that_are_tuples_are_those_of_the_same_study(tmp_path):
     folder, asked = StudyFolder(tmp_path), spec(train={"epochs": 5, "classes": (0, 1), "imgsz": (64, 64)})
     write_study_file(folder, asked, {})
-    check_same_study(folder, asked)
+    check_study(folder, asked)
 
 
 def test_a_full_disk_does_not_keep_from_holding_a_folder(folder, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 from report_samples import make_record, make_report, whole_page
 from synthetic_study import make_curves
 
-from yolo_dropout.cli.serve import LivePage, serve
+from yolo_dropout.cli.watch import LivePage, serve
 from yolo_dropout.report.page import render_report
 from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.spec.runs import Run

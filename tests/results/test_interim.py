@@ -72,7 +72,7 @@ def helpful(job, on_epoch):
 
 def test_a_study_stops_as_soon_as_it_is_decided_and_stays_so(tmp_path):
     def trained_by(backend):
-        return run(tmp_path, SPEC, backend, publish)
+        return run(tmp_path, SPEC, backend)
 
     study, names = trained_by(Backend(fakes.inspect, helpful))
     assert study.verdict.outcome == "use"

@@ -20,7 +20,7 @@ from tiny_data import make_data
 
 import yolo_dropout
 from yolo_dropout.cli import main
-from yolo_dropout.cli.options import command_line, parse
+from yolo_dropout.cli.options import OPTIONS, parse
 from yolo_dropout.cli.sweep import sweep
 from yolo_dropout.cli.sweep_options import spec_from
 from yolo_dropout.executors.local.executor import LocalExecutor
@@ -95,8 +95,7 @@ def test_every_script_and_its_options_exist(command: list[str]):
 def test_the_table_of_options_is_that_of_the_parser():
     table = re.findall(r"^\| (`--.*?) \| .* \| .*\|$", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
     told = set(re.findall(r"--[a-z-]+", " ".join(table)))
-    sweep = next(iter(command_line()._subparsers._group_actions)).choices["sweep"]
-    assert told == {name for action in sweep._actions for name in action.option_strings} - {"-h", "--help"}
+    assert told == {words.split()[0] for words in OPTIONS["sweep"]}
 
 
 @pytest.mark.parametrize("cell", re.findall(r"^\| (`--.*?) \|", (ROOT / "README.md").read_text(), flags=re.MULTILINE))

@@ -1,4 +1,4 @@
-"""Files and folders that survive a crash."""
+"""Files and folders that survive a crash. What cannot be written raises `StudyFolderError`, with the way out."""
 
 from __future__ import annotations
 
@@ -33,9 +33,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     Yields:
         The temporary path, which the block fills; its suffix is that of `path`.
-
-    Raises:
-        StudyFolderError: The file cannot be written.
     """
     with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,9 +58,6 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     Yields:
         The temporary folder.
-
-    Raises:
-        StudyFolderError: It cannot be written.
     """
     with _told(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,34 +80,21 @@ def set_aside(path: Path) -> Path:
 
     Returns:
         Where it is now: `NAME.aside-1`, or the first number that is free.
-
-    Raises:
-        StudyFolderError: It cannot be renamed.
     """
-    free = next(
-        place for n in itertools.count(1) if not os.path.lexists(place := path.with_name(f"{path.name}{ASIDE}{n}"))
-    )
+    places = (path.with_name(f"{path.name}{ASIDE}{n}") for n in itertools.count(1))
+    free = next(place for place in places if not os.path.lexists(place))
     with _told(path):
-        path.rename(free)
-    return free
+        return path.rename(free)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` atomically, in UTF-8.
-
-    Raises:
-        StudyFolderError: The file cannot be written.
-    """
+    """Write `text` to `path` atomically, in UTF-8."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write `value` as indented JSON, atomically.
-
-    Raises:
-        StudyFolderError: The file cannot be written.
-    """
+    """Write `value` as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
@@ -160,14 +141,13 @@ def files_below(folder: Path, without: str | None = None) -> dict[str, Path]:
     """
     files, seen = dict[str, Path](), set[str]()
     for place, folders, names in os.walk(folder, followlinks=True):
-        if os.path.realpath(place) in seen:
+        if (real := os.path.realpath(place)) in seen:
             folders.clear()
             continue
-        seen.add(os.path.realpath(place))
-        paths = [Path(place, name) for name in names]
-        files |= {
-            path.relative_to(folder).as_posix(): path for path in paths if path.suffix != without and path.is_file()
-        }
+        seen.add(real)
+        for path in (Path(place, name) for name in names):
+            if path.suffix != without and path.is_file():
+                files[path.relative_to(folder).as_posix()] = path
     return files
 
 

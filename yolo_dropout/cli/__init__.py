@@ -1,4 +1,7 @@
-"""Arguments -> spec -> study -> exit code."""
+"""Words -> options -> spec -> study -> exit code.
+
+A command takes the parsed words and returns an exit code; a `YoloDropoutError` is told in one line.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from yolo_dropout.base.text import printable
-from yolo_dropout.cli.exit_codes import BAD_INPUT, INTERRUPTED
 from yolo_dropout.cli.options import parse
-from yolo_dropout.cli.output import unbreakable_output
+from yolo_dropout.cli.output import BAD_INPUT, INTERRUPTED, unbreakable_output
 from yolo_dropout.errors import SpecError, YoloDropoutError
 
 _TAKE_KEY_VALUES = ("sweep", "train")

@@ -9,19 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from yolo_dropout.cli.exit_codes import FINISHED
+from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.training import check_model
 
 
 def check(options: Namespace) -> int:
-    """Print a table of sites, and what to mind about them.
-
-    Returns:
-        0.
-
-    Raises:
-        YoloDropoutError: The model cannot be loaded, or has no such sites.
-    """
+    """Print a table of sites, and what to mind about them."""
     logging.disable(logging.INFO)  # Ultralytics sums up every model that it builds
     rows = check_model(options.model, options.where, options.kind)
     table = Table("module", "branch", "channels", "stock dropout=", "ours", box=None, header_style="bold")

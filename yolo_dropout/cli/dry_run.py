@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from yolo_dropout.base.text import duration, printable
-from yolo_dropout.cli.exit_codes import FINISHED
+from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors import Backend, Executor
 from yolo_dropout.executors.local.executor import LocalExecutor
@@ -18,6 +18,7 @@ from yolo_dropout.executors.preflight import Needs, check_disk, free_disk, secon
 from yolo_dropout.folder.claim import check_free
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.records import RunRecord, check_vacant, read_records
+from yolo_dropout.folder.study_file import stored_study
 from yolo_dropout.spec.runs import pending, plan
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.study import inspect
@@ -48,7 +49,7 @@ def dry_run(
     per_image = None
     with _scratch() as scratch:
         log = scratch / "prepare.log"
-        found = inspect(spec, folder, executor, backend, folds=scratch / "folds", log=log)
+        found = inspect(spec, folder, stored_study(folder), executor, backend, folds=scratch / "folds", log=log)
         if backend.rehearse is not None and not any(record.finished for record in records):
             with suppress(WorkerError):  # some models want more than images; their time stays unknown
                 per_image = executor.call(backend.rehearse, spec, log=log)

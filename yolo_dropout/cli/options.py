@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import sys
 from collections.abc import Sequence
@@ -10,18 +11,58 @@ from typing import Any, NoReturn
 
 from yolo_dropout import __version__
 from yolo_dropout.base.text import printable
-from yolo_dropout.cli.exit_codes import BAD_INPUT
+from yolo_dropout.cli.output import BAD_INPUT
 
-_MANY = ("--rates", "--seeds")
-_FLAGS = (
-    "--retry-failed",
-    "--continue-broken",
-    "--until-decided",
-    "--serve",
-    "--dry-run",
-    "--data-in-place",
-    "--allow-other-versions",
-)
+_DROPOUT = {
+    "--where WHERE": "head, head.cls, head.box, neck, backbone, or a regular expression",
+    "--kind KIND": "auto, dropout, dropout2d, dropblock or drop_path",
+    "--schedule SCHEDULE": "constant, linear, early:N or late:N",
+}
+# What each command takes. An option takes one word, none, many (P*), or one at each of several times (NAME=N+).
+OPTIONS = {
+    "sweep": {
+        "--rates P*": "drop probabilities (default 0 0.1 0.2 0.3 0.5)",
+        "--seeds N*": "how many seeds, or which, such as 3-13 (default 3)",
+        "--until-decided": "add seeds one by one until it is clear",
+        "--max-seeds N": "most seeds for --until-decided (default 12)",
+        "--folds K": "cross-validate over K folds of all images",
+        "--jobs N": "runs at a time (default auto: what cores, memory and GPUs allow)",
+        "--per-gpu N": "runs that share a GPU (default auto: as the first run shows)",
+        "--out DIR": "the study's folder (default runs/dropout/MODEL-DATA)",
+        "--config FILE": "read the study from a YAML file",
+        "--score METRIC": "what is compared (default val/loss; or METRIC@last5 ...)",
+        "--alpha A": "error level of the verdict (default 0.05)",
+        "--run-timeout S": "stop a run that takes longer, in seconds",
+        "--continue-broken": "go on from last.pt where a run broke off, instead of anew",
+        "--dry-run": "say what would be trained, and what it takes",
+        "--serve": "serve the report to a browser while the study runs",
+        "--retry-failed": "train runs again that have failed before",
+        **_DROPOUT,
+        "--executor NAME": "local, or ray for a cluster",
+        "--ray-address HOST:PORT": "the cluster (default: the one here, or a new one)",
+        "--cpus-per-run N": "CPUs that Ray keeps for a run (default 1)",
+        "--gpus-per-run N": "GPUs for a run, such as 0.25 (default 1 where there are any)",
+        "--ray-resources NAME=N+": "a custom resource; may be repeated",
+        "--data-in-place": "all nodes see the same paths: ship nothing",
+        "--ship-limit GB": "refuse to ship more model and data than this (default 20)",
+        "--allow-other-versions": "train on nodes with other versions too",
+    },
+    "train": {"--from DIR": "take arguments and rate from a study", **_DROPOUT},
+    "check": {
+        "--where WHERE": "the sites to look for (default head)",
+        "--kind KIND": "the kind of dropout (default auto)",
+    },
+    "watch": {"--port N": "on this port of 127.0.0.1 (default: a free one)"},
+    "report": {
+        "--out DIR": "where to write (default: the study; else runs/dropout/report)",
+        "--score METRIC": "what is compared",
+    },
+}
+_ONE_WORD = {
+    name
+    for options in OPTIONS.values()
+    for name, takes in map(str.split, (words for words in options if " " in words and not words.endswith("*")))
+}
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -30,8 +71,14 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     Raises:
         SystemExit: They are no command line, which was told; or they ask for help or the version.
     """
-    options = command_line().parse_args([word for place, word in enumerate(words) if not _is_key_value(words, place)])
-    options.key_values = [word for place, word in enumerate(words) if _is_key_value(words, place)]
+    others, key_values = list[str](), list[str]()
+    for before, word in itertools.pairwise(("", *words)):
+        # `--rates 0 0.5 epochs=5`: an option that takes many words must not swallow key=value, one that takes a
+        # single word may have a `=` in it.
+        is_key_value = before not in _ONE_WORD and re.match(r"[A-Za-z_]\w*=", word)
+        (key_values if is_key_value else others).append(word)
+    options = command_line().parse_args(others)
+    options.key_values = key_values
     return options
 
 
@@ -54,89 +101,25 @@ def command_line() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"yolo-dropout {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    _add_sweep(commands.add_parser("sweep", help="train several rates and seeds, and say which rate to use"))
-    _add_train(commands.add_parser("train", help="train once, with dropout that acts"))
-    _add_check(commands.add_parser("check", help="show where dropout would act in a model"))
-    _add_watch(commands.add_parser("watch", help="serve a study's report to a browser while it runs"))
-    _add_report(commands.add_parser("report", help="make tables, pictures and report from finished runs"))
+    sweep = commands.add_parser("sweep", help="train several rates and seeds, and say which rate to use")
+    sweep.usage = "yolo-dropout sweep [key=value ...] [--options]"
+    sweep.description = "key=value goes to YOLO.train, as in Ultralytics' own command line; options are the study's."
+    train = commands.add_parser("train", help="train once, with dropout that acts")
+    train.usage = "yolo-dropout train model=... data=... dropout=P [key=value ...] | --from DIR [key=value ...]"
+    check = commands.add_parser("check", help="show where dropout would act in a model")
+    check.add_argument("model", metavar="MODEL", help="a .pt or .yaml file, or a name that Ultralytics knows")
+    watch = commands.add_parser("watch", help="serve a study's report to a browser while it runs")
+    watch.add_argument("folder", metavar="DIR", help="the study's folder")
+    report = commands.add_parser("report", help="make tables, pictures and report from finished runs")
+    report.add_argument("folders", nargs="+", metavar="DIR", help="a study, or run folders of Ultralytics")
+    for name, command in commands.choices.items():
+        for words, told in OPTIONS[name].items():
+            option, _, takes = words.partition(" ")
+            many = {"*": {"nargs": "*"}, "+": {"action": "append"}}.get(takes[-1:], {})
+            how: dict[str, Any] = {"metavar": takes.rstrip("*+"), **many} if takes else {"action": "store_true"}
+            command.add_argument(option, help=told, **how)
+        command.set_defaults(command=name)
+    sweep.set_defaults(executor="local")
+    check.set_defaults(where="head", kind="auto")
+    watch.set_defaults(port="0")
     return parser
-
-
-def _add_sweep(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "yolo-dropout sweep [key=value ...] [--options]"
-    parser.description = "key=value goes to YOLO.train, as in Ultralytics' own command line; options are the study's."
-    parser.add_argument("--rates", nargs="*", metavar="P", help="drop probabilities (default 0 0.1 0.2 0.3 0.5)")
-    parser.add_argument("--seeds", nargs="*", metavar="N", help="how many seeds, or which, such as 3-13 (default 3)")
-    parser.add_argument("--until-decided", action="store_true", help="add seeds one by one until it is clear")
-    parser.add_argument("--max-seeds", metavar="N", help="most seeds for --until-decided (default 12)")
-    parser.add_argument("--folds", metavar="K", help="cross-validate over K folds of all images")
-    parser.add_argument("--jobs", metavar="N", help="runs at a time (default auto: what cores, memory and GPUs allow)")
-    parser.add_argument("--per-gpu", metavar="N", help="runs that share a GPU (default auto: as the first run shows)")
-    parser.add_argument("--out", metavar="DIR", help="the study's folder (default runs/dropout/MODEL-DATA)")
-    parser.add_argument("--config", metavar="FILE", help="read the study from a YAML file")
-    parser.add_argument("--score", metavar="METRIC", help="what is compared (default val/loss; or METRIC@last5 ...)")
-    parser.add_argument("--alpha", metavar="A", help="error level of the verdict (default 0.05)")
-    parser.add_argument("--run-timeout", metavar="S", help="stop a run that takes longer, in seconds")
-    parser.add_argument(
-        "--continue-broken", action="store_true", help="go on from last.pt where a run broke off, instead of anew"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="say what would be trained, and what it takes")
-    parser.add_argument("--serve", action="store_true", help="serve the report to a browser while the study runs")
-    parser.add_argument("--retry-failed", action="store_true", help="train runs again that have failed before")
-    _add_dropout_options(parser)
-    _add_ray_options(parser)
-    parser.set_defaults(command="sweep")
-
-
-def _add_ray_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--executor", default="local", metavar="NAME", help="local, or ray for a cluster")
-    parser.add_argument("--ray-address", metavar="HOST:PORT", help="the cluster (default: the one here, or a new one)")
-    parser.add_argument("--cpus-per-run", metavar="N", help="CPUs that Ray keeps for a run (default 1)")
-    parser.add_argument(
-        "--gpus-per-run", metavar="N", help="GPUs for a run, such as 0.25 (default 1 where there are any)"
-    )
-    parser.add_argument("--ray-resources", action="append", metavar="NAME=N", help="a custom resource; may be repeated")
-    parser.add_argument("--data-in-place", action="store_true", help="all nodes see the same paths: ship nothing")
-    parser.add_argument("--ship-limit", metavar="GB", help="refuse to ship more model and data than this (default 20)")
-    parser.add_argument("--allow-other-versions", action="store_true", help="train on nodes with other versions too")
-
-
-def _add_train(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "yolo-dropout train model=... data=... dropout=P [key=value ...] | --from DIR [key=value ...]"
-    parser.add_argument("--from", dest="study", metavar="DIR", help="take arguments and rate from a study")
-    _add_dropout_options(parser)
-    parser.set_defaults(command="train")
-
-
-def _add_dropout_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--where", help="head, head.cls, head.box, neck, backbone, or a regular expression")
-    parser.add_argument("--kind", help="auto, dropout, dropout2d, dropblock or drop_path")
-    parser.add_argument("--schedule", help="constant, linear, early:N or late:N")
-
-
-def _add_check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a .pt or .yaml file, or a name that Ultralytics knows")
-    parser.add_argument("--where", default="head", help="the sites to look for (default head)")
-    parser.add_argument("--kind", default="auto", help="the kind of dropout (default auto)")
-    parser.set_defaults(command="check")
-
-
-def _add_report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folders", nargs="+", metavar="DIR", help="a study, or run folders of Ultralytics")
-    parser.add_argument("--out", metavar="DIR", help="where to write (default: the study; else runs/dropout/report)")
-    parser.add_argument("--score", metavar="METRIC", help="what is compared")
-    parser.set_defaults(command="report")
-
-
-def _add_watch(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="DIR", help="the study's folder")
-    parser.add_argument("--port", default="0", metavar="N", help="on this port of 127.0.0.1 (default: a free one)")
-    parser.set_defaults(command="watch")
-
-
-def _is_key_value(words: Sequence[str], place: int) -> bool:
-    # `--rates 0 0.5 epochs=5`: an option that takes many words must not swallow key=value, one that takes a
-    # single word may have a `=` in it.
-    before = words[place - 1] if place else ""
-    takes_this = before.startswith("--") and before not in (*_MANY, *_FLAGS) and "=" not in before
-    return re.match(r"[A-Za-z_]\w*=", words[place]) is not None and not takes_this

@@ -1,4 +1,4 @@
-"""Standard output that may go away, or its disk fill up, while the work goes on."""
+"""What a command tells the shell: an exit code, and text that may go nowhere while the work goes on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Iterator
 from typing import Any
+
+FINISHED, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
@@ -110,6 +110,9 @@ class LiveView(_ConsoleView):
         for row in self._rows.values():
             self._progress.remove_task(row)
         self._progress.__exit__(*error)
+
+    def __rich__(self) -> RenderableType:
+        return self._progress.get_renderable()
 
     def plan(self, todo: Sequence[Run], done: Sequence[RunRecord]) -> None:
         """Set up the study's bar; it counts epochs, so that it moves steadily."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from yolo_dropout.cli.exit_codes import FINISHED
+from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.cli.tell import tell
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.claim import check_report_free, is_study
@@ -24,14 +23,7 @@ _ELSEWHERE = Path("runs") / "dropout" / "report"
 
 
 def report(options: Namespace) -> int:
-    """Rebuild everything that is derived from runs.
-
-    Returns:
-        0.
-
-    Raises:
-        YoloDropoutError: The folders hold no runs that can be compared, or `--out` holds something else.
-    """
+    """Rebuild everything that is derived from runs."""
     places = [StudyFolder.at(folder, "DIR") for folder in options.folders]
     for place in places:
         if not place.path.is_dir():
@@ -42,14 +34,13 @@ def report(options: Namespace) -> int:
     asked = None if options.out is None else StudyFolder.at(options.out)
     out = asked or (studies[0] if studies else StudyFolder.at(_ELSEWHERE))
     check_report_free(out, *studies)
-    study = _judged_by(load_study(studies[0].path), options.score) if studies else _foreign(places, out, options.score)
-    publish(replace(study, folder=out))
-    tell(Console(), replace(study, folder=out))
+    if studies:
+        study = replace(_judged_by(load_study(studies[0].path), options.score), folder=out)
+    else:
+        study = load_foreign_runs([place.path for place in places], out.path, options.score or "val/loss")
+    publish(study)
+    tell(Console(), study)
     return FINISHED
-
-
-def _foreign(places: Sequence[StudyFolder], out: StudyFolder, score: str | None) -> StudyResults:
-    return load_foreign_runs([place.path for place in places], out.path, score or "val/loss")
 
 
 def _judged_by(study: StudyResults, score: str | None) -> StudyResults:

@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.console import Console
 
 from yolo_dropout.cli.cluster import cluster_from, executor_from
-from yolo_dropout.cli.exit_codes import FINISHED, INTERRUPTED, SOME_FAILED
 from yolo_dropout.cli.interrupts import Interrupts
+from yolo_dropout.cli.output import FINISHED, INTERRUPTED, SOME_FAILED
 from yolo_dropout.cli.progress import view
 from yolo_dropout.cli.sweep_options import default_out, spec_from
 from yolo_dropout.errors import YoloDropoutError
@@ -67,8 +67,7 @@ def sweep(options: Namespace, backend: Backend = ULTRALYTICS) -> int:
 
 @contextmanager
 def _served(out: Path, console: Console) -> Iterator[None]:
-    from yolo_dropout.cli.serve import serve
-    from yolo_dropout.cli.watch import live_page
+    from yolo_dropout.cli.watch import live_page, serve
 
     with serve(live_page(StudyFolder(out))) as address:
         console.print(f"{address} shows the study while it runs", highlight=False)

@@ -11,9 +11,8 @@ from typing import Any
 from yolo_dropout.errors import SpecError
 from yolo_dropout.folder.study_file import read_config
 from yolo_dropout.spec.arguments import parse_key_values
-from yolo_dropout.spec.embedded import default_study
-from yolo_dropout.spec.fields import MOST_SEEDS
-from yolo_dropout.spec.study_spec import MOST_LOOKED_AT, StudySpec
+from yolo_dropout.spec.embedded import embedded_path
+from yolo_dropout.spec.study_spec import MOST_LOOKED_AT, MOST_SEEDS, StudySpec
 
 _PLAIN_OPTIONS = ("score", "alpha", "where", "kind", "schedule")
 
@@ -26,13 +25,9 @@ def spec_from(options: Namespace) -> StudySpec:
     """
     given = parse_key_values(options.key_values)
     values = _base(options.config, given)
-    for name in ("model", "data"):
-        if name in given:
-            values[name] = str(given.pop(name))
+    values |= {name: str(given.pop(name)) for name in ("model", "data") if name in given}
     train = values.get("train") or {}
-    if not isinstance(train, dict):
-        raise SpecError(f"train: must map arguments of YOLO.train to values, got {train!r}")
-    values["train"] = {**train, **given}
+    values["train"] = {**train, **given} if isinstance(train, dict) else train  # a spec's rule refuses what is no dict
     if options.rates is not None:
         values["rates"] = tuple(options.rates)
     values |= _blocks(options, values)
@@ -63,7 +58,7 @@ def _base(config: str | None, given: dict[str, Any]) -> dict[str, Any]:
         return read_config(Path(config))
     asked = [name for name in ("model", "data") if name in given]
     if not asked:
-        return read_config(default_study())
+        return read_config(embedded_path("digits-detect/study.yaml"))
     if len(asked) == 1:
         other = {"model": "data=coco8.yaml", "data": "model=yolo26n.pt"}[asked[0]]
         raise SpecError(f"{asked[0]}: needs the other too; add for instance {other}, or leave both out for the demo")
@@ -91,11 +86,11 @@ def count(name: str, word: str | None) -> int | None:
     Raises:
         SpecError: It is neither.
     """
-    if word in (None, "auto"):
+    if word is None or word == "auto":
         return None
-    if not re.fullmatch(r"[1-9]\d{0,3}", word or ""):
+    if not re.fullmatch(r"[1-9]\d{0,3}", word):
         raise SpecError(f"{name}: must be auto or a whole number of at least 1, got {word!r}")
-    return int(word or 1)
+    return int(word)
 
 
 def seconds(name: str, word: str | None) -> float | None:

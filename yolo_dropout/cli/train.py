@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
 from yolo_dropout.base.text import printable
-from yolo_dropout.cli.exit_codes import FINISHED
+from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.errors import SpecError
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.spec.arguments import parse_key_values
@@ -18,16 +17,9 @@ _DROPOUT = ("where", "kind", "schedule")
 
 
 def train(options: Namespace) -> int:
-    """Train once, and say where dropout acted and where the weights are.
-
-    Returns:
-        0.
-
-    Raises:
-        YoloDropoutError: The arguments, the model or the data cannot be used.
-    """
-    given = parse_key_values(options.key_values)
-    arguments = ({} if options.study is None else _from_study(StudyFolder.at(options.study, "--from").path)) | given
+    """Train once, and say where dropout acted and where the weights are."""
+    study, given = vars(options)["from"], parse_key_values(options.key_values)
+    arguments = ({} if study is None else from_study(study)) | given
     arguments |= {name: getattr(options, name) for name in _DROPOUT if getattr(options, name) is not None}
     for name, example in {"model": "model=yolo26n.pt", "data": "data=coco8.yaml"}.items():
         if name not in arguments:
@@ -47,8 +39,9 @@ def train(options: Namespace) -> int:
     return FINISHED
 
 
-def _from_study(path: Path) -> dict[str, Any]:
-    study = load_study(path)
+def from_study(path: str) -> dict[str, Any]:
+    """What the final training after a study takes from it, by name."""
+    study = load_study(StudyFolder.at(path, "--from").path)
     print(printable(study.verdict.reason))
     if not study.verdict.decided:
         print("The study has not decided; training with its control, rate 0.0.")

@@ -1,27 +1,29 @@
-"""`yolo-dropout watch`: a study's report in the browser, while it runs."""
+"""`yolo-dropout watch`: a study's report in the browser of this machine, drawn anew only when someone looks."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from argparse import Namespace
+from collections.abc import Callable, Iterator
+from html import escape
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
 
-from yolo_dropout.cli.exit_codes import FINISHED
-from yolo_dropout.cli.serve import LivePage, serve
-from yolo_dropout.errors import SpecError
+from yolo_dropout.cli.output import FINISHED
+from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.report.page import render_report
 from yolo_dropout.study import load_study
 
+ADDRESS = "127.0.0.1"
+# A page that took t seconds is not drawn again before 20 t have passed: at most 5 % of one core.
+REST = 20.0
+
 
 def watch(options: Namespace) -> int:
-    """Serve the report until Ctrl-C.
-
-    Returns:
-        0.
-
-    Raises:
-        YoloDropoutError: The folder holds no study, or the port is taken.
-    """
+    """Serve the report until Ctrl-C."""
     if not options.port.isdecimal():
         raise SpecError(f"port: must be a whole number, got {options.port!r}")
     folder = StudyFolder.at(options.folder, "DIR")
@@ -46,3 +48,106 @@ def live_page(folder: StudyFolder) -> LivePage:
         return f"{len(times)}-{max(times, default=0)}"
 
     return LivePage(render, version)
+
+
+class LivePage:
+    """Keeps the page that was drawn last, and draws a newer one when that is due.
+
+    Args:
+        render: State of the study -> HTML. A `YoloDropoutError` (no run has finished yet) is shown as text.
+        version: The study's present state as a short text; called often, so it must be cheap.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(
+        self, render: Callable[[str], str], version: Callable[[], str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._render, self._version, self._clock = render, version, clock
+        self._lock = Lock()
+        self._drawn: tuple[str, str] | None = None
+        self._due = 0.0
+
+    def version(self) -> str:
+        """The state that a request for the page would now show."""
+        return self._version() if self._drawn is None or self._clock() >= self._due else self._drawn[0]
+
+    def html(self) -> str:
+        """The page, newly drawn if the study has changed and drawing is due."""
+        with self._lock:
+            version = self.version()
+            if self._drawn is None or self._drawn[0] != version:
+                started = self._clock()
+                self._drawn, now = (version, self._draw(version)), self._clock()
+                self._due = now + REST * (now - started)
+            return self._drawn[1]
+
+    def _draw(self, version: str) -> str:
+        try:
+            return self._render(version)
+        except YoloDropoutError as error:
+            head = '<meta charset="utf-8"><meta http-equiv="refresh" content="5"><title>Study</title>'
+            return f'<!doctype html><html lang="en"><head>{head}</head><body><p>{escape(str(error))}</p></body></html>'
+
+
+@contextlib.contextmanager
+def serve(page: LivePage, port: int = 0) -> Iterator[str]:
+    """Serve a page on 127.0.0.1, from a thread, until the block ends.
+
+    Requests that name another host are refused, so that no web site can read the page through a name that it
+    points to this machine. Nothing but the page and its version can be asked for.
+
+    Args:
+        page: What to show.
+        port: Where; 0 takes a free one.
+
+    Yields:
+        The page's address.
+
+    Raises:
+        SpecError: The port is taken or not allowed.
+    """
+    try:
+        server = ThreadingHTTPServer((ADDRESS, port), _handler(page))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SpecError(f"port: must be a free port, got {port} ({reason}); choose another or 0") from error
+    with server:
+        thread = Thread(target=server.serve_forever, name="live report", daemon=True)
+        thread.start()
+        try:
+            yield f"http://{ADDRESS}:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _handler(page: LivePage) -> type[BaseHTTPRequestHandler]:
+    answers = {"/": (page.html, "text/html"), "/version": (page.version, "text/plain")}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            own_names = {f"{name}:{self.connection.getsockname()[1]}" for name in (ADDRESS, "localhost")}
+            if self.headers.get("Host") not in own_names:
+                self._answer(HTTPStatus.FORBIDDEN, "This page answers to 127.0.0.1 only.")
+            elif self.path not in answers:
+                self._answer(HTTPStatus.NOT_FOUND, "There is nothing here.")
+            else:
+                content, kind = answers[self.path]
+                self._answer(HTTPStatus.OK, content(), kind)
+
+        def _answer(self, status: HTTPStatus, text: str, kind: str = "text/plain") -> None:
+            body = text.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", f"{kind}; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.send_header("X-Frame-Options", "DENY")
+            self.end_headers()
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Stay silent: the terminal belongs to the study."""
+
+    return Handler

@@ -1,11 +1,18 @@
-"""Whether a folder may be a study's: what is somebody else's is neither replaced nor removed."""
+"""Whether a folder may be a study's, and one process's: what is somebody else's is neither replaced nor removed."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from yolo_dropout.base.files import TEMPORARY, read_json
 from yolo_dropout.errors import StudyFolderError
@@ -29,7 +36,6 @@ _HUSK = {
     "folds": r"f\d+|splits\.csv",
     ".cache": r"readings\.npz",
 }
-_NAMED_AT_MOST = 3
 
 
 def check_free(folder: StudyFolder) -> None:
@@ -76,33 +82,30 @@ def is_study(folder: StudyFolder) -> bool:
     with contextlib.suppress(OSError):
         if _BEGUN.search(folder.spec.read_bytes()):
             return True
-    return any(run.record.exists() for run in folder.run_folders)
+    return folder.has_ended_runs
 
 
 def _holds_runs(folder: StudyFolder) -> bool:
-    try:
+    with contextlib.suppress(OSError):  # not ours to look into
         return bool(folder.run_folders)
-    except OSError:  # not ours to look into
-        return False
+    return False
 
 
 def _is_report(folder: StudyFolder) -> bool:
-    try:
+    with contextlib.suppress(OSError, ValueError, TypeError):
         return {"outcome", "comparisons", "agreement"} <= set(read_json(folder.verdict))
-    except (OSError, ValueError, TypeError):
-        return False
+    return False
 
 
 def _foreign(folder: StudyFolder) -> list[str]:
     """What lies here that no study leaves by itself before its first run has ended, by name."""
-    found: list[str] = []
-    for place, husk in _HUSK.items():
-        known = re.compile(rf"{husk}|{_UNFINISHED.get(place, husk)}")
-        for path in _entries(folder.path / place):
-            empty_spec = path == folder.spec and path.stat().st_size == 0
-            if not known.fullmatch(path.name) and not empty_spec:
-                found.append(path.relative_to(folder.path).as_posix())
-    return found
+    return [
+        path.relative_to(folder.path).as_posix()
+        for place, husk in _HUSK.items()
+        for path in _entries(folder.path / place)
+        if not re.fullmatch(rf"{husk}|{_UNFINISHED.get(place, husk)}", path.name)
+        and not (path == folder.spec and path.stat().st_size == 0)
+    ]
 
 
 def _entries(place: Path) -> list[Path]:
@@ -117,8 +120,7 @@ def _entries(place: Path) -> list[Path]:
 
 
 def _named(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
-    return ", ".join(names[:_NAMED_AT_MOST]) + more
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def clear_leftovers(folder: StudyFolder) -> None:
@@ -130,3 +132,84 @@ def clear_leftovers(folder: StudyFolder) -> None:
             if re.fullmatch(names, path.name):
                 with contextlib.suppress(OSError):
                     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A study folder that is kept to this process, as long as its lock file stays where it is."""
+
+    folder: StudyFolder
+    lock: tuple[int, int] | None
+
+    @property
+    def lost(self) -> str | None:
+        """Why the folder is no longer ours, one line; None while it is."""
+        if _inode(self.folder) == self.lock:
+            return None
+        if not self.folder.spec.exists():
+            return f"{self.folder.path}: was moved or removed while its runs trained; use the --out where it is now"
+        return (
+            f"{self.folder.path}: its .lock was removed or replaced while runs trained, so that another sweep may "
+            "work here; what has finished is kept, run the same command again when no other does"
+        )
+
+    @contextlib.contextmanager
+    def told_first(self) -> Iterator[None]:
+        """Tell of a folder that is no longer ours, whatever else has come of that in a block.
+
+        Raises:
+            StudyFolderError: The folder is no longer ours.
+        """
+        try:
+            yield
+        except StudyFolderError as error:
+            if self.lost:
+                raise StudyFolderError(self.lost) from error
+            raise
+        if self.lost:
+            raise StudyFolderError(self.lost)
+
+
+@contextlib.contextmanager
+def hold(folder: StudyFolder) -> Iterator[Hold]:
+    """Keep a study folder to this process.
+
+    The lock is the operating system's: it ends with the process that holds it, however that ends.
+
+    Raises:
+        StudyFolderError: Another process holds it, or the folder cannot be made.
+    """
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.lock, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise StudyFolderError(f"{folder.path}: another sweep works here ({_holder(folder)}); wait for it") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StudyFolderError(f"--out: {folder.path} cannot be written ({reason}); choose another") from error
+    held = Hold(folder, _inode(folder))
+    try:
+        since = datetime.now().astimezone().isoformat(timespec="seconds")
+        with contextlib.suppress(OSError):  # the disk may be full: that is told when it has been looked at
+            folder.holder.write_text(f"host {socket.gethostname()}, process {os.getpid()}, since {since}")
+        yield held
+    finally:
+        if not held.lost:  # otherwise that file is another's
+            with contextlib.suppress(OSError):
+                folder.holder.unlink()
+        lock.release()
+
+
+def _inode(folder: StudyFolder) -> tuple[int, int] | None:
+    """What the lock file is to the file system; None where there is none."""
+    with contextlib.suppress(OSError):
+        found = folder.lock.stat()
+        return found.st_dev, found.st_ino
+    return None
+
+
+def _holder(folder: StudyFolder) -> str:
+    with contextlib.suppress(OSError):
+        return folder.holder.read_text() or "just started"
+    return "just started"

@@ -12,31 +12,25 @@ from yolo_dropout.errors import SpecError
 RUN_NAME = re.compile(r"p(0\.\d+(e-\d+)?|\d(\.\d+)?e-\d+)-s\d+(-f\d+)?")
 
 
+class _Inside:
+    """A path inside a folder, by its name there, with what it holds in words."""
+
+    def __init__(self, name: str, holds: str) -> None:
+        self._name, self.__doc__ = name, holds
+
+    def __get__(self, folder: RunFolder | StudyFolder, _kind: type) -> Path:
+        return folder.path / self._name
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The paths of one run: Ultralytics' own files beside our `run.json` and `train.log`."""
 
     path: Path
-
-    @property
-    def record(self) -> Path:
-        """What the run was and how it ended; written last."""
-        return self.path / "run.json"
-
-    @property
-    def log(self) -> Path:
-        """Everything that Ultralytics printed."""
-        return self.path / "train.log"
-
-    @property
-    def arguments(self) -> Path:
-        """What it was trained with, as Ultralytics writes it."""
-        return self.path / "args.yaml"
-
-    @property
-    def results(self) -> Path:
-        """The metrics by epoch, as Ultralytics writes them."""
-        return self.path / "results.csv"
+    record = _Inside("run.json", "What the run was and how it ended; written last.")
+    log = _Inside("train.log", "Everything that Ultralytics printed.")
+    arguments = _Inside("args.yaml", "What it was trained with, as Ultralytics writes it.")
+    results = _Inside("results.csv", "The metrics by epoch, as Ultralytics writes them.")
 
 
 @dataclass(frozen=True)
@@ -44,6 +38,16 @@ class StudyFolder:
     """The paths of one study. Everything outside `runs`, `folds` and `spec` is derived and can be rebuilt."""
 
     path: Path
+    spec = _Inside("study.yaml", "What was asked, with versions.")
+    prepare_log = _Inside("prepare.log", "What Ultralytics says before the first run.")
+    lock = _Inside(".lock", "Held while a sweep works in this folder.")
+    holder = _Inside(".lock.holder", "Who holds the lock, in words.")
+    runs = _Inside("runs", "One folder per run.")
+    folds = _Inside("folds", "The splits of a cross-validation, one data set per fold.")
+    verdict = _Inside("verdict.json", "The verdict as JSON.")
+    report = _Inside("report.html", "The study as one HTML page.")
+    figures = _Inside("figures", "The pictures, PNG and SVG.")
+    readings = _Inside(".cache/readings.npz", "What was read of the runs before; may be deleted at any time.")
 
     @classmethod
     def at(cls, words: str | Path, option: str = "--out") -> StudyFolder:
@@ -67,64 +71,19 @@ class StudyFolder:
             raise SpecError(f"{option}: must name a folder, got {text[:200]!r} ({reason}); choose another") from error
 
     @property
-    def spec(self) -> Path:
-        """What was asked, with versions."""
-        return self.path / "study.yaml"
-
-    @property
-    def prepare_log(self) -> Path:
-        """What Ultralytics says before the first run."""
-        return self.path / "prepare.log"
-
-    @property
-    def lock(self) -> Path:
-        """Held while a sweep works in this folder."""
-        return self.path / ".lock"
-
-    @property
-    def holder(self) -> Path:
-        """Who holds the lock, in words."""
-        return self.path / ".lock.holder"
-
-    @property
-    def runs(self) -> Path:
-        """One folder per run."""
-        return self.path / "runs"
-
-    @property
     def run_folders(self) -> tuple[RunFolder, ...]:
         """The folders that are named as runs are, whatever they hold, in the order of their names."""
         names = sorted(self.runs.iterdir()) if self.runs.is_dir() else ()
         return tuple(RunFolder(path) for path in names if RUN_NAME.fullmatch(path.name))
 
+    @property
+    def has_ended_runs(self) -> bool:
+        """Whether there is the record of a run, finished or failed."""
+        return any(run.record.exists() for run in self.run_folders)
+
     def run(self, name: str) -> RunFolder:
         """The folder of the run `name`."""
         return RunFolder(self.runs / name)
-
-    @property
-    def folds(self) -> Path:
-        """The splits of a cross-validation, one data set per fold."""
-        return self.path / "folds"
-
-    @property
-    def verdict(self) -> Path:
-        """The verdict as JSON."""
-        return self.path / "verdict.json"
-
-    @property
-    def report(self) -> Path:
-        """The study as one HTML page."""
-        return self.path / "report.html"
-
-    @property
-    def readings(self) -> Path:
-        """What was read of the runs before; a cache that may be deleted at any time."""
-        return self.path / ".cache" / "readings.npz"
-
-    @property
-    def figures(self) -> Path:
-        """The pictures, PNG and SVG."""
-        return self.path / "figures"
 
     def table(self, name: str) -> Path:
         """`curves.csv`, `scores.csv` or `summary.csv`."""

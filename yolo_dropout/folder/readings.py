@@ -48,53 +48,47 @@ class Readings:
 
     def record(self, folder: RunFolder) -> RunRecord:
         """As `read_record`."""
-        return self._read("record", folder, folder.record, lambda: read_record(folder))
+        return self._read("record", folder.record, read=lambda: read_record(folder))
 
     def results(self, path: Path) -> Results:
         """As `read_results`."""
-        return self._read("results", RunFolder(path.parent), path, lambda: read_results(path))
+        return self._read("results", path, read=lambda: read_results(path))
 
-    def _read(self, kind: str, folder: RunFolder, path: Path, read: Callable[[], T]) -> T:
-        stamp, known = self._stamp(path), self._known.get(kind, {}).get(folder.path.name)
+    def _read(self, kind: str, path: Path, read: Callable[[], T]) -> T:
+        run, stamp = path.parent.name, self._stamp(path)
         value: T | None = None
-        with contextlib.suppress(Exception):  # a cache that holds nonsense is as good as none
-            if stamp is not None and known is not None and known[0] == stamp:
-                value = self._restored(kind, known[1], folder)
+        with contextlib.suppress(Exception):  # a cache that holds nonsense, or nothing of this file, is as good as none
+            before, known = self._known[kind][run]
+            value = self._restored(known, RunFolder(path.parent)) if stamp is not None and before == stamp else None
         if value is None:
             value, self._new = read(), True
         if stamp is not None and stamp == self._stamp(path):
-            self._kept[kind][folder.path.name] = [stamp, value]
+            self._kept[kind][run] = [stamp, value]
         return value
 
-    def _restored(self, kind: str, known: Any, folder: RunFolder) -> Any:
-        if kind == "record":
+    def _restored(self, known: Any, folder: RunFolder) -> Any:
+        if isinstance(known, dict):
             return parse_record(known, folder)
         start, n_epochs, metrics, notes = known
         block = self._values[start : start + n_epochs * (1 + len(metrics))].reshape(n_epochs, 1 + len(metrics))
         return Results(block[:, 0].astype(np.int64), tuple(metrics), block[:, 1:], tuple(notes))
 
     def _stamp(self, path: Path) -> list[int] | None:
-        try:
+        with contextlib.suppress(OSError):
             found = path.stat()
-        except OSError:
-            return None
-        if self._now_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < _SETTLED_NS:
-            return None
-        return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+            if self._now_ns() - max(found.st_mtime_ns, found.st_ctime_ns) >= _SETTLED_NS:
+                return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+        return None
 
     def save(self) -> None:
-        """Write what has been read, if any of it is new.
-
-        Raises:
-            StudyFolderError: The file cannot be written.
-        """
+        """Write what has been read, if any of it is new."""
         if not self._new:
             return
-        index: dict[str, Any] = {"format": _FORMAT}
-        index["record"] = {name: [stamp, asdict(record)] for name, (stamp, record) in self._kept["record"].items()}
-        index["results"], blocks, start = {}, [np.empty(0)], 0
-        for name, (stamp, results) in self._kept["results"].items():
-            index["results"][name] = [stamp, [start, len(results.epochs), results.metrics, results.notes]]
+        index: dict[str, Any] = {"format": _FORMAT, "results": {}}
+        index["record"] = {run: [stamp, asdict(record)] for run, (stamp, record) in self._kept["record"].items()}
+        blocks, start = [np.empty(0)], 0
+        for run, (stamp, results) in self._kept["results"].items():
+            index["results"][run] = [stamp, [start, len(results.epochs), results.metrics, results.notes]]
             blocks.append(np.column_stack([results.epochs, results.matrix]).ravel())
             start += blocks[-1].size
         text = np.frombuffer(json.dumps(index).encode(), dtype=np.uint8)
@@ -104,11 +98,8 @@ class Readings:
 
 def _load(file: Path) -> tuple[Mapping[str, Any], NDArray[np.float64]]:
     """What the cache holds; nothing when it is missing, broken, or another version's."""
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            index, values = json.loads(arrays["index"].tobytes()), arrays["values"]
+    with contextlib.suppress(Exception), np.load(file, allow_pickle=False) as arrays:
+        index, values = json.loads(arrays["index"].tobytes()), arrays["values"]
         if index["format"] == _FORMAT and values.dtype == np.float64:
             return index, values
-    except Exception:  # whatever is wrong with it: the runs are read
-        return {}, np.empty(0)
     return {}, np.empty(0)

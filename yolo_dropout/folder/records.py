@@ -72,11 +72,7 @@ class RunRecord:
 
 
 def write_record(folder: RunFolder, record: RunRecord) -> None:
-    """Write `run.json`, atomically.
-
-    Raises:
-        StudyFolderError: The file cannot be written.
-    """
+    """Write `run.json`, atomically."""
     write_json(folder.record, asdict(record))
 
 
@@ -99,9 +95,10 @@ def parse_record(values: Any, folder: RunFolder) -> RunRecord:
     Raises:
         InputError: They are none.
     """
-    if others := _fields_of_another_version(values):
-        raise InputError(
-            f"{folder.record}: another version of yolo-dropout wrote it, with {others}; read it with that version"
+    if isinstance(values, dict) and (others := values.keys() - {item.name for item in fields(RunRecord)}):
+        names = ", ".join(sorted(map(str, others)))
+        raise _AnotherVersionError(
+            f"{folder.record}: another version of yolo-dropout wrote it, with {names}; go on with that version"
         )
     try:
         record = RunRecord(**(values | {"sites": tuple(values["sites"]), "rate": float(values["rate"])}))
@@ -114,9 +111,8 @@ def parse_record(values: Any, folder: RunFolder) -> RunRecord:
     return record
 
 
-def _fields_of_another_version(values: Any) -> str:
-    known = {item.name for item in fields(RunRecord)}
-    return ", ".join(sorted(map(str, values.keys() - known))) if isinstance(values, dict) else ""
+class _AnotherVersionError(InputError):
+    """A record holds fields that this version does not know."""
 
 
 def check_vacant(folder: StudyFolder, runs: Iterable[Run]) -> None:
@@ -126,15 +122,11 @@ def check_vacant(folder: StudyFolder, runs: Iterable[Run]) -> None:
         StudyFolderError: Such a record is there.
     """
     for run in runs:
-        place, values = folder.run(run.name), None
-        with contextlib.suppress(OSError, ValueError):
-            values = read_json(place.record)
-        if others := _fields_of_another_version(values):
-            raise StudyFolderError(
-                f"{place.record}: another version of yolo-dropout wrote it, with {others}; go on with that version"
-            )
+        place = folder.run(run.name)
         try:
-            there = parse_record(values, place).run
+            there = read_record(place).run
+        except _AnotherVersionError as error:
+            raise StudyFolderError(str(error)) from error
         except InputError:
             continue  # nothing is there, or nothing sound
         if there != run:
@@ -148,17 +140,11 @@ def make_way(folder: RunFolder) -> Path | None:
 
     Returns:
         Where it is now; None where the folder holds no record, or that of a failed run.
-
-    Raises:
-        StudyFolderError: It cannot be renamed.
     """
-    if not folder.record.exists():
-        return None
-    try:
-        failed = not read_record(folder).finished
-    except InputError:
-        failed = False
-    return None if failed else set_aside(folder.path)
+    with contextlib.suppress(InputError):
+        if not folder.record.exists() or not read_record(folder).finished:
+            return None
+    return set_aside(folder.path)
 
 
 def read_records(
@@ -179,32 +165,31 @@ def read_records(
         The records, seed-major, and a line for everything in `runs` that is no sound record, and for every run
         whose record holds a note.
     """
-    records: list[RunRecord] = []
-    notes: list[str] = []
-    for path in sorted(folder.runs.iterdir()) if folder.runs.is_dir() else ():
-        run_folder = RunFolder(path)
-        if path.name.startswith("."):
-            continue  # a folder on its way to its place
-        if ASIDE in path.name:
-            notes.append(f"{path}: was set aside and is left out; remove it when you need nothing of it")
-            continue
-        if not run_folder.record.exists():
-            if not RUN_NAME.fullmatch(path.name):
-                notes.append(f"{path}: belongs to no run of this study and is left out")
-            continue
-        try:
-            record = read(run_folder)
-        except InputError as error:
-            notes.append(str(error))
-            continue
+    paths = sorted(folder.runs.iterdir()) if folder.runs.is_dir() else []
+    # What begins with a dot is on its way to its place.
+    found = [_found(RunFolder(path), read, results) for path in paths if not path.name.startswith(".")]
+    records = sorted((item for item in found if isinstance(item, RunRecord)), key=lambda record: record.run)
+    notes = (item if isinstance(item, str) else item.told if item.note else "" for item in found)
+    return tuple(records), tuple(filter(None, notes))
+
+
+def _found(
+    folder: RunFolder, read: Callable[[RunFolder], RunRecord], results: Callable[[Path], Results]
+) -> RunRecord | str:
+    """What a folder in `runs` holds: a sound record, or why it is left out; nothing to say where a run broke off."""
+    path = folder.path
+    if ASIDE in path.name:
+        return f"{path}: was set aside and is left out; remove it when you need nothing of it"
+    if not folder.record.exists():
+        return "" if RUN_NAME.fullmatch(path.name) else f"{path}: belongs to no run of this study and is left out"
+    try:
+        record = read(folder)
         if record.run.name != path.name:
-            notes.append(f"{path}: holds the record of {record.run.name}; the folder was renamed and is left out")
-        elif lost := _lost(run_folder, record, results):
-            notes.append(f"{lost}, {_NOT_DONE}")
-        else:
-            records.append(record)
-            notes += [record.told] if record.note else []
-    return tuple(sorted(records, key=lambda record: record.run)), tuple(notes)
+            return f"{path}: holds the record of {record.run.name}; the folder was renamed and is left out"
+        lost = _lost(folder, record, results)
+    except InputError as error:
+        return str(error)
+    return f"{lost}, {_NOT_DONE}" if lost else record
 
 
 def _lost(folder: RunFolder, record: RunRecord, read: Callable[[Path], Results]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,20 +14,12 @@ from numpy.typing import NDArray
 from yolo_dropout.errors import InputError
 
 VAL_LOSS = "val/loss"
-_HEADLINE_METRICS = (
-    "metrics/mAP50-95(M)",
-    "metrics/mAP50-95(P)",
-    "metrics/mAP50-95(B)",
-    "metrics/accuracy_top1",
-    "metrics/mIoU",
-    "metrics/delta1",
-)
-# What Ultralytics takes as fitness, by task; best.pt is the epoch where their sum is largest.
+# What Ultralytics takes as fitness, by task; best.pt is the epoch where their sum is largest. People quote the last.
 _FITNESS = (
     ("metrics/mAP50-95(B)", "metrics/mAP50-95(M)"),
     ("metrics/mAP50-95(B)", "metrics/mAP50-95(P)"),
     ("metrics/mAP50-95(B)",),
-    ("metrics/accuracy_top1", "metrics/accuracy_top5"),
+    ("metrics/accuracy_top5", "metrics/accuracy_top1"),
     ("metrics/mIoU",),
     ("metrics/delta1",),
 )
@@ -109,33 +102,35 @@ def read_results(path: Path) -> Results:
         raise InputError(f"{path}: is no results.csv of Ultralytics; its first line must name the columns, epoch first")
     values = _sound(lines[1:], header)
     if values is None:
-        rows = _rows(list(csv.reader(lines[1:])), header, path, notes)
-        values = np.array(list(rows.values()), dtype=np.float64)
-    return _build(header, values, tuple(notes))
+        values = np.array(_repaired(csv.reader(lines[1:]), header, path, notes))
+    epochs = values[:, header.index("epoch")].astype(np.int64)
+    keep = [column for column, name in enumerate(header) if name not in ("epoch", "time")]
+    metrics, values = [header[column] for column in keep], values[:, keep]
+    losses = [column for column, name in enumerate(metrics) if name.startswith("val/")]
+    if VAL_LOSS not in metrics and losses:
+        # Columns that are always 0 in validation (sem_loss, rle_loss, aux_loss, ...) add nothing. Rounded as
+        # finely as Ultralytics prints, so that the sum carries no digits that no loss has.
+        total = np.round(values[:, losses].sum(axis=1, keepdims=True), 6)
+        metrics, values = [*metrics, VAL_LOSS], np.hstack([values, total])
+    return Results(epochs, tuple(metrics), values, tuple(notes))
 
 
 def _sound(lines: Sequence[str], header: Sequence[str]) -> NDArray[np.float64] | None:
     """The rows of a file that needs no repair, which is read far faster; None for one that may need some."""
-    try:
-        values = np.loadtxt(lines, delimiter=",", comments=None, ndmin=2) if lines else np.empty((0, 0))
-    except ValueError:
-        return None
-    if values.shape[0] == 0 or values.shape[1] != len(header):
-        return None
-    epochs = values[:, header.index("epoch")]
-    whole = np.isfinite(epochs).all() and epochs[0] >= 1 and (np.diff(np.floor(epochs)) > 0).all()
-    return values if whole else None
+    with contextlib.suppress(ValueError, IndexError):
+        values = np.loadtxt(lines or ["none"], delimiter=",", comments=None, ndmin=2)
+        steps = np.diff(np.floor(values[:, header.index("epoch")]), prepend=0.0)
+        if values.shape[1] == len(header) and np.isfinite(steps).all() and (steps > 0).all():
+            return values
+    return None
 
 
-def _rows(
-    lines: Sequence[Sequence[str]], header: Sequence[str], path: Path, notes: list[str]
-) -> dict[int, list[float]]:
-    epoch_column = header.index("epoch")
+def _repaired(lines: Iterable[Sequence[str]], header: Sequence[str], path: Path, notes: list[str]) -> list[list[float]]:
     rows: dict[int, list[float]] = {}
     for line in lines:
         try:
             row = [float(value) for value in line]
-            epoch = int(row[epoch_column])
+            epoch = int(row[header.index("epoch")])
         except (ValueError, OverflowError, IndexError):
             row, epoch = [], 0
         if len(row) != len(header) or epoch < 1:
@@ -146,23 +141,10 @@ def _rows(
         rows[epoch] = row
     if not rows:
         raise InputError(f"{path}: holds no finished epoch")
-    return dict(sorted(rows.items()))
-
-
-def _build(header: Sequence[str], values: NDArray[np.float64], notes: tuple[str, ...]) -> Results:
-    epochs = values[:, header.index("epoch")].astype(np.int64)
-    keep = [column for column, name in enumerate(header) if name not in ("epoch", "time")]
-    metrics, values = [header[column] for column in keep], values[:, keep]
-    losses = [column for column, name in enumerate(metrics) if name.startswith("val/")]
-    if VAL_LOSS not in metrics and losses:
-        # Columns that are always 0 in validation (sem_loss, rle_loss, aux_loss, ...) add nothing. Rounded as
-        # finely as Ultralytics prints, so that the sum carries no digits that no loss has.
-        total = np.round(values[:, losses].sum(axis=1, keepdims=True), 6)
-        metrics, values = [*metrics, VAL_LOSS], np.hstack([values, total])
-    return Results(epochs, tuple(metrics), values, notes)
+    return [rows[epoch] for epoch in sorted(rows)]
 
 
 def headline_metric(names: Iterable[str]) -> str | None:
     """The metric that people quote for this task, of those named: mAP50-95, accuracy, mIoU; None without any."""
     names = set(names)
-    return next((name for name in _HEADLINE_METRICS if name in names), None)
+    return next((quoted for *_, quoted in _FITNESS if quoted in names), None)

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from yolo_dropout.errors import InputError, SpecError
-from yolo_dropout.folder.layout import StudyFolder
-from yolo_dropout.folder.records import RunRecord, read_record
-from yolo_dropout.folder.study_file import digests, read_study_file, read_yaml, study_file_fault
+from yolo_dropout.folder.layout import RunFolder, StudyFolder
+from yolo_dropout.folder.records import read_record
+from yolo_dropout.folder.study_file import StudyFile, digests, read_yaml
 from yolo_dropout.spec.arguments import NO_MATTER, known_arguments
 from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.study_spec import StudySpec
 
 # What a training that was not told takes from its checkpoint or its task.
-_TAKEN_ALONG = ("imgsz", "task", "single_cls", "cfg")
-_FILES = ("model", "data")
+_TAKEN_ALONG = {"imgsz", "task", "single_cls", "cfg"}
+_INPUTS, _DROPOUT = ("model", "data"), ("where", "kind", "schedule")
 
 
-def check_same_study(folder: StudyFolder, spec: StudySpec) -> str | None:
+def check_same_study(folder: StudyFolder, spec: StudySpec, stored: StudyFile | str) -> str | None:
     """Refuse to mix two studies in one folder.
 
     More rates or seeds are no difference, nor is another score, nor another place of the same model and data.
+    `stored` is what `stored_study` has read there.
 
     Returns:
         What is told where `study.yaml` is gone or broken, and the runs themselves agree with what is asked.
@@ -31,104 +33,77 @@ def check_same_study(folder: StudyFolder, spec: StudySpec) -> str | None:
     Raises:
         SpecError: The folder holds another study; the message names each difference.
     """
-    if fault := study_file_fault(folder):
-        _refuse(folder, differences_from_runs(folder, spec))
-        anew = f"{fault}; it is written anew from this command, which the runs agree with"
-        return anew if folder.run_folders else None
-    stored, facts = read_study_file(folder)
-    now = digests(spec)
-    moved = _moved(facts, now)
-    fields = ("model", "data", "where", "kind", "schedule", "folds")
-    differences = [
-        f"{name} was {getattr(stored, name)!r}, is {getattr(spec, name)!r}"
-        for name in fields
-        if getattr(stored, name) != getattr(spec, name) and name not in moved
-    ]
-    names = sorted({*stored.train, *spec.train})
-    differences += [
-        f"{name} was {stored.train.get(name, 'not given')!r}, is {spec.train.get(name, 'not given')!r}"
-        for name in names
-        if stored.train.get(name) != spec.train.get(name) or (name in stored.train) != (name in spec.train)
-    ]
-    if stored.until_decided != spec.until_decided:
-        differences.append(f"until_decided was {stored.until_decided}, is {spec.until_decided}")
-    # Such a study has added seeds and dropped rates by its score.
-    if stored.until_decided and Score.parse(stored.score) != Score.parse(spec.score):
-        differences.append(f"score was {stored.score}, is {spec.score}; report --score shows another one")
-    differences += [
-        f"the content of {getattr(spec, name)} has changed"
-        for name, digest in facts["inputs"].items()
-        if name in now and now[name] != digest and getattr(stored, name) == getattr(spec, name)
-    ]
-    for name in ("rates", "seeds"):
-        gone = [value for value in getattr(stored, name) if value not in getattr(spec, name)]
-        if gone:
-            differences.append(f"{name} lack {', '.join(f'{value:g}' for value in gone)}, which the study has")
-    _refuse(folder, differences)
-    return None
-
-
-def _refuse(folder: StudyFolder, differences: Sequence[str]) -> None:
-    if differences:
+    runs = folder.run_folders if isinstance(stored, str) else ()
+    found = [_from_run(run, spec) for run in runs] if isinstance(stored, str) else [_from_file(stored, spec)]
+    if differences := dict.fromkeys(itertools.chain.from_iterable(found)):
         raise SpecError(f"{folder.path}: holds another study: {'; '.join(differences)}; use another --out")
+    return f"{stored}; it is written anew from this command, which the runs agree with" if runs else None
 
 
-def differences_from_runs(folder: StudyFolder, spec: StudySpec) -> list[str]:
-    """In what a spec differs from what the runs themselves say that they were trained with, in words."""
+def _from_file(stored: StudyFile, spec: StudySpec) -> Iterator[str]:
+    """In what a spec differs from the one that the study began with, in words."""
+    was, before, now = stored.spec, stored.inputs, digests(spec)
+    # The files are the same elsewhere; of data, `check_same_data` looks at the images.
+    moved = {
+        "model": "model" in now and before.get("model") == now["model"],
+        "data": "data_digest" in stored.prepared and before.get("data") == now.get("data"),
+    }
+    for name in (*_INPUTS, *_DROPOUT, "folds"):
+        if not moved.get(name):
+            yield from _changed(name, getattr(was, name), getattr(spec, name))
+    for name in sorted({*was.train, *spec.train}):
+        yield from _changed(name, was.train.get(name, "not given"), spec.train.get(name, "not given"))
+    yield from _changed("until_decided", was.until_decided, spec.until_decided)
+    # Such a study has added seeds and dropped rates by its score.
+    if was.until_decided and Score.parse(was.score) != Score.parse(spec.score):
+        yield f"score was {was.score}, is {spec.score}; report --score shows another one"
+    for name in _INPUTS:
+        alike = name in before and name in now and getattr(was, name) == getattr(spec, name)
+        if alike and before[name] != now[name]:
+            yield f"the content of {getattr(spec, name)} has changed"
+    for name in ("rates", "seeds"):
+        if gone := [f"{value:g}" for value in getattr(was, name) if value not in getattr(spec, name)]:
+            yield f"{name} lack {', '.join(gone)}, which the study has"
+
+
+def _from_run(run: RunFolder, spec: StudySpec) -> Iterator[str]:
+    """In what a spec differs from what a run itself says that it was trained with, in words."""
+    was: Any = None
     asked = {"model": spec.model, "data": spec.data, **spec.train}
-    found: dict[str, None] = {}
-    for run in folder.run_folders:
-        with contextlib.suppress(SpecError):  # no training came as far as to write it
-            was = read_yaml(run.arguments)
-            found |= dict.fromkeys(_differences(was, asked, spec) if isinstance(was, dict) else ())
-        with contextlib.suppress(InputError):
-            found |= dict.fromkeys(_of_dropout(read_record(run), spec))
-    return list(found)
-
-
-def _of_dropout(record: RunRecord, spec: StudySpec) -> Iterator[str]:
-    fields = ("where", "kind", "schedule")
-    if record.rate and record.proof.keys() >= set(fields):
-        for name in fields:
-            if record.proof[name] != getattr(spec, name):
-                yield f"{name} was {record.proof[name]!r}, is {getattr(spec, name)!r}"
-
-
-def _differences(was: Mapping[str, Any], asked: Mapping[str, Any], spec: StudySpec) -> Iterator[str]:
-    left_out = {*NO_MATTER, *(name for name in _TAKEN_ALONG if name not in asked), *(("data",) if spec.folds else ())}
+    with contextlib.suppress(SpecError):  # no training came as far as to write it
+        was = read_yaml(run.arguments)
+    left_out = NO_MATTER | (_TAKEN_ALONG - asked.keys()) | ({"data"} if spec.folds else set())
+    told = was.keys() - left_out if isinstance(was, dict) else set()
     for name, default in known_arguments().items():
-        if name in was and name not in left_out:
+        if name in told:
             before, now = was[name], asked.get(name, default)
-            moved = name in _FILES and Path(str(before)).name == Path(str(now)).name
-            if before != now and str(before) != str(now) and not moved:
-                yield f"{name} was {before!r}, is {now!r}"
+            moved = name in _INPUTS and Path(str(before)).name == Path(str(now)).name
+            yield from _changed(name, before, now) if str(before) != str(now) and not moved else ()
+    with contextlib.suppress(InputError):
+        record = read_record(run)
+        if record.rate and record.proof.keys() >= set(_DROPOUT):
+            for name in _DROPOUT:
+                yield from _changed(name, record.proof[name], getattr(spec, name))
 
 
-def _moved(facts: Mapping[str, Any], now: Mapping[str, str]) -> set[str]:
-    """Which of model and data may have moved: the files are the same, and `check_same_data` looks at the images."""
-    before = facts["inputs"]
-    same = {name for name in ("model", "data") if before.get(name) == now.get(name)}
-    if "model" not in now:
-        same.discard("model")
-    if "data_digest" not in facts["prepared"]:
-        same.discard("data")
-    return same
+def _changed(name: str, was: object, now: object) -> Iterator[str]:
+    if was != now:
+        yield f"{name} was {was!r}, is {now!r}"
 
 
-def check_same_data(folder: StudyFolder, spec: StudySpec, prepared: Mapping[str, Any]) -> None:
+def check_same_data(folder: StudyFolder, spec: StudySpec, prepared: Mapping[str, Any], stored: StudyFile | str) -> None:
     """Refuse to go on with a study whose images or labels are not those that its runs were trained on.
 
     Raises:
         SpecError: They have changed.
     """
-    if study_file_fault(folder) or not any(folder.runs.glob("*/run.json")):
+    if isinstance(stored, str) or not folder.has_ended_runs:
         return
-    before = read_study_file(folder)[1]["prepared"]
-    # A study of an earlier version knows the first alone.
+    before = stored.prepared
     pairs = [(before.get(name), prepared.get(name)) for name in ("data_digest", "data_content")]
     if any(was and now and was != now for was, now in pairs):
-        counts = [f"{found.get('n_train')} + {found.get('n_val')} images" for found in (before, prepared)]
+        then, now = (f"{found.get('n_train')} + {found.get('n_val')} images" for found in (before, prepared))
         raise SpecError(
             f"{folder.path}: holds another study: the images or labels of {spec.data} have changed "
-            f"({counts[0]} then, {counts[1]} now); use another --out"
+            f"({then} then, {now} now); use another --out"
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,27 @@ import yaml
 from yolo_dropout.base.files import set_aside, write_text
 from yolo_dropout.errors import SpecError
 from yolo_dropout.folder.layout import StudyFolder
-from yolo_dropout.spec.fields import LEAST_SEEDS
-from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.spec.study_spec import LEAST_SEEDS, StudySpec
 
 # What study.yaml holds beside the spec: facts found when the study began.
 _FACTS: dict[str, type] = {"inputs": dict, "prepared": dict, "looked": list}
-_WAY_OUT = "; or run the study's sweep again, which writes it anew"
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """What `study.yaml` holds.
+
+    Attributes:
+        spec: What was asked, in full.
+        inputs: SHA-256 of the model file and the data YAML, where they were files.
+        prepared: What was found before the first run.
+        looked: The numbers of seeds whose verdict was there when more were asked for.
+    """
+
+    spec: StudySpec
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    prepared: Mapping[str, Any] = field(default_factory=dict)
+    looked: Sequence[int] = ()
 
 
 def read_yaml(path: Path) -> Any:
@@ -53,36 +69,36 @@ def _fields(path: Path, values: Any) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SpecError(f"{path}: must hold `field: value` lines, got {type(values).__name__}")
     fields = {name: value for name, value in values.items() if name not in _FACTS}
-    for name in ("model", "data"):
-        beside = path.parent / str(fields.get(name, ""))
+    for name in fields.keys() & {"model", "data"}:
         with contextlib.suppress(OSError):  # a name that is too long
-            if name in fields and beside.exists():
+            if (beside := path.parent / str(fields[name])).exists():
                 fields[name] = str(beside.resolve())
     return fields
 
 
-def read_study_file(folder: StudyFolder) -> tuple[StudySpec, dict[str, Any]]:
-    """Read `study.yaml`.
+def _read(path: Path) -> StudyFile:
+    values = read_yaml(path)
+    spec = StudySpec.from_dict(_fields(path, values), str(path))
+    facts = {name: values[name] for name, kind in _FACTS.items() if isinstance(values.get(name), kind)}
+    return StudyFile(spec, **facts)
 
-    Returns:
-        The spec, and the facts: `inputs` and `prepared`, found when the study began, and `looked`, the numbers of
-        seeds whose verdict was there when more were asked for.
+
+def read_study_file(folder: StudyFolder) -> StudyFile:
+    """Read `study.yaml`; a fact that somebody has spoilt counts as none.
 
     Raises:
         SpecError: The file is missing or broken.
     """
     try:
-        values = read_yaml(folder.spec)
-        spec = StudySpec.from_dict(_fields(folder.spec, values), str(folder.spec))
+        return _read(folder.spec)
     except SpecError as error:
-        if not _runs_have_ended(folder):
+        if not folder.has_ended_runs:
             raise
-        raise SpecError(f"{error}{_WAY_OUT}") from error
-    return spec, {name: values[name] if isinstance(values.get(name), kind) else kind() for name, kind in _FACTS.items()}
+        raise SpecError(f"{error}; or run the study's sweep again, which writes it anew") from error
 
 
-def study_file_fault(folder: StudyFolder) -> str | None:
-    """Why `study.yaml` must be written anew: it is not there, or broken and there are runs to go by; else None.
+def stored_study(folder: StudyFolder) -> StudyFile | str:
+    """What `study.yaml` holds, or why it must be written anew: it is lost, or broken and there are runs to go by.
 
     Raises:
         SpecError: It is broken, and no run has ended that could say whose study this is.
@@ -90,39 +106,33 @@ def study_file_fault(folder: StudyFolder) -> str | None:
     if not folder.spec.exists() or folder.spec.stat().st_size == 0:
         return f"{folder.spec}: is missing or empty"
     try:
-        read_study_file(folder)
+        return _read(folder.spec)
     except SpecError as error:
-        if not _runs_have_ended(folder):
+        if not folder.has_ended_runs:
             raise
-        return str(error).removesuffix(_WAY_OUT)
-    return None
+        return str(error)
 
 
-def _runs_have_ended(folder: StudyFolder) -> bool:
-    return any(run.record.exists() for run in folder.run_folders)
-
-
-def write_study_file(folder: StudyFolder, spec: StudySpec, prepared: Mapping[str, Any]) -> None:
+def write_study_file(
+    folder: StudyFolder, spec: StudySpec, prepared: Mapping[str, Any], stored: StudyFile | str = ""
+) -> None:
     """Write `study.yaml`: the spec in full, the inputs' digests, what preparing found, and earlier looks.
 
-    Raises:
-        StudyFolderError: The file cannot be written.
+    A file of which `stored_study` has read nothing is set aside.
     """
-    fault = study_file_fault(folder)
-    if fault and folder.spec.exists() and folder.spec.stat().st_size:
+    looked: list[int] = []
+    if isinstance(stored, StudyFile):
+        n = len(stored.spec.seeds)
+        # Fewer seeds than the least can make no rate win, so that a look at them gives nothing away.
+        more = folder.verdict.exists() and len(spec.seeds) > n >= LEAST_SEEDS
+        looked = [*stored.looked, *([n] if more else [])]
+    elif folder.spec.exists() and folder.spec.stat().st_size:
         set_aside(folder.spec)
-    facts = {"inputs": digests(spec), "prepared": dict(prepared), "looked": [] if fault else _looked(folder, spec)}
+    facts = {"inputs": digests(spec), "prepared": dict(prepared), "looked": looked}
     write_text(folder.spec, yaml.safe_dump(spec.as_dict() | facts, sort_keys=False, allow_unicode=True))
-
-
-def _looked(folder: StudyFolder, spec: StudySpec) -> list[int]:
-    stored, facts = read_study_file(folder)
-    # Fewer seeds than the least can make no rate win, so that a look at them gives nothing away.
-    more = folder.verdict.exists() and len(spec.seeds) > len(stored.seeds) >= LEAST_SEEDS
-    return [*facts["looked"], *([len(stored.seeds)] if more else [])]
 
 
 def digests(spec: StudySpec) -> dict[str, str]:
     """SHA-256 of the model file and the data YAML, where they are files."""
     paths = {"model": Path(spec.model), "data": Path(spec.data)}
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items() if path.is_file()}
+    return {name: sha256(path.read_bytes()).hexdigest() for name, path in paths.items() if path.is_file()}

@@ -175,7 +175,8 @@ def read_study(folder: StudyFolder, kind: type[T], *, remember: bool = False) ->
         SpecError: The folder holds no study, or its spec is broken.
         InputError: Runs have different validation losses.
     """
-    spec, facts = read_study_file(folder)
+    stored = read_study_file(folder)
+    spec = stored.spec
     readings = Readings(folder)
     records, notes = read_records(folder, readings.record, readings.results)
     asked = set(plan(spec))
@@ -185,8 +186,8 @@ def read_study(folder: StudyFolder, kind: type[T], *, remember: bool = False) ->
     table = read_table(files, readings.results)
     if remember:
         readings.save()
-    notes = (*interim_note(facts["looked"]), *notes, *table.notes)
-    return kind(folder, spec, records, table, facts["prepared"], notes)
+    notes = (*interim_note(stored.looked), *notes, *table.notes)
+    return kind(folder, spec, records, table, stored.prepared, notes)
 
 
 def _not_asked(records: Iterable[RunRecord]) -> Iterator[str]:

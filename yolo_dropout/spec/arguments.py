@@ -18,10 +18,7 @@ from yolo_dropout.errors import SpecError
 _OURS = {
     "dropout": "use --rates, for instance --rates 0 {value}",
     "seed": "use --seeds, for instance --seeds {value}",
-    "project": "use --out for the study's folder",
-    "name": "use --out for the study's folder",
-    "save_dir": "use --out for the study's folder",
-    "exist_ok": "use --out for the study's folder",
+    **dict.fromkeys(("project", "name", "save_dir", "exist_ok"), "use --out for the study's folder"),
     "resume": "run the same sweep command again: it does what is missing",
     "model": "give it once, as the study's model",
     "data": "give it once, as the study's data",
@@ -50,9 +47,8 @@ def known_arguments() -> Mapping[str, Any]:
     found = find_spec("ultralytics")
     if found is None or found.origin is None:
         raise SpecError("ultralytics: is not installed; run `pip install ultralytics`")
-    text = (Path(found.origin).parent / "cfg" / "default.yaml").read_text(encoding="utf-8")
-    defaults: dict[str, Any] = yaml.safe_load(text)
-    return defaults
+    file = Path(found.origin).parent / "cfg" / "default.yaml"
+    return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
 def check_train_arguments(train: object) -> dict[str, Any]:
@@ -70,7 +66,9 @@ def check_train_arguments(train: object) -> dict[str, Any]:
         if name in _OURS:
             raise SpecError(f"{name}: the study sets it, got {name}={value}; {_OURS[name].format(value=value)}")
         if name not in known_arguments():
-            raise SpecError(f"{name}: is no argument of YOLO.train, got {name}={value}{_nearest(str(name))}")
+            close = difflib.get_close_matches(str(name), list(known_arguments()), n=1)
+            hint = f"did you mean {close[0]}?" if close else "see `yolo cfg` for the list"
+            raise SpecError(f"{name}: is no argument of YOLO.train, got {name}={value}; {hint}")
     if train.get("val", True) is not True:
         raise SpecError(f"val: must stay on, got val={train['val']}; a study compares validation losses by epoch")
     return {name: _plain(name, train[name]) for name in sorted(train)}
@@ -86,11 +84,6 @@ def _plain(name: str, value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise SpecError(f"{name}: must be numbers or text, got {value!r}; write it as on the command line")
-
-
-def _nearest(name: str) -> str:
-    close = difflib.get_close_matches(name, list(known_arguments()), n=1)
-    return f"; did you mean {close[0]}?" if close else "; see `yolo cfg` for the list"
 
 
 def parse_key_values(words: Iterable[str]) -> dict[str, Any]:

@@ -19,8 +19,3 @@ def embedded_path(name: str) -> Path:
         if path.exists():
             return path
     raise InputError(f"datasets/{name}: is missing beside the package; install the project again")
-
-
-def default_study() -> Path:
-    """The study that runs when nothing is asked for: digits, detection."""
-    return embedded_path("digits-detect/study.yaml")

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import itertools
+import math
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from yolo_dropout.errors import SpecError
 from yolo_dropout.sites.plan import DropoutPlan
 from yolo_dropout.spec.arguments import check_train_arguments, known_arguments
-from yolo_dropout.spec.fields import (
-    checked_alpha,
-    checked_folds,
-    checked_rates,
-    checked_seeds,
-    checked_until_decided,
-    path_or_name,
-    word,
-)
 from yolo_dropout.spec.score import Score
 
-DEFAULT_RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
-DEFAULT_SEEDS = (0, 1, 2)
+# Fewer allow no verdict. The same as `decision.contrast.MIN_BLOCKS`, whose module takes a while to import.
+LEAST_SEEDS = 3
+MOST_SEEDS = 1000
 # Where seeds are added until it is clear: as many may be used, unless told otherwise.
 MOST_LOOKED_AT = 12
 
@@ -55,8 +52,8 @@ class StudySpec:
 
     model: str
     data: str
-    rates: tuple[float, ...] = DEFAULT_RATES
-    seeds: tuple[int, ...] = DEFAULT_SEEDS
+    rates: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.5)
+    seeds: tuple[int, ...] = (0, 1, 2)
     train: Mapping[str, Any] = field(default_factory=dict)
     where: str = "head"
     kind: str = "auto"
@@ -67,17 +64,18 @@ class StudySpec:
     folds: int | None = None
 
     def __post_init__(self) -> None:
+        # Each rule takes what was given, and returns it as the spec holds it or raises.
         values = {
-            "model": path_or_name("model", self.model),
-            "data": path_or_name("data", self.data),
-            "rates": checked_rates(self.rates),
-            "seeds": checked_seeds(self.seeds),
+            "model": _path_or_name("model", self.model),
+            "data": _path_or_name("data", self.data),
+            "rates": _rates(self.rates),
+            "seeds": _seeds(self.seeds),
             "train": check_train_arguments(self.train),
             "score": str(Score.parse(self.score)),
-            "alpha": checked_alpha(self.alpha),
-            "until_decided": checked_until_decided(self.until_decided, self.seeds),
-            "folds": checked_folds(self.folds, self.train, until_decided=self.until_decided),
-            **{name: word(name, getattr(self, name)) for name in ("where", "kind", "schedule")},
+            "alpha": _alpha(self.alpha),
+            "until_decided": _until_decided(self.until_decided, self.seeds),
+            "folds": _folds(self.folds, self.train, until_decided=self.until_decided),
+            **{name: _word(name, getattr(self, name)) for name in ("where", "kind", "schedule")},
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -134,3 +132,110 @@ class StudySpec:
                 raise SpecError(f"{source}: {name} is missing; add `{name}: …`")
         many = {"seeds": MOST_LOOKED_AT} if values.get("until_decided") is True else {}
         return cls(**(many | dict(values)))
+
+
+def _path_or_name(name: str, value: object) -> str:
+    """Make a path absolute where it exists, so that a study means the same from every folder."""
+    if not isinstance(value, (str, Path)) or not str(value).strip():
+        raise SpecError(f"{name}: must be a path or a name, got {value!r}")
+    text = str(value).strip()
+    with contextlib.suppress(RuntimeError, OSError):  # `~name` of nobody, or a name that is too long
+        path = Path(text).expanduser()
+        return str(path.resolve()) if not re.match(r"[a-z]+://", text) and path.exists() else text
+    return text
+
+
+def _rates(values: object) -> tuple[float, ...]:
+    """Rates in order, with the control."""
+    rates = sorted(_rate(value) for value in (values if _is_list(values) else [values]))
+    if not rates:
+        raise SpecError("rates: at least one rate above 0 is needed, got none; for instance --rates 0 0.1 0.3")
+    for rate, following in itertools.pairwise(rates):
+        if rate == following:
+            raise SpecError(f"rates: each must be given once, got {rate:g} twice")
+    if rates[-1] == 0:
+        raise SpecError("rates: at least one rate above 0 is needed beside the control, got only 0")
+    return tuple(rates) if rates[0] == 0 else (0.0, *rates)
+
+
+def _rate(value: object) -> float:
+    number = _number("rates", value)
+    if not 0 <= number < 1:
+        raise SpecError(f"rates: each must be in [0, 1), got {value}")
+    return number + 0.0  # -0.0 becomes 0.0
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        raise SpecError(f"{name}: must be a number, got {value!r}") from None
+    if not math.isfinite(number):
+        raise SpecError(f"{name}: must be a finite number, got {value!r}")
+    return number
+
+
+def _seeds(values: Any) -> tuple[int, ...]:
+    """Seeds in order; a count stands for the first so many."""
+    if _is_whole(values):
+        if not 1 <= values <= MOST_SEEDS:
+            bound = "least 1" if values < 1 else f"most {MOST_SEEDS}"
+            raise SpecError(f"seeds: a count must be at {bound}, got {values}")
+        return tuple(range(values))
+    if not _is_list(values):
+        raise SpecError(f"seeds: must be a count or a list of whole numbers, got {values!r}")
+    seeds = list(values)
+    for seed in seeds:
+        if not _is_whole(seed) or seed < 0:
+            raise SpecError(f"seeds: each must be a whole number of at least 0, got {seed!r}")
+        if seeds.count(seed) > 1:
+            raise SpecError(f"seeds: each must be given once, got {seed} repeatedly")
+    if not seeds:
+        raise SpecError("seeds: at least one is needed, got none; for instance --seeds 3")
+    return tuple(sorted(int(seed) for seed in seeds))
+
+
+def _is_list(values: object) -> TypeGuard[Iterable[Any]]:
+    return isinstance(values, Iterable) and not isinstance(values, (str, bytes))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)  # numpy's integers are Integral too
+
+
+def _alpha(value: object) -> float:
+    alpha = _number("alpha", value)
+    if not 0 < alpha < 0.5:
+        raise SpecError(f"alpha: must be in (0, 0.5), got {value}")
+    return alpha
+
+
+def _word(name: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise SpecError(f"{name}: must be a word, got {value!r}")
+    return value.strip()
+
+
+def _until_decided(value: object, seeds: object) -> bool:
+    """Whether to stop as soon as the scores decide, which takes seeds enough to look at."""
+    if not isinstance(value, bool):
+        raise SpecError(f"until_decided: must be true or false, got {value!r}")
+    n = len(_seeds(seeds))
+    if value and n < LEAST_SEEDS:
+        raise SpecError(f"seeds: until_decided needs at least {LEAST_SEEDS}, got {n}; use --max-seeds 12")
+    return value
+
+
+def _folds(value: object, train: Mapping[str, Any], *, until_decided: bool) -> int | None:
+    """How many folds, and nothing asked that they cannot go with."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 2:
+        raise SpecError(f"folds: must be a whole number of at least 2, got {value!r}; for instance --folds 5")
+    if until_decided:
+        raise SpecError(f"folds: cannot go with until_decided, got folds={value}; use --seeds 3, or leave --folds out")
+    if train.get("fraction") not in (None, 1):
+        raise SpecError(f"fraction: cannot go with folds, got fraction={train['fraction']}; leave it out")
+    if train.get("split", "val") != "val":
+        raise SpecError(f"split: folds make their own val, got split={train['split']}; leave it out")
+    return value
