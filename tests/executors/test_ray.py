@@ -17,6 +17,7 @@ from survival import alive
 pytest.importorskip("ray", reason="Ray is not installed")
 
 from fake_ray import gated
+from node_trainers import die, fold_data, refuse, shipped, train_and_tell_the_data, train_on_what_was_shipped
 from ray_cluster import small_cluster
 from waiting import wait_until
 
@@ -31,7 +32,6 @@ from yolo_dropout.executors.ray.slot_requests import SlotRequests
 from yolo_dropout.folder.records import read_record
 from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.study import run_study
-from yolo_dropout.training.inputs import InputFiles
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to see whether a process lives")
 
@@ -130,10 +130,6 @@ def parent_of(pid):
     import psutil
 
     return psutil.Process(pid).parent().parent().pid
-
-
-def die(job, on_epoch):
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_training_that_is_killed_is_a_failed_run_as_it_is_locally(cluster, tmp_path):
@@ -237,20 +233,6 @@ def test_a_run_that_broke_off_cannot_go_on_and_says_so(cluster, tmp_path):
         list(RayExecutor().run([job], fakes.FAKE))
 
 
-def shipped(spec, root):
-    return {
-        "data": InputFiles("set.txt", {"set.txt": root / "set.txt"}),
-        "model": InputFiles("m.pt", {"m.pt": b"weights"}),
-    }
-
-
-def train_on_what_was_shipped(job, on_epoch):
-    assert Path(job.spec.data).read_text() == "images"
-    assert Path(job.spec.model).read_text() == "weights"
-    (job.path / "place").write_text(job.spec.data)
-    return fakes.train(job, on_epoch)
-
-
 def test_inputs_travel_once_per_node_and_are_not_read_in_place(cluster, tmp_path):
     original = tmp_path / "original"
     original.mkdir()
@@ -289,15 +271,6 @@ def test_more_than_the_limit_is_not_shipped(cluster, tmp_path):
     with pytest.raises(InputError, match=r"^data: at most 1e-06 GB are shipped, got 2.01e-06 GB; use --data-in-place"):
         list(RayExecutor(ship_limit_gb=1e-6).run(jobs(tmp_path / "study"), trainer))
     assert fakes.ends(RayExecutor(ship_limit_gb=1e-6, data_in_place=True).run(jobs(tmp_path / "study")[:1], trainer))
-
-
-def fold_data(spec):
-    return {"data": InputFiles("data.yaml", {"data.yaml": Path(spec.data)})}
-
-
-def train_and_tell_the_data(job, on_epoch):
-    (job.path / "data").write_text(Path(job.data).read_text())
-    return fakes.train(job, on_epoch)
 
 
 @pytest.mark.parametrize("in_place", [False, True])
@@ -346,10 +319,6 @@ def test_a_node_with_other_versions_is_refused_unless_that_is_allowed(cluster, p
         else:
             with pytest.raises(ClusterError, match=rf"^versions: .* node-7 has {package} 0\.0\.1 \(here {here}\)"):
                 requests.take(told)
-
-
-def refuse(spec):
-    raise InputError("data: no")
 
 
 def test_inputs_that_a_node_refuses_fail_the_run(cluster, tmp_path):
