@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 
 import fakes
 import numpy as np
 import pandas as pd
+import pytest
 
 from yolo_dropout.cli import main
 from yolo_dropout.executors import Ended, Trainer
+from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.results.interim import due_runs, shown_verdict, verdict_of, whole_seeds
 from yolo_dropout.spec.runs import Run, plan
 from yolo_dropout.spec.study_spec import StudySpec
@@ -68,6 +71,13 @@ def helpful(job, on_epoch):
     return fakes.Outcome((), {}, {})
 
 
+@pytest.fixture(scope="module")
+def helped(tmp_path_factory):
+    """A decided study, to be read only."""
+    folder = tmp_path_factory.mktemp("helped")
+    return run_study(SPEC, folder, jobs=2, trainer=Trainer(fakes.prepare, helpful), publish=publish_tables)
+
+
 def test_a_study_stops_as_soon_as_it_is_decided_and_stays_so(tmp_path):
     def trained_by(trainer):
         names = []
@@ -76,6 +86,7 @@ def test_a_study_stops_as_soon_as_it_is_decided_and_stays_so(tmp_path):
             tmp_path,
             jobs=2,
             trainer=trainer,
+            publish=publish_tables,
             on_event=lambda event: names.append(event.run.name) if isinstance(event, Ended) else None,
         )
         return study, names
@@ -98,9 +109,9 @@ def test_a_study_that_stops_undecided_says_why(tmp_path):
     assert "would settle it" not in verdict.reason
 
 
-def test_other_scores_are_judged_at_the_levels_of_the_look(tmp_path):
+def test_other_scores_are_judged_at_the_levels_of_the_look(helped):
     """The very same scores must get the very same limits, whichever name they go by."""
-    study = run_study(SPEC, tmp_path, jobs=2, trainer=Trainer(fakes.prepare, helpful))
+    study = helped
     assert {comparison.level < SPEC.alpha for comparison in study.verdict.comparisons} == {True}
     others = [other.verdict for other in study.other_scores if other.verdict]
     levels = [comparison.level for comparison in study.verdict.comparisons]
@@ -110,9 +121,8 @@ def test_other_scores_are_judged_at_the_levels_of_the_look(tmp_path):
     assert same.comparisons == study.verdict.comparisons
 
 
-def test_another_score_can_be_shown_and_leaves_the_runs_that_are_due(tmp_path):
-    study = run_study(SPEC, tmp_path, jobs=2, trainer=Trainer(fakes.prepare, helpful))
-    shown = replace(study, shown="val/loss@last2")
+def test_another_score_can_be_shown_and_leaves_the_runs_that_are_due(helped):
+    study, shown = helped, replace(helped, shown="val/loss@last2")
     assert (shown.due, shown.missing) == (study.due, ())
     assert str(shown.score) == "val/loss@last2"
     assert shown.scores.shape == study.scores.shape
@@ -120,8 +130,8 @@ def test_another_score_can_be_shown_and_leaves_the_runs_that_are_due(tmp_path):
     assert shown.verdict.basis == study.verdict.basis
 
 
-def test_report_shows_another_score_and_says_which_one_led(tmp_path, capsys):
-    run_study(SPEC, tmp_path, jobs=2, trainer=Trainer(fakes.prepare, helpful))
+def test_report_shows_another_score_and_says_which_one_led(helped, tmp_path, capsys):
+    shutil.copytree(helped.folder.path, tmp_path, dirs_exist_ok=True)
     assert main(["report", str(tmp_path), "--score", "val/loss@last2"]) == 0
     assert "seeds were added and rates dropped by val/loss" in " ".join(capsys.readouterr().out.split())
     assert json.loads((tmp_path / "verdict.json").read_text())["score"] == "val/loss@last2"
@@ -131,7 +141,7 @@ def test_report_shows_another_score_and_says_which_one_led(tmp_path, capsys):
 
 def test_report_shows_a_study_whose_own_score_is_not_there(tmp_path):
     fixed = replace(SPEC, until_decided=False, seeds=(0, 1, 2))
-    run_study(fixed, tmp_path, jobs=2, trainer=fakes.FAKE)
+    run_study(fixed, tmp_path, jobs=2, trainer=fakes.FAKE, publish=publish_tables)
     study = tmp_path / "study.yaml"
     study.write_text(study.read_text().replace("score: val/loss@min", "score: val/nothing@min"))
     assert main(["report", str(tmp_path)]) == 2

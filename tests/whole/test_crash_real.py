@@ -1,4 +1,4 @@
-"""As test_crash, with real trainings: the command line, killed ten times."""
+"""As test_crash, with real trainings: the command line, killed again and again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from survival import alive, check_nothing_lost, finished, tables
 from yolo_dropout.spec.embedded import embedded_path
 
 SWEEP = Path(__file__).parents[2] / "scripts" / "sweep.py"
-KILLS = 10
 
 
 @pytest.fixture
@@ -74,16 +74,17 @@ def parent_of(pid: int) -> int | None:
 @pytest.mark.train
 @pytest.mark.usefixtures("untracked")
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to find the training processes")
-def test_real_trainings_killed_ten_times_end_as_if_undisturbed(tmp_path, record_property):
+@pytest.mark.parametrize(("enough", "starts"), [(3, 2), pytest.param(20, 5, marks=pytest.mark.soak)])
+def test_real_trainings_that_are_killed_end_as_if_undisturbed(enough, starts, tmp_path, record_property):
     """Each disturbed sweep loses a worker first, and then its parent or the whole group."""
     rng, kills, round_number = random.Random(1), 0, 0
     reference = tmp_path / "undisturbed"
     out, _ = (process := start_sweep(reference)).communicate()
     assert process.returncode == 0, out
-    while kills < KILLS:
+    while kills < enough:
         round_number += 1
         folder = tmp_path / str(round_number)
-        for kill in (os.kill, os.killpg, os.kill, os.killpg, os.kill):
+        for kill in islice(cycle((os.kill, os.killpg)), starts):
             since, before = time.time(), finished(folder)
             process = start_sweep(folder)
             worker = wait_for_training(process, folder, since)
