@@ -133,13 +133,13 @@ def parent_of(pid):
 
 
 def test_a_training_that_is_killed_is_a_failed_run_as_it_is_locally(cluster, tmp_path):
-    records = fakes.ends(RayExecutor().run(jobs(tmp_path / "study")[:1], Trainer(fakes.prepare, die)))
+    records = fakes.ends(RayExecutor(slots=1).run(jobs(tmp_path / "study")[:1], Trainer(fakes.prepare, die)))
     assert records["p0.00-s0"].error == "the process was killed (SIGKILL), perhaps for want of memory; try fewer --jobs"
     assert "train.log" in {path.name for path in (tmp_path / "study" / "runs" / "p0.00-s0").iterdir()}
 
 
 def test_a_run_that_takes_too_long_is_stopped(cluster, gate, tmp_path):
-    records = fakes.ends(RayExecutor(run_timeout_s=1.0).run(jobs(tmp_path / "study")[:1], gate.trainer))
+    records = fakes.ends(RayExecutor(slots=1, run_timeout_s=1.0).run(jobs(tmp_path / "study")[:1], gate.trainer))
     assert records["p0.00-s0"].error == "took longer than the run timeout of 1 s"
     wait_until(lambda: not any(alive(pid) for pid in gate.pids))
 
@@ -230,7 +230,7 @@ def test_a_run_that_broke_off_cannot_go_on_and_says_so(cluster, tmp_path):
     (job.path / "weights").mkdir(parents=True)
     (job.path / "weights" / "last.pt").touch()
     with pytest.raises(SpecError, match=r"^continue-broken: p0\.00-s0 cannot go on from last\.pt on Ray"):
-        list(RayExecutor().run([job], fakes.FAKE))
+        list(RayExecutor(slots=1).run([job], fakes.FAKE))
 
 
 def test_inputs_travel_once_per_node_and_are_not_read_in_place(cluster, tmp_path):
@@ -269,8 +269,9 @@ def test_more_than_the_limit_is_not_shipped(cluster, tmp_path):
     (tmp_path / "set.txt").write_text("x" * 2000)
     trainer = Trainer(fakes.prepare, fakes.train, inputs=partial(shipped, root=tmp_path))
     with pytest.raises(InputError, match=r"^data: at most 1e-06 GB are shipped, got 2.01e-06 GB; use --data-in-place"):
-        list(RayExecutor(ship_limit_gb=1e-6).run(jobs(tmp_path / "study"), trainer))
-    assert fakes.ends(RayExecutor(ship_limit_gb=1e-6, data_in_place=True).run(jobs(tmp_path / "study")[:1], trainer))
+        list(RayExecutor(slots=1, ship_limit_gb=1e-6).run(jobs(tmp_path / "study"), trainer))
+    in_place = RayExecutor(slots=1, ship_limit_gb=1e-6, data_in_place=True)
+    assert fakes.ends(in_place.run(jobs(tmp_path / "study")[:1], trainer))
 
 
 @pytest.mark.parametrize("in_place", [False, True])
@@ -324,7 +325,7 @@ def test_a_node_with_other_versions_is_refused_unless_that_is_allowed(cluster, p
 def test_inputs_that_a_node_refuses_fail_the_run(cluster, tmp_path):
     (tmp_path / "set.txt").write_text("images of another kind")
     trainer = Trainer(refuse, fakes.train, inputs=partial(shipped, root=tmp_path))
-    records = fakes.ends(RayExecutor().run(jobs(tmp_path / "study")[:1], trainer))
+    records = fakes.ends(RayExecutor(slots=1).run(jobs(tmp_path / "study")[:1], trainer))
     assert records["p0.00-s0"].error == "InputError: data: no"
 
 

@@ -15,6 +15,7 @@ import torch
 from tiny_data import make_data
 from torch import nn
 from torchvision.ops import StochasticDepth
+from tracker_settings import write_settings
 from ultralytics import YOLO
 from ultralytics.nn.modules import Conv
 
@@ -160,10 +161,11 @@ def test_every_rank_of_a_ddp_training_has_the_dropout_and_draws_its_own_masks(da
     }  # as ultralytics.utils.dist.generate_ddp_file
     torch.save(content, state, pickle_module=cloudpickle)
     script = str(Path(__file__).parents[1] / "support" / "ddp_rank.py")
+    environment = os.environ | {"WORLD_SIZE": "2", "YOLO_CONFIG_DIR": str(write_settings(tmp_path / "config"))}
     started = [
         subprocess.Popen(
             [sys.executable, script, str(state), str(out)],
-            env=os.environ | {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}", "WORLD_SIZE": "2"},
+            env=environment | {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

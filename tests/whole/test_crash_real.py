@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from survival import alive, check_nothing_lost, finished, tables
+from tracker_settings import write_settings
 
 from yolo_dropout.spec.embedded import embedded_path
 
@@ -22,9 +23,7 @@ SWEEP = Path(__file__).parents[2] / "scripts" / "sweep.py"
 @pytest.fixture
 def untracked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings without trackers: every sweep would import them anew, and there are many."""
-    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "config"))
-    program = "from ultralytics import settings; settings.update(mlflow=False, raytune=False)"
-    subprocess.run([sys.executable, "-c", program], check=True)
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(write_settings(tmp_path / "config")))
 
 
 def start_sweep(folder: Path) -> subprocess.Popen[str]:

@@ -189,6 +189,7 @@ def test_every_sweep_comes_to_its_end_with_a_fake_trainer(
     options = parse(words)
     if options.executor == "ray":
         request.getfixturevalue("ray_here")
+        options.seeds = ["1"]  # a process of its own for every run, and on Ray that is dear
     options.out = str(tmp_path)
     assert sweep(options, fakes.FAKE) == 0
     assert (tmp_path / "report.html").exists() != options.dry_run
