@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +99,7 @@ def _pixels(png: bytes) -> NDArray[np.uint8]:
         return np.asarray(image)
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument(
         "--check",
@@ -109,7 +109,7 @@ def main() -> int:
     parser.add_argument(
         "--root", type=Path, default=DATASETS, help="the folder to write or compare (default: datasets/)"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     files = build()
     if arguments.check:
         lines = differences(files, arguments.root)

@@ -198,7 +198,9 @@ def test_a_process_has_the_environment_and_folder_of_the_moment(tmp_path, monkey
 def test_a_script_without_a_main_guard_is_told_to_have_one(tmp_path):
     script = tmp_path / "unguarded.py"
     script.write_text(
-        "import fakes\nfrom yolo_dropout import StudySpec, run_study\n"
+        "import fakes\nfrom multiprocessing import parent_process\nfrom yolo_dropout import StudySpec, run_study\n"
+        "from yolo_dropout.executors.local.processes import warm_up\n"
+        "if parent_process() is None:\n    warm_up(())  # without torch, which takes seconds\n"
         "run_study(StudySpec(model='m', data='d', rates=(0, 0.1), seeds=1), 'study', backend=fakes.FAKE)\n"
     )
     search = [str(Path(__file__).parents[1] / "support"), os.environ.get("PYTHONPATH", "")]

@@ -28,17 +28,19 @@ def test_preloading_draws_no_random_number():
     assert done.stdout.split() == ["True", "True", "True"]
 
 
-# A module beside the study's script, or in the working directory; tells what a run's process has loaded.
+# A module beside the study's script, or in the working directory; tells what a run's process has loaded or would load.
 ASKS = """
 import os, sys
-from yolo_dropout.executors.local.processes import start
+from importlib.util import find_spec
+from yolo_dropout.executors.local.processes import start, warm_up
 
 def loaded(sender):
-    import ultralytics, polars
     variables = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")}
-    sender.send((ultralytics.__file__, polars.__file__, variables))
+    sender.send((find_spec("ultralytics").origin, find_spec("polars").origin, variables))
 
 def main():
+    if "PRELOADED" in os.environ:
+        warm_up([os.environ["PRELOADED"]])
     _, receiver = start(loaded)
     print(*receiver.recv(), sep="\\n")
     print({name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")})
@@ -77,7 +79,8 @@ def test_what_only_the_parent_s_search_path_has_is_taken(words, tmp_path, monkey
     place = tmp_path / "scripts" if "-c" not in words else tmp_path
     place.mkdir(exist_ok=True)
     (place / "ask.py").write_text(ASKS)
-    (place / "polars.py").write_text("")  # a module that the server imports
+    (place / "polars.py").write_text("")
+    monkeypatch.setenv("PRELOADED", "polars")
     assert ask(tmp_path, *words)[1] == str(place / "polars.py")
 
 
@@ -100,6 +103,7 @@ def test_a_folder_for_sockets_that_is_too_long_is_told(tmp_path, monkeypatch):
 
 def test_a_path_in_the_search_path_does_no_harm(tmp_path, monkeypatch):
     monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.setenv("PRELOADED", "yolo_dropout.errors")
     (tmp_path / "ask.py").write_text("import pathlib, sys\nsys.path.insert(0, pathlib.Path('elsewhere'))\n" + ASKS)
     ultralytics, *_ = ask(tmp_path, "ask.py")
     assert ultralytics.endswith("__init__.py")

@@ -17,6 +17,7 @@ from survival import alive
 pytest.importorskip("ray", reason="Ray is not installed")
 
 from fake_ray import gated
+from node_trainers import die, fold_data, refuse, shipped, train_and_tell_the_data, train_on_what_was_shipped
 from ray_cluster import small_cluster
 from waiting import wait_until
 
@@ -30,7 +31,6 @@ from yolo_dropout.executors.ray.slots import SlotRequests, installed_versions
 from yolo_dropout.folder.records import read_record
 from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.study import run_study
-from yolo_dropout.training.inputs import InputFiles
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to see whether a process lives")
 
@@ -131,18 +131,14 @@ def parent_of(pid):
     return psutil.Process(pid).parent().parent().pid
 
 
-def die(job, on_epoch):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def test_a_training_that_is_killed_is_a_failed_run_as_it_is_locally(cluster, tmp_path):
-    records = fakes.ends(RayExecutor().run(jobs(tmp_path / "study")[:1], Backend(fakes.inspect, die)))
+    records = fakes.ends(RayExecutor(slots=1).run(jobs(tmp_path / "study")[:1], Backend(fakes.inspect, die)))
     assert records["p0.00-s0"].error == "the process was killed (SIGKILL), perhaps for want of memory; try fewer --jobs"
     assert "train.log" in {path.name for path in (tmp_path / "study" / "runs" / "p0.00-s0").iterdir()}
 
 
 def test_a_run_that_takes_too_long_is_stopped(cluster, gate, tmp_path):
-    records = fakes.ends(RayExecutor(run_timeout_s=1.0).run(jobs(tmp_path / "study")[:1], gate.backend))
+    records = fakes.ends(RayExecutor(slots=1, run_timeout_s=1.0).run(jobs(tmp_path / "study")[:1], gate.backend))
     assert records["p0.00-s0"].error == "took longer than the run timeout of 1 s"
     wait_until(lambda: not any(alive(pid) for pid in gate.pids))
 
@@ -233,21 +229,7 @@ def test_a_run_that_broke_off_cannot_go_on_and_says_so(cluster, tmp_path):
     (job.path / "weights").mkdir(parents=True)
     (job.path / "weights" / "last.pt").touch()
     with pytest.raises(SpecError, match=r"^continue-broken: p0\.00-s0 cannot go on from last\.pt on Ray"):
-        list(RayExecutor().run([job], fakes.FAKE))
-
-
-def shipped(spec, root):
-    return {
-        "data": InputFiles("set.txt", {"set.txt": root / "set.txt"}),
-        "model": InputFiles("m.pt", {"m.pt": b"weights"}),
-    }
-
-
-def train_on_what_was_shipped(job, on_epoch):
-    assert Path(job.spec.data).read_text() == "images"
-    assert Path(job.spec.model).read_text() == "weights"
-    (job.path / "place").write_text(job.spec.data)
-    return fakes.train(job, on_epoch)
+        list(RayExecutor(slots=1).run([job], fakes.FAKE))
 
 
 def test_inputs_travel_once_per_node_and_are_not_read_in_place(cluster, tmp_path):
@@ -286,17 +268,9 @@ def test_more_than_the_limit_is_not_shipped(cluster, tmp_path):
     (tmp_path / "set.txt").write_text("x" * 2000)
     backend = Backend(fakes.inspect, fakes.train, inputs=partial(shipped, root=tmp_path))
     with pytest.raises(InputError, match=r"^data: at most 1e-06 GB are shipped, got 2.01e-06 GB; use --data-in-place"):
-        list(RayExecutor(ship_limit_gb=1e-6).run(jobs(tmp_path / "study"), backend))
-    assert fakes.ends(RayExecutor(ship_limit_gb=1e-6, data_in_place=True).run(jobs(tmp_path / "study")[:1], backend))
-
-
-def fold_data(spec):
-    return {"data": InputFiles("data.yaml", {"data.yaml": Path(spec.data)})}
-
-
-def train_and_tell_the_data(job, on_epoch):
-    (job.path / "data").write_text(Path(job.data).read_text())
-    return fakes.train(job, on_epoch)
+        list(RayExecutor(slots=1, ship_limit_gb=1e-6).run(jobs(tmp_path / "study"), backend))
+    in_place = RayExecutor(slots=1, ship_limit_gb=1e-6, data_in_place=True)
+    assert fakes.ends(in_place.run(jobs(tmp_path / "study")[:1], backend))
 
 
 @pytest.mark.parametrize("in_place", [False, True])
@@ -347,14 +321,10 @@ def test_a_node_with_other_versions_is_refused_unless_that_is_allowed(cluster, p
                 requests.take(told)
 
 
-def refuse(spec):
-    raise InputError("data: no")
-
-
 def test_inputs_that_a_node_refuses_fail_the_run(cluster, tmp_path):
     (tmp_path / "set.txt").write_text("images of another kind")
     backend = Backend(refuse, fakes.train, inputs=partial(shipped, root=tmp_path))
-    records = fakes.ends(RayExecutor().run(jobs(tmp_path / "study")[:1], backend))
+    records = fakes.ends(RayExecutor(slots=1).run(jobs(tmp_path / "study")[:1], backend))
     assert records["p0.00-s0"].error == "InputError: data: no"
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from fakes import SPEC
 from tiny_data import make_data
+from tracker_settings import write_settings
 
 from yolo_dropout.executors import Job
 from yolo_dropout.executors.ultralytics.trackers import registering_in_turn, tracker_environment
@@ -51,13 +52,10 @@ def sweep(out: Path, data: Path, config: Path, **trackers: bool) -> None:
     """A study of two runs, in a process where Ultralytics does not see pytest and so lets its trackers work."""
     hidden = ("PYTEST", "GITHUB_", "MLFLOW", "WANDB")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)} | {
-        "YOLO_CONFIG_DIR": str(config),
+        "YOLO_CONFIG_DIR": str(write_settings(config, **trackers)),
         "MLFLOW_TRACKING_URI": (out.parent / "mlruns").as_uri(),
         "MLFLOW_ALLOW_FILE_STORE": "true",
     }
-    settings = {"mlflow": False, "tensorboard": False, **trackers}
-    program = f"from ultralytics import settings; settings.update({settings})"
-    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
     words = ["model=yolo26n-cls.yaml", f"data={data}", "epochs=2", "imgsz=32", "batch=2"]
     options = ["--rates", "0", "0.2", "--seeds", "1", "--jobs", "2", "--out", str(out)]
     script = Path(__file__).parents[2] / "scripts" / "sweep.py"
@@ -71,8 +69,8 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("tensorboard", reason="needs tensorboard")
     root = tmp_path_factory.mktemp("trackers")
     data = make_data("classify", root / "data")
-    sweep(root / "tracked", data, root / "config", mlflow=True, tensorboard=True)
-    sweep(root / "plain", data, root / "config")
+    sweep(root / "tracked", data, root / "config", raytune=True, mlflow=True, tensorboard=True)
+    sweep(root / "plain", data, root / "config", raytune=True)
     return root
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 
 import fakes
 import numpy as np
 import pandas as pd
+import pytest
 from made_studies import run
 
 from yolo_dropout.cli import main
 from yolo_dropout.executors import Backend
 from yolo_dropout.executors.local.executor import LocalExecutor
+from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.results.interim import due_runs, interim_verdict, whole_seeds
 from yolo_dropout.spec.runs import Run, plan
 from yolo_dropout.spec.study_spec import StudySpec
@@ -70,6 +73,13 @@ def helpful(job, on_epoch):
     return fakes.Outcome((), {}, {})
 
 
+@pytest.fixture(scope="module")
+def helped(tmp_path_factory):
+    """A decided study, to be read only."""
+    folder = tmp_path_factory.mktemp("helped")
+    return run_study(SPEC, folder, jobs=2, trainer=Backend(fakes.inspect, helpful), publish=publish_tables)
+
+
 def test_a_study_stops_as_soon_as_it_is_decided_and_stays_so(tmp_path):
     def trained_by(backend):
         return run(tmp_path, SPEC, backend)
@@ -92,9 +102,9 @@ def test_a_study_that_stops_undecided_says_why(tmp_path):
     assert "would settle it" not in verdict.reason
 
 
-def test_other_scores_are_judged_at_the_levels_of_the_look(tmp_path):
+def test_other_scores_are_judged_at_the_levels_of_the_look(helped):
     """The very same scores must get the very same limits, whichever name they go by."""
-    study = run_study(SPEC, tmp_path, executor=LocalExecutor(2), backend=Backend(fakes.inspect, helpful))
+    study = helped
     assert {comparison.level < SPEC.alpha for comparison in study.verdict.comparisons} == {True}
     others = [other.verdict for other in study.other_scores if other.verdict]
     levels = [comparison.level for comparison in study.verdict.comparisons]
@@ -102,10 +112,8 @@ def test_other_scores_are_judged_at_the_levels_of_the_look(tmp_path):
     assert all([comparison.level for comparison in verdict.comparisons] == levels for verdict in others)
 
 
-def test_the_score_by_which_seeds_were_added_stays(tmp_path, capsys):
-    run_study(
-        SPEC, tmp_path, executor=LocalExecutor(2), backend=Backend(fakes.inspect, helpful), publish=lambda study: None
-    )
+def test_the_score_by_which_seeds_were_added_stays(helped, tmp_path, capsys):
+    shutil.copytree(helped.folder.path, tmp_path, dirs_exist_ok=True)
     assert main(["report", str(tmp_path), "--score", "val/loss@last2"]) == 2
     assert "--score: val/loss@min told when to stop adding seeds, so it stays" in capsys.readouterr().err
     assert main(["report", str(tmp_path), "--score", "val/loss"]) == 0
@@ -114,7 +122,7 @@ def test_the_score_by_which_seeds_were_added_stays(tmp_path, capsys):
 
 def test_report_shows_a_study_whose_own_score_is_not_there(tmp_path):
     fixed = replace(SPEC, until_decided=False, seeds=(0, 1, 2))
-    run_study(fixed, tmp_path, executor=LocalExecutor(2), backend=fakes.FAKE)
+    run_study(fixed, tmp_path, executor=LocalExecutor(2), backend=fakes.FAKE, publish=publish_tables)
     study = tmp_path / "study.yaml"
     study.write_text(study.read_text().replace("score: val/loss@min", "score: val/nothing@min"))
     assert main(["report", str(tmp_path)]) == 2

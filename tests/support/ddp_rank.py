@@ -7,6 +7,7 @@ the pickled trainer class, arguments, model and callbacks, and rebuilds the trai
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from yolo_dropout.sites import live_rates
 
 
 def main(state_file: str, out: str) -> None:
-    distributed.init_process_group("gloo")
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{out}.store", rank=RANK, world_size=int(os.environ["WORLD_SIZE"])
+    )
     state: dict[str, Any] = torch_load(state_file, map_location="cpu")
     trainer = state["trainer"](
         cfg={**DEFAULT_CFG_DICT, "save_dir": ""}, overrides=state["args"], _callbacks=state["callbacks"]

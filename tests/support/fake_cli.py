@@ -8,14 +8,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import fakes
 
-from yolo_dropout.cli import run
-from yolo_dropout.cli.options import parse
-from yolo_dropout.cli.sweep import sweep
 from yolo_dropout.executors import Backend, Found, Job, OnEpoch, Outcome
 from yolo_dropout.spec.study_spec import StudySpec
 
@@ -41,8 +37,19 @@ def waiting_inspect(spec: StudySpec) -> Found:
     return fakes.inspect(spec)
 
 
-if __name__ == "__main__":
-    os.environ["GATE"] = sys.argv[1]
+def main(gate: str, *words: str) -> int:
+    """Run the command; what it needs is imported in here, because every run's process imports this file."""
+    from functools import partial
+
+    from yolo_dropout.cli import run
+    from yolo_dropout.cli.options import parse
+    from yolo_dropout.cli.sweep import sweep
+
+    os.environ["GATE"] = gate
     inspect = waiting_inspect if "GATE_AT_PREPARE" in os.environ else fakes.inspect
     command = partial(sweep, backend=Backend(inspect, waiting_train))
-    sys.exit(run(parse(["sweep", *sys.argv[2:]]), command))
+    return run(parse(["sweep", *words]), command)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -10,9 +10,6 @@ from pathlib import Path
 
 import fakes
 
-from yolo_dropout.cli import run
-from yolo_dropout.cli.options import parse
-from yolo_dropout.cli.sweep import sweep
 from yolo_dropout.executors import Backend, Job, OnEpoch, Outcome
 
 
@@ -32,5 +29,14 @@ def gated(gate: Path) -> Backend:
     return Backend(fakes.inspect, partial(importable, gate=gate))
 
 
+def main(gate: str, *words: str) -> int:
+    """Run the command; what it needs is imported in here, because every slot and every run imports this file."""
+    from yolo_dropout.cli import run
+    from yolo_dropout.cli.options import parse
+    from yolo_dropout.cli.sweep import sweep
+
+    return run(parse(["sweep", *words]), partial(sweep, trainer=gated(Path(gate))))
+
+
 if __name__ == "__main__":
-    sys.exit(run(parse(["sweep", *sys.argv[2:]]), partial(sweep, backend=gated(Path(sys.argv[1])))))
+    sys.exit(main(*sys.argv[1:]))

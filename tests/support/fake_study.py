@@ -10,11 +10,7 @@ from pathlib import Path
 import fakes
 
 from yolo_dropout.executors import Backend, Job, OnEpoch, Outcome
-from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.executors.local.processes import warm_up
-from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.spec.study_spec import StudySpec
-from yolo_dropout.study import run_study
 
 SPEC = StudySpec(model="m", data="d", rates=(0, 0.1, 0.2), seeds=2, train={"epochs": 4})
 
@@ -27,7 +23,17 @@ def slow_train(job: Job, on_epoch: OnEpoch) -> Outcome:
     return fakes.train(job, on_epoch)
 
 
-if __name__ == "__main__":
+def main(folder: str) -> None:
+    # In here, because every run's process imports this file.
+    from yolo_dropout.executors.local.executor import LocalExecutor
+    from yolo_dropout.executors.local.processes import warm_up
+    from yolo_dropout.report.publish import publish_tables
+    from yolo_dropout.study import run_study
+
     warm_up(())
     executor = LocalExecutor(jobs=2)
-    run_study(SPEC, sys.argv[1], executor=executor, backend=Backend(fakes.inspect, slow_train), publish=publish_tables)
+    run_study(SPEC, folder, executor=executor, backend=Backend(fakes.inspect, slow_train), publish=publish_tables)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

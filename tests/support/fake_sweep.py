@@ -12,8 +12,6 @@ from pathlib import Path
 
 import fakes
 
-from yolo_dropout.cli.options import parse
-from yolo_dropout.cli.sweep import sweep
 from yolo_dropout.executors import Backend, Job, OnEpoch, Outcome
 
 
@@ -24,8 +22,16 @@ def gated_train(job: Job, on_epoch: OnEpoch) -> Outcome:
     return fakes.train(job, on_epoch)
 
 
-if __name__ == "__main__":
-    os.environ["FAKE_GATE"] = sys.argv[2]
+def main(out: str, gate: str) -> int:
+    """Run the command; what it needs is imported in here, because every run's process imports this file."""
+    from yolo_dropout.cli.options import parse
+    from yolo_dropout.cli.sweep import sweep
+
+    os.environ["FAKE_GATE"] = gate
     words = ["sweep", "model=m.yaml", "data=d.yaml", "epochs=4", "--rates", "0", "0.1", "--seeds", "3"]
-    words += ["--jobs", "2", "--serve", "--out", sys.argv[1]]
-    sys.exit(sweep(parse(words), Backend(fakes.inspect, gated_train)))
+    words += ["--jobs", "2", "--serve", "--out", out]
+    return sweep(parse(words), Backend(fakes.inspect, gated_train))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

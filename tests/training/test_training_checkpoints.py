@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_data import make_data
+from tracker_settings import write_settings
 from ultralytics import YOLO
 from ultralytics.nn.tasks import load_checkpoint, torch_safe_load
 
@@ -257,7 +258,11 @@ train_with_dropout(yolo, dropout=0.3, where="backbone", data=sys.argv[1], save_d
 @pytest.mark.train
 def test_a_killed_training_leaves_checkpoints_that_load(data: str, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, data, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-c", KILLED, data, str(tmp_path)],
+        env=os.environ | {"YOLO_CONFIG_DIR": str(write_settings(tmp_path / "config"))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     assert process.stdout
     for line in process.stdout:

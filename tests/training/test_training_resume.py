@@ -15,6 +15,7 @@ import torch
 from tiny_data import make_data
 from torch import nn
 from torchvision.ops import StochasticDepth
+from tracker_settings import write_settings
 from ultralytics import YOLO
 from ultralytics.nn.modules import Conv
 
@@ -160,11 +161,20 @@ def test_every_rank_of_a_ddp_training_has_the_dropout_and_draws_its_own_masks(da
     }  # as ultralytics.utils.dist.generate_ddp_file
     torch.save(content, state, pickle_module=cloudpickle)
     script = str(Path(__file__).parents[1] / "support" / "ddp_rank.py")
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone"]
-    done = subprocess.run(
-        [*command, script, str(state), str(out)], env=os.environ, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    environment = os.environ | {"WORLD_SIZE": "2", "YOLO_CONFIG_DIR": str(write_settings(tmp_path / "config"))}
+    started = [
+        subprocess.Popen(
+            [sys.executable, script, str(state), str(out)],
+            env=environment | {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    for process in started:
+        told, _ = process.communicate()
+        assert process.returncode == 0, told[-3000:]
     ranks = [json.loads(Path(f"{out}.{rank}").read_text()) for rank in (0, 1)]
     assert all(set(rank["rates"].values()) == {0.125} for rank in ranks)  # the second of five epochs
     assert ranks[0]["rates"].keys() == ranks[1]["rates"].keys()

@@ -135,7 +135,7 @@ CASES: list[tuple[Words, str]] = [
     (["sweep", "--jobs", "0"], "jobs: must be auto or a whole number of at least 1, got '0'"),
     (["sweep", "--jobs", "two"], "jobs: must be auto or a whole number of at least 1, got 'two'"),
     (["sweep", "--run-timeout", "-1"], "run-timeout: must be a number of seconds above 0, got '-1'"),
-    (["sweep", "--alpha", "0.9"], "alpha: must be in (0, 0.5), got 0.9"),
+    (["sweep", "--alpha", "0.5"], "alpha: must be in (0, 0.5), got 0.5"),
     (["sweep", "--score", "@"], "score: must be a metric, alone or with @min, @max, @best, @last or @last5, got '@'"),
     (
         ["sweep", "--config", "/no/such.yaml"],

@@ -12,6 +12,7 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark.py"
 
 
+@pytest.mark.soak
 @pytest.mark.train
 def test_our_runs_and_a_loop_over_ultralytics_have_equal_curves_and_the_floor_is_below_them():
     ways = ["--way", "loop of YOLO().train()", "--way", "ours"]

@@ -26,6 +26,7 @@ def lab(studies: int) -> calibrate.Lab:
     return calibrate.Lab(studies, 0, lambda job, jobs: [job(one) for one in jobs])
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("noise", [*noises.NOISES, *noises.null_pools()])
 def test_false_use_is_rare_under_no_effect(noise: str):
     cells = [simulated.Cell(noise, seeds=n, rates=r) for n in (3, 5, 8) for r in (4, 6)]
@@ -33,21 +34,25 @@ def test_false_use_is_rare_under_no_effect(noise: str):
         assert shares.use < 0.07
 
 
+@pytest.mark.soak
 def test_power_for_two_sd_is_what_the_docs_say():
     cells = [simulated.Cell(seeds=n, effect="gain", size=2.0) for n in (3, 5, 8)]
     assert [s.use for s in lab(3000).fixed(cells)] == pytest.approx([0.41, 0.72, 0.93], abs=0.04)
 
 
+@pytest.mark.soak
 def test_harm_is_found_as_often_as_gain():
     gain, harm = lab(3000).fixed([simulated.Cell(effect=effect, size=2.0) for effect in ("gain", "harm")])
     assert harm.harm == pytest.approx(gain.use, abs=0.04)
 
 
+@pytest.mark.soak
 def test_naive_choice_finds_a_winner_in_four_of_five_studies_without_effect():
     (naive,) = lab(3000).fixed([simulated.Cell(seeds=1)])
     assert naive.naive == pytest.approx(0.8, abs=0.03)
 
 
+@pytest.mark.soak
 def test_overlap_of_folds_must_be_corrected_for():
     right, wrong = lab(3000).fixed([simulated.Cell(folds=5, corrected=corrected) for corrected in (True, False)])
     assert right.use < 0.07 < wrong.use
@@ -71,6 +76,7 @@ def test_many_sequential_studies_take_the_course_that_next_step_gives_each(effec
     assert (course.use, course.keep, course.runs) == pytest.approx((use / studies, keep / studies, runs / studies))
 
 
+@pytest.mark.soak
 def test_until_clear_needs_at_most_sixty_percent_of_the_runs():
     base = simulated.Cell(rates=4, seeds=12)
     gain = replace(base, effect="gain", size=1.0)
@@ -87,6 +93,7 @@ def test_a_simulated_study_takes_no_real_run_twice_and_takes_each_as_often():
     assert studies.mean(0) == pytest.approx([pool.mean()] * 8, abs=0.5)
 
 
+@pytest.mark.soak
 def test_tables_are_printed_and_do_not_depend_on_the_number_of_processes(capsys):
     texts = []
     for processes in ("1", "2"):

@@ -101,9 +101,10 @@ def test_killed_before_every_single_write(tmp_path, undisturbed, record_property
     record_property("fault", ("killed (SIGKILL) before every single write", number - 1, "0 runs lost, 0 doubled"))
 
 
-def test_killed_at_random_moments_again_and_again(tmp_path, undisturbed, record_property):
+@pytest.mark.parametrize("enough", [20, pytest.param(200, marks=pytest.mark.soak)])
+def test_killed_at_random_moments_again_and_again(tmp_path, undisturbed, enough, record_property):
     rng, kills, round_number = random.Random(0), 0, 0
-    while kills < 200:
+    while kills < enough:
         round_number += 1
         folder = tmp_path / str(round_number)
         exitcode: int | None = None
@@ -142,10 +143,13 @@ def wait_for_training(process: subprocess.Popen[bytes], pids: Path) -> int | Non
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to see whether a process lives")
+@pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("victim", ["parent", "worker", "group"])
-def test_killed_processes_leave_nothing_behind_and_nothing_undone(tmp_path, undisturbed, victim, record_property):
+def test_killed_processes_leave_nothing_behind_and_nothing_undone(
+    tmp_path, undisturbed, victim, times, record_property
+):
     folder, pids, rng, kills = tmp_path / "study", tmp_path / "pids", random.Random(victim), 0
-    for _ in range(3):
+    for _ in range(times):
         before = finished(folder) if folder.exists() else {}
         process = start_fake_study(folder, pids)
         trained = wait_for_training(process, pids)

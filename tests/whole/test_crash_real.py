@@ -1,4 +1,4 @@
-"""As test_crash, with real trainings: the command line, killed ten times."""
+"""As test_crash, with real trainings: the command line, killed again and again."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
 from survival import alive, check_nothing_lost, finished, tables
+from tracker_settings import write_settings
 
 from yolo_dropout.spec.embedded import embedded_path
 
 SWEEP = Path(__file__).parents[2] / "scripts" / "sweep.py"
-KILLS = 10
 
 
 @pytest.fixture
 def untracked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings without trackers: every sweep would import them anew, and there are many."""
-    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "config"))
-    program = "from ultralytics import settings; settings.update(mlflow=False, raytune=False)"
-    subprocess.run([sys.executable, "-c", program], check=True)
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(write_settings(tmp_path / "config")))
 
 
 def start_sweep(folder: Path) -> subprocess.Popen[str]:
@@ -74,16 +73,17 @@ def parent_of(pid: int) -> int | None:
 @pytest.mark.train
 @pytest.mark.usefixtures("untracked")
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to find the training processes")
-def test_real_trainings_killed_ten_times_end_as_if_undisturbed(tmp_path, record_property):
+@pytest.mark.parametrize(("enough", "starts"), [(3, 2), pytest.param(20, 5, marks=pytest.mark.soak)])
+def test_real_trainings_that_are_killed_end_as_if_undisturbed(enough, starts, tmp_path, record_property):
     """Each disturbed sweep loses a worker first, and then its parent or the whole group."""
     rng, kills, round_number = random.Random(1), 0, 0
     reference = tmp_path / "undisturbed"
     out, _ = (process := start_sweep(reference)).communicate()
     assert process.returncode == 0, out
-    while kills < KILLS:
+    while kills < enough:
         round_number += 1
         folder = tmp_path / str(round_number)
-        for kill in (os.kill, os.killpg, os.kill, os.killpg, os.kill):
+        for kill in islice(cycle((os.kill, os.killpg)), starts):
             since, before = time.time(), finished(folder)
             process = start_sweep(folder)
             worker = wait_for_training(process, folder, since)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +15,21 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 DATASETS = ROOT / "datasets"
-BUILD = ROOT / "scripts" / "build_datasets.py"
+SCRIPTS = ROOT / "scripts"
 DETECT = DATASETS / "digits-detect"
 CLASSIFY = DATASETS / "digits-classify"
 STARTERS = sorted(DATASETS.glob("*.pt"))
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def build(*arguments: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def build() -> Callable[..., int]:
+    """The script that made the data sets, as a function of its words."""
     pytest.importorskip("sklearn", reason="scikit-learn is not installed: the digits come from it")
-    return subprocess.run([sys.executable, str(BUILD), *arguments], capture_output=True, text=True, check=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SCRIPTS))
+        script = importlib.import_module("build_datasets")
+    return lambda *words: script.main(words)
 
 
 def read_boxes(path: Path) -> np.ndarray:
@@ -44,13 +51,14 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(DATASETS, tmp_path / "datasets", ignore=shutil.ignore_patterns("*.pt", "*.cache")))
 
 
-def test_a_fresh_build_equals_the_tree():
-    result = build("--check")
-    assert (result.returncode, result.stderr) == (0, "")
-    assert "equal a fresh build" in result.stdout
+def test_a_fresh_build_equals_the_tree(build, capsys):
+    assert build("--check") == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert "equal a fresh build" in told.out
 
 
-def test_check_tells_changed_missing_and_foreign_files_but_not_another_png_encoder(copy):
+def test_check_tells_changed_missing_and_foreign_files_but_not_another_png_encoder(build, copy, capsys):
     changed, missing, reencoded = sorted((copy / "digits-detect" / "images" / "train").glob("*.png"))[:3]
     shutil.copy(changed, changed.with_name("foreign.png"))
     with Image.open(changed) as image:
@@ -62,16 +70,14 @@ def test_check_tells_changed_missing_and_foreign_files_but_not_another_png_encod
         image.save(reencoded, compress_level=1)
     assert reencoded.read_bytes() != before
 
-    result = build("--check", "--root", str(copy))
-
-    told = {line.rsplit("/", 1)[-1] for line in result.stdout.splitlines()}
-    assert result.returncode == 1
+    assert build("--check", "--root", str(copy)) == 1
+    told = {line.rsplit("/", 1)[-1] for line in capsys.readouterr().out.splitlines()}
     assert told == {f"{changed.name}: differs", f"{missing.name}: missing", "foreign.png: not from this script"}
 
 
-def test_build_writes_what_check_accepts(tmp_path):
-    assert build("--root", str(tmp_path)).returncode == 0
-    assert build("--check", "--root", str(tmp_path)).returncode == 0
+def test_build_writes_what_check_accepts(build, tmp_path):
+    assert build("--root", str(tmp_path)) == 0
+    assert build("--check", "--root", str(tmp_path)) == 0
 
 
 def test_detection_train_and_val_share_no_digit_and_use_none_twice():
@@ -148,14 +154,21 @@ def test_starter_of_every_default_study_is_in_the_tree():
     assert sorted(path.resolve() for path in models) == STARTERS
 
 
-@pytest.mark.parametrize("path", STARTERS, ids=lambda path: path.name)
-def test_starter_loads_and_predicts_in_plain_ultralytics(path, tmp_path):
-    code = (
-        "import sys, numpy; from ultralytics import YOLO; "
-        f"model = YOLO({str(path)!r}); model.predict(numpy.zeros((128, 128, 3), numpy.uint8), imgsz=128); "
-        "assert ''.join(model.names.values()) == sys.argv[1], model.names"
-    )
-    subprocess.run([sys.executable, "-c", code, LETTERS], cwd=tmp_path, check=True, capture_output=True)
+PREDICTED = """
+import sys
+import numpy
+from ultralytics import YOLO
+for path in sys.argv[2:]:
+    model = YOLO(path)
+    model.predict(numpy.zeros((128, 128, 3), numpy.uint8), imgsz=128)
+    assert "".join(model.names.values()) == sys.argv[1], model.names
+assert "yolo_dropout" not in sys.modules
+"""
+
+
+def test_starters_load_and_predict_in_plain_ultralytics(tmp_path):
+    words = [sys.executable, "-c", PREDICTED, LETTERS, *map(str, STARTERS)]
+    subprocess.run(words, cwd=tmp_path, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("path", STARTERS, ids=lambda path: path.name)

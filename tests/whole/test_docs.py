@@ -167,16 +167,28 @@ def test_commands_that_need_no_training_run(words: list[str], place: Path, monke
         assert (made / "report.html").stat().st_size > 10_000
 
 
+@pytest.fixture(scope="module")
+def ray_here() -> Iterator[None]:
+    """One Ray cluster of this machine for all commands that ask for one: a sweep takes the one that it finds."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from yolo_dropout.executors.ray import connected
+
+    with pytest.MonkeyPatch.context() as patch:
+        support = str(ROOT / "tests" / "support")
+        patch.setenv("PYTHONPATH", os.pathsep.join([support, os.environ.get("PYTHONPATH", "")]))
+        with connected("local"):
+            yield
+
+
 @pytest.mark.parametrize("words", [words for words in OWN if words[0] == "sweep"], ids=" ".join)
 def test_every_sweep_comes_to_its_end_with_a_fake_trainer(
-    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ):
     monkeypatch.chdir(ROOT)
     options = parse(words)
     if options.executor == "ray":
-        pytest.importorskip("ray", reason="Ray is not installed")
-        options.ray_address = "local"
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]))
+        request.getfixturevalue("ray_here")
+        options.seeds = ["1"]  # a process of its own for every run, and on Ray that is dear
     options.out = str(tmp_path)
     assert sweep(options, fakes.FAKE) == 0
     assert (tmp_path / "report.html").exists() != options.dry_run

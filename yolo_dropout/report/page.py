@@ -77,9 +77,13 @@ def render_report(
 
 
 def _environment() -> Environment:
-    strict: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined}
-    loader = PackageLoader("yolo_dropout.report")
-    environment = Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict)
+    environment = Environment(
+        loader=PackageLoader("yolo_dropout.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters |= {"rate": rate_text, "short": number, "p": _p, "raw": _raw, "duration": duration}
     environment.filters |= {"capital": capital, "metric": metric_name}
     environment.globals |= {"block_name": block_name}
