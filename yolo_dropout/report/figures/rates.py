@@ -46,9 +46,8 @@ def rate_response(scores: pd.DataFrame, score: Score, verdict: Verdict, branch_n
     pad = max(0.0, style.SAME * abs(high) - (high - low))  # runs that are all alike need no axis of their own
     ax.set_ylim(low - pad / 2, high + pad / 2)
     subtitle = f"{capital(score.words)} of each run, {'higher' if score.higher_is_better else 'lower'} is better"
-    return style.finish(
-        figure, _response_title(verdict, score.words), subtitle, [_reading(values, verdict), branch_note]
-    )
+    notes = [_reading(values, verdict), branch_note]
+    return style.finish(figure, _response_title(verdict, score.words), subtitle, notes)
 
 
 def overfitting_gap(values: pd.DataFrame, branch_note: str | None = None) -> Figure:

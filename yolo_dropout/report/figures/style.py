@@ -61,11 +61,11 @@ def new_figure(height_in: float = 4.6, rows: int = 1, columns: int = 1) -> tuple
     figure = Figure(figsize=(WIDTH_IN, height_in), facecolor=PAPER)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes:
-        style_axes(ax)
+        _style_axes(ax)
     return figure, list(axes)
 
 
-def style_axes(ax: Axes) -> None:
+def _style_axes(ax: Axes) -> None:
     """Two quiet spines, horizontal grid behind the data."""
     ax.set_facecolor(PAPER)
     ax.set_axisbelow(True)
@@ -106,18 +106,12 @@ def finish(
     notes = [line for text in small_print if text for line in textwrap.wrap(text, 124)]
     head_in = 0.18 + 0.23 * len(heading)
     left = 0.16 / WIDTH_IN
-    texts: tuple[tuple[float, str, dict[str, Any]], ...] = (
-        (
-            1 - 0.14 / height,
-            "\n".join(heading),
-            {"color": INK, "fontsize": TITLE_PT, "fontweight": "bold", "va": "top"},
-        ),
-        (1 - head_in / height, subtitle, {"color": MUTED, "fontsize": TEXT_PT, "va": "top"}),
-        (0.12 / height, "\n".join(notes), {"color": MUTED, "fontsize": SMALL_PT, "va": "bottom"}),
-    )
-    for place, text, look in texts:
-        # Names come from files: a dollar sign in one is no formula.
-        figure.text(left, place, text, linespacing=1.3, parse_math=False, **look)
+    # Names come from files: a dollar sign in one is no formula.
+    plain: dict[str, Any] = {"linespacing": 1.3, "parse_math": False}
+    bold: dict[str, Any] = {"color": INK, "fontsize": TITLE_PT, "fontweight": "bold", "va": "top"}
+    figure.text(left, 1 - 0.14 / height, "\n".join(heading), **plain, **bold)
+    figure.text(left, 1 - head_in / height, subtitle, color=MUTED, fontsize=TEXT_PT, va="top", **plain)
+    figure.text(left, 0.12 / height, "\n".join(notes), color=MUTED, fontsize=SMALL_PT, va="bottom", **plain)
     tick_lines = max(label.get_text().count("\n") for ax in figure.axes for label in [*ax.get_xticklabels(), ax.title])
     bottom_in = 0.66 + 0.165 * len(notes) + 0.17 * tick_lines
     top, bottom = 1 - (head_in + 0.38) / height, bottom_in / height
