@@ -191,23 +191,6 @@ def test_paths_in_a_config_are_taken_from_beside_it(tmp_path):
     assert read_config(tmp_path / "study.yaml") == {"model": str(tmp_path / "m.yaml"), "data": "elsewhere.yaml"}
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("a: [1", r"is no valid YAML \(.+, line 1\); mend it"),
-        ("a: b\n\tc: d", r"is no valid YAML \(.+, line 2\); mend it"),
-        ("- 1\n", r"must hold `field: value` lines, got list"),
-        ("", r"must hold `field: value` lines, got NoneType"),
-        ("model: !!python/object/apply:os.system ['true']", r"is no valid YAML \(could not determine a constructor"),
-    ],
-)
-def test_a_broken_config_is_told(tmp_path, content, message):
-    path = tmp_path / "study.yaml"
-    path.write_text(content)
-    with pytest.raises(SpecError, match=message):
-        read_config(path)
-
-
 def _hold_and_wait(folder, held, release):
     with hold(folder):
         held.set()
@@ -227,14 +210,6 @@ def test_a_second_sweep_is_told_who_works_there_and_a_dead_holder_frees_the_fold
     holder.join()
     with hold(folder):
         pass
-
-
-def test_an_out_that_cannot_be_made_is_told(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StudyFolderError, match=r"--out: .+file cannot be written \(.+\); choose another"):
-        hold(StudyFolder(tmp_path / "file")).__enter__()
-    with pytest.raises(StudyFolderError, match=r"cannot be written \(.+\); choose another"):
-        hold(StudyFolder(tmp_path / "file" / "study")).__enter__()
 
 
 def test_seeds_cannot_be_added_by_their_scores_from_halfway_on(folder):

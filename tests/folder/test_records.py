@@ -20,14 +20,6 @@ def test_a_record_survives_its_file(tmp_path):
         assert read_record(RunFolder(tmp_path)) == record
 
 
-def test_a_record_from_before_there_were_folds_still_loads(tmp_path):
-    write_record(RunFolder(tmp_path), RECORD)
-    values = json.loads((tmp_path / "run.json").read_text())
-    del values["fold"]
-    (tmp_path / "run.json").write_text(json.dumps(values))
-    assert read_record(RunFolder(tmp_path)) == RECORD
-
-
 @pytest.mark.parametrize(
     "content",
     [

@@ -30,7 +30,8 @@ from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.study import run_study
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "datasets" / "README.md"]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES.append(ROOT / "datasets" / "README.md")
 OURS = re.compile(r"(?:yolo-dropout|python scripts/\w+\.py)\b")
 
 

@@ -99,11 +99,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Have a file, or the names in a folder, survive a power cut.
-
-    Raises:
-        OSError: It cannot be read.
-    """
+    """Have a file, or the names in a folder, survive a power cut."""
     if path.is_dir() and os.name == "nt":
         return  # folders cannot be opened there
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
@@ -152,10 +148,5 @@ def files_below(folder: Path, without: str | None = None) -> dict[str, Path]:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        ValueError: It is not JSON, for instance because a crash cut it off.
-        OSError: It cannot be read.
-    """
+    """Read a JSON file; a `ValueError` where it is not JSON, for instance because a crash cut it off."""
     return json.loads(path.read_text(encoding="utf-8"))

@@ -66,11 +66,7 @@ _ONE_WORD = {
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """The words as options: `command` is the command's name, `key_values` holds the key=value ones.
-
-    Raises:
-        SystemExit: They are no command line, which was told; or they ask for help or the version.
-    """
+    """The words as options: `command` is the command's name, `key_values` holds the key=value ones."""
     others, key_values = list[str](), list[str]()
     for before, word in itertools.pairwise(("", *words)):
         # `--rates 0 0.5 epochs=5`: an option that takes many words must not swallow key=value, one that takes a

@@ -18,11 +18,7 @@ _PLAIN_OPTIONS = ("score", "alpha", "where", "kind", "schedule")
 
 
 def spec_from(options: Namespace) -> StudySpec:
-    """The spec that the words ask for: a config or the embedded study, then what is given beside it.
-
-    Raises:
-        SpecError: Something given breaks a rule.
-    """
+    """The spec that the words ask for: a config or the embedded study, then what is given beside it."""
     given = parse_key_values(options.key_values)
     values = _base(options.config, given)
     values |= {name: str(given.pop(name)) for name in ("model", "data") if name in given}
@@ -81,11 +77,7 @@ def _span(word: str) -> range:
 
 
 def count(name: str, word: str | None) -> int | None:
-    """A number of at least 1; None for `auto`, or where none was given.
-
-    Raises:
-        SpecError: It is neither.
-    """
+    """A number of at least 1; None for `auto`, or where none was given."""
     if word is None or word == "auto":
         return None
     if not re.fullmatch(r"[1-9]\d{0,3}", word):
@@ -94,11 +86,7 @@ def count(name: str, word: str | None) -> int | None:
 
 
 def seconds(name: str, word: str | None) -> float | None:
-    """A time; None where none was given.
-
-    Raises:
-        SpecError: It is not above 0.
-    """
+    """A time above 0; None where none was given."""
     if word is None:
         return None
     try:

@@ -42,9 +42,6 @@ def check_free(folder: StudyFolder) -> None:
     """Refuse a folder whose files a study would replace, and one inside another study.
 
     A new or an empty folder will do, and one that holds a study: whether it is the same one is asked elsewhere.
-
-    Raises:
-        StudyFolderError: It is one of these, or cannot be looked at.
     """
     outer = next((parent for parent in folder.path.parents if _holds_runs(StudyFolder(parent))), None)
     if outer is not None:
@@ -59,15 +56,7 @@ def check_free(folder: StudyFolder) -> None:
 
 
 def check_report_free(folder: StudyFolder, study: StudyFolder | None = None) -> None:
-    """Refuse a folder where a report would replace what is no report of ours, or another study's.
-
-    Args:
-        folder: Where the report shall go.
-        study: The study that it is about, if it is one.
-
-    Raises:
-        StudyFolderError: It would.
-    """
+    """Refuse a folder where a report, of `study` if of one, would replace what is no report of ours, or another's."""
     if study is not None and folder.path == study.path:
         return
     if is_study(folder):
@@ -155,11 +144,7 @@ class Hold:
 
     @contextlib.contextmanager
     def told_first(self) -> Iterator[None]:
-        """Tell of a folder that is no longer ours, whatever else has come of that in a block.
-
-        Raises:
-            StudyFolderError: The folder is no longer ours.
-        """
+        """Tell of a folder that is no longer ours, whatever else has come of that in a block."""
         try:
             yield
         except StudyFolderError as error:

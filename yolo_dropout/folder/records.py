@@ -77,11 +77,7 @@ def write_record(folder: RunFolder, record: RunRecord) -> None:
 
 
 def read_record(folder: RunFolder) -> RunRecord:
-    """Read `run.json`.
-
-    Raises:
-        InputError: The file is missing, cut off, or holds something else.
-    """
+    """Read `run.json`; an `InputError` where it is missing, cut off, or holds something else."""
     try:
         values = read_json(folder.record)
     except (OSError, ValueError) as error:
@@ -90,11 +86,7 @@ def read_record(folder: RunFolder) -> RunRecord:
 
 
 def parse_record(values: Any, folder: RunFolder) -> RunRecord:
-    """A record from plain values.
-
-    Raises:
-        InputError: They are none.
-    """
+    """A record from plain values; an `InputError` where they are none."""
     if isinstance(values, dict) and (others := values.keys() - {item.name for item in fields(RunRecord)}):
         names = ", ".join(sorted(map(str, others)))
         raise _AnotherVersionError(
@@ -116,11 +108,7 @@ class _AnotherVersionError(InputError):
 
 
 def check_vacant(folder: StudyFolder, runs: Iterable[Run]) -> None:
-    """Refuse to train runs where the record of another run lies, or one that another version wrote.
-
-    Raises:
-        StudyFolderError: Such a record is there.
-    """
+    """Refuse to train runs where the record of another run lies, or one that another version wrote."""
     for run in runs:
         place = folder.run(run.name)
         try:

@@ -45,11 +45,7 @@ class Results:
     notes: tuple[str, ...] = ()
 
     def curve(self, metric: str) -> NDArray[np.float64]:
-        """One metric by epoch, shape (n_epochs,).
-
-        Raises:
-            InputError: There is no such column.
-        """
+        """One metric by epoch, shape (n_epochs,); an `InputError` names the others where there is no such column."""
         if metric not in self.metrics:
             known = ", ".join(name for name in self.metrics if not name.startswith("lr/"))
             raise InputError(f"score: no metric {metric!r} in results.csv; there are {known}")
@@ -69,11 +65,7 @@ class Results:
 
     @property
     def best_row(self) -> int:
-        """Row of the epoch that `best.pt` holds; of equal epochs Ultralytics keeps the last.
-
-        Raises:
-            InputError: No column tells the fitness.
-        """
+        """Row of the epoch that `best.pt` holds; of equal epochs Ultralytics keeps the last."""
         if not self.fitness:
             raise InputError("score: @best needs a fitness column such as metrics/mAP50-95(B), got none")
         total = np.nan_to_num(sum(self.curve(name) for name in self.fitness))

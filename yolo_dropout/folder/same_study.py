@@ -92,11 +92,7 @@ def _changed(name: str, was: object, now: object) -> Iterator[str]:
 
 
 def check_same_data(folder: StudyFolder, spec: StudySpec, prepared: Mapping[str, Any], stored: StudyFile | str) -> None:
-    """Refuse to go on with a study whose images or labels are not those that its runs were trained on.
-
-    Raises:
-        SpecError: They have changed.
-    """
+    """Refuse to go on with a study whose images or labels are not those that its runs were trained on."""
     if isinstance(stored, str) or not folder.has_ended_runs:
         return
     before = stored.prepared

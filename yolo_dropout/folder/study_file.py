@@ -38,11 +38,7 @@ class StudyFile:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file, safely.
-
-    Raises:
-        SpecError: It cannot be read or is no YAML.
-    """
+    """Read a YAML file, safely; a `SpecError` where it cannot be read or is no YAML."""
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -57,11 +53,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read a study's fields from YAML; paths that exist beside the file are taken from there.
-
-    Raises:
-        SpecError: The file cannot be read, is no YAML, or holds no fields.
-    """
+    """Read a study's fields from YAML; paths that exist beside the file are taken from there."""
     return _fields(path, read_yaml(path))
 
 
@@ -84,11 +76,7 @@ def _read(path: Path) -> StudyFile:
 
 
 def read_study_file(folder: StudyFolder) -> StudyFile:
-    """Read `study.yaml`; a fact that somebody has spoilt counts as none.
-
-    Raises:
-        SpecError: The file is missing or broken.
-    """
+    """Read `study.yaml`, in which a fact that somebody has spoilt counts as none; a `SpecError` tells the way out."""
     try:
         return _read(folder.spec)
     except SpecError as error:

@@ -37,11 +37,7 @@ NO_MATTER = frozenset(
 
 @lru_cache(maxsize=1)
 def known_arguments() -> Mapping[str, Any]:
-    """Names and default values of all arguments that the installed Ultralytics knows.
-
-    Raises:
-        SpecError: Ultralytics is not installed.
-    """
+    """Names and default values of all arguments that the installed Ultralytics knows; a `SpecError` without it."""
     import yaml
 
     found = find_spec("ultralytics")
@@ -87,11 +83,7 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def parse_key_values(words: Iterable[str]) -> dict[str, Any]:
-    """Read `key=value` words as Ultralytics' own command line does.
-
-    Raises:
-        SpecError: A word is not `key=value`, or a key comes twice.
-    """
+    """Read `key=value` words as Ultralytics' own command line does; a `SpecError` for others, and for a key twice."""
     values: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")

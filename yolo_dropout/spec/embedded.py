@@ -8,11 +8,7 @@ from yolo_dropout.errors import InputError
 
 
 def embedded_path(name: str) -> Path:
-    """Path of something in `datasets/`, in a clone as well as in an installed wheel.
-
-    Raises:
-        InputError: It is not there.
-    """
+    """Path of something in `datasets/`, in a clone as well as in an installed wheel; an `InputError` without it."""
     package = Path(__file__).resolve().parents[1]
     for root in (package, package.parent):
         path = root / "datasets" / name

@@ -79,6 +79,9 @@ class StudySpec:
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        epochs = self.train.get("epochs", 1)
+        sound = isinstance(epochs, int) and not isinstance(epochs, bool) and epochs >= 1
+        _must(sound, f"epochs: must be a whole number of at least 1, got {epochs!r}; for instance epochs=50")
         plan = DropoutPlan(self.rates[-1], self.where, self.kind, self.schedule)
         plan.check_epochs(self.epochs, compiled=bool(self.train.get("compile")))  # now, and not in the first run
 
@@ -95,15 +98,8 @@ class StudySpec:
 
     @property
     def epochs(self) -> int:
-        """Epochs of a run; Ultralytics' default where they are not given.
-
-        Raises:
-            SpecError: They are no whole number of at least 1.
-        """
-        epochs = self.train.get("epochs", known_arguments()["epochs"])
-        if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
-            raise SpecError(f"epochs: must be a whole number of at least 1, got {epochs!r}; for instance epochs=50")
-        return epochs
+        """Epochs of a run; Ultralytics' default where they are not given."""
+        return int(self.train.get("epochs", known_arguments()["epochs"]))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as `study.yaml` holds them."""
@@ -125,20 +121,22 @@ class StudySpec:
             raise SpecError(f"{source}: must hold `field: value` lines, got {type(values).__name__}")
         known = [item.name for item in fields(cls)]
         for name in values:
-            if name not in known:
-                raise SpecError(f"{source}: unknown field {name!r}; the fields are {', '.join(known)}")
+            _must(name in known, f"{source}: unknown field {name!r}; the fields are {', '.join(known)}")
         for name in ("model", "data"):
-            if name not in values:
-                raise SpecError(f"{source}: {name} is missing; add `{name}: …`")
+            _must(name in values, f"{source}: {name} is missing; add `{name}: …`")
         many = {"seeds": MOST_LOOKED_AT} if values.get("until_decided") is True else {}
         return cls(**(many | dict(values)))
 
 
+def _must(holds: bool, message: str) -> None:
+    if not holds:
+        raise SpecError(message)
+
+
 def _path_or_name(name: str, value: object) -> str:
     """Make a path absolute where it exists, so that a study means the same from every folder."""
-    if not isinstance(value, (str, Path)) or not str(value).strip():
-        raise SpecError(f"{name}: must be a path or a name, got {value!r}")
     text = str(value).strip()
+    _must(isinstance(value, (str, Path)) and text != "", f"{name}: must be a path or a name, got {value!r}")
     with contextlib.suppress(RuntimeError, OSError):  # `~name` of nobody, or a name that is too long
         path = Path(text).expanduser()
         return str(path.resolve()) if not re.match(r"[a-z]+://", text) and path.exists() else text
@@ -148,20 +146,16 @@ def _path_or_name(name: str, value: object) -> str:
 def _rates(values: object) -> tuple[float, ...]:
     """Rates in order, with the control."""
     rates = sorted(_rate(value) for value in (values if _is_list(values) else [values]))
-    if not rates:
-        raise SpecError("rates: at least one rate above 0 is needed, got none; for instance --rates 0 0.1 0.3")
+    _must(rates != [], "rates: at least one rate above 0 is needed, got none; for instance --rates 0 0.1 0.3")
     for rate, following in itertools.pairwise(rates):
-        if rate == following:
-            raise SpecError(f"rates: each must be given once, got {rate:g} twice")
-    if rates[-1] == 0:
-        raise SpecError("rates: at least one rate above 0 is needed beside the control, got only 0")
+        _must(rate < following, f"rates: each must be given once, got {rate:g} twice")
+    _must(rates[-1] > 0, "rates: at least one rate above 0 is needed beside the control, got only 0")
     return tuple(rates) if rates[0] == 0 else (0.0, *rates)
 
 
 def _rate(value: object) -> float:
     number = _number("rates", value)
-    if not 0 <= number < 1:
-        raise SpecError(f"rates: each must be in [0, 1), got {value}")
+    _must(0 <= number < 1, f"rates: each must be in [0, 1), got {value}")
     return number + 0.0  # -0.0 becomes 0.0
 
 
@@ -170,28 +164,22 @@ def _number(name: str, value: Any) -> float:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         raise SpecError(f"{name}: must be a number, got {value!r}") from None
-    if not math.isfinite(number):
-        raise SpecError(f"{name}: must be a finite number, got {value!r}")
+    _must(math.isfinite(number), f"{name}: must be a finite number, got {value!r}")
     return number
 
 
 def _seeds(values: Any) -> tuple[int, ...]:
     """Seeds in order; a count stands for the first so many."""
     if _is_whole(values):
-        if not 1 <= values <= MOST_SEEDS:
-            bound = "least 1" if values < 1 else f"most {MOST_SEEDS}"
-            raise SpecError(f"seeds: a count must be at {bound}, got {values}")
+        _must(values >= 1, f"seeds: a count must be at least 1, got {values}")
+        _must(values <= MOST_SEEDS, f"seeds: a count must be at most {MOST_SEEDS}, got {values}")
         return tuple(range(values))
-    if not _is_list(values):
-        raise SpecError(f"seeds: must be a count or a list of whole numbers, got {values!r}")
+    _must(_is_list(values), f"seeds: must be a count or a list of whole numbers, got {values!r}")
     seeds = list(values)
+    _must(seeds != [], "seeds: at least one is needed, got none; for instance --seeds 3")
     for seed in seeds:
-        if not _is_whole(seed) or seed < 0:
-            raise SpecError(f"seeds: each must be a whole number of at least 0, got {seed!r}")
-        if seeds.count(seed) > 1:
-            raise SpecError(f"seeds: each must be given once, got {seed} repeatedly")
-    if not seeds:
-        raise SpecError("seeds: at least one is needed, got none; for instance --seeds 3")
+        _must(_is_whole(seed) and seed >= 0, f"seeds: each must be a whole number of at least 0, got {seed!r}")
+        _must(seeds.count(seed) == 1, f"seeds: each must be given once, got {seed} repeatedly")
     return tuple(sorted(int(seed) for seed in seeds))
 
 
@@ -205,37 +193,35 @@ def _is_whole(value: object) -> bool:
 
 def _alpha(value: object) -> float:
     alpha = _number("alpha", value)
-    if not 0 < alpha < 0.5:
-        raise SpecError(f"alpha: must be in (0, 0.5), got {value}")
+    _must(0 < alpha < 0.5, f"alpha: must be in (0, 0.5), got {value}")
     return alpha
 
 
-def _word(name: str, value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise SpecError(f"{name}: must be a word, got {value!r}")
-    return value.strip()
+def _word(name: str, value: Any) -> str:
+    _must(isinstance(value, str) and value.strip() != "", f"{name}: must be a word, got {value!r}")
+    return str(value).strip()
 
 
-def _until_decided(value: object, seeds: object) -> bool:
+def _until_decided(value: Any, seeds: object) -> bool:
     """Whether to stop as soon as the scores decide, which takes seeds enough to look at."""
-    if not isinstance(value, bool):
-        raise SpecError(f"until_decided: must be true or false, got {value!r}")
+    _must(isinstance(value, bool), f"until_decided: must be true or false, got {value!r}")
     n = len(_seeds(seeds))
-    if value and n < LEAST_SEEDS:
-        raise SpecError(f"seeds: until_decided needs at least {LEAST_SEEDS}, got {n}; use --max-seeds 12")
-    return value
+    _must(
+        not value or n >= LEAST_SEEDS,
+        f"seeds: until_decided needs at least {LEAST_SEEDS}, got {n}; use --max-seeds 12",
+    )
+    return bool(value)
 
 
-def _folds(value: object, train: Mapping[str, Any], *, until_decided: bool) -> int | None:
+def _folds(value: Any, train: Mapping[str, Any], *, until_decided: bool) -> int | None:
     """How many folds, and nothing asked that they cannot go with."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 2:
-        raise SpecError(f"folds: must be a whole number of at least 2, got {value!r}; for instance --folds 5")
-    if until_decided:
-        raise SpecError(f"folds: cannot go with until_decided, got folds={value}; use --seeds 3, or leave --folds out")
-    if train.get("fraction") not in (None, 1):
-        raise SpecError(f"fraction: cannot go with folds, got fraction={train['fraction']}; leave it out")
-    if train.get("split", "val") != "val":
-        raise SpecError(f"split: folds make their own val, got split={train['split']}; leave it out")
-    return value
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    _must(whole and value >= 2, f"folds: must be a whole number of at least 2, got {value!r}; for instance --folds 5")
+    together = f"folds: cannot go with until_decided, got folds={value}; use --seeds 3, or leave --folds out"
+    _must(not until_decided, together)
+    fraction, split = train.get("fraction"), train.get("split", "val")
+    _must(fraction in (None, 1), f"fraction: cannot go with folds, got fraction={fraction}; leave it out")
+    _must(split == "val", f"split: folds make their own val, got split={split}; leave it out")
+    return int(value)
