@@ -15,6 +15,7 @@ import pytest
 from survival import alive, check_nothing_lost, finished, tables
 from tracker_settings import write_settings
 
+from yolo_dropout.cli import main
 from yolo_dropout.spec.embedded import embedded_path
 
 SWEEP = Path(__file__).parents[2] / "scripts" / "sweep.py"
@@ -26,12 +27,15 @@ def untracked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(write_settings(tmp_path / "config")))
 
 
-def start_sweep(folder: Path) -> subprocess.Popen[str]:
+def words(folder: Path) -> list[str]:
     data = embedded_path("digits-classify")
     words = ["model=yolo26n-cls.yaml", f"data={data}", "imgsz=32", "epochs=2", "batch=64", "fraction=0.2"]
-    options = ["--rates", "0.5", "--seeds", "2", "--jobs", "2", "--retry-failed", "--out", str(folder)]
+    return [*words, "--rates", "0.5", "--seeds", "2", "--jobs", "2", "--retry-failed", "--out", str(folder)]
+
+
+def start_sweep(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, str(SWEEP), *words, *options],
+        [sys.executable, str(SWEEP), *words(folder)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -78,8 +82,7 @@ def test_real_trainings_that_are_killed_end_as_if_undisturbed(enough, starts, tm
     """Each disturbed sweep loses a worker first, and then its parent or the whole group."""
     rng, kills, round_number = random.Random(1), 0, 0
     reference = tmp_path / "undisturbed"
-    out, _ = (process := start_sweep(reference)).communicate()
-    assert process.returncode == 0, out
+    assert main(["sweep", *words(reference)]) == 0
     while kills < enough:
         round_number += 1
         folder = tmp_path / str(round_number)
@@ -99,7 +102,6 @@ def test_real_trainings_that_are_killed_end_as_if_undisturbed(enough, starts, tm
                 kills += 1
             process.communicate()
             check_nothing_lost(before, folder)
-        out, _ = (process := start_sweep(folder)).communicate()
-        assert process.returncode == 0, out
+        assert main(["sweep", *words(folder)]) == 0
         assert tables(folder) == tables(reference)
     record_property("fault", ("real training killed (SIGKILL): worker, parent, group", kills, "0 lost, 0 doubled"))
