@@ -53,25 +53,6 @@ def _trainings_of_one_process_are_alike(request):
         import_trackers()
 
 
-# What takes longest starts first, so that no worker is left alone with it at the end.
-LONGEST = (
-    "test_ray.py", "test_training.py", "test_ray_real.py", "test_crash_real.py", "test_docs.py", "test_crash.py",
-    "test_training_checkpoints.py", "test_training_resume.py", "test_report_browser.py", "test_faults.py",
-    "test_sites_models.py", "test_notebook.py", "test_interrupts.py", "test_output.py", "test_preload.py",
-)  # fmt: skip
-
-
-def pytest_configure(config):
-    if hasattr(config.option, "loadscopereorder"):  # xdist would begin with the files that hold most tests
-        config.option.loadscopereorder = False
-
-
-def pytest_collection_modifyitems(items):
-    """Put the longest files first; within a file the order stays."""
-    place = {name: number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: place.get(item.path.name, len(place)))
-
-
 def pytest_terminal_summary(terminalreporter):
     """List the faults that passing tests injected: they tell them by `record_property("fault", (name, n, outcome))`."""
     counts: Counter[tuple[str, str]] = Counter()
