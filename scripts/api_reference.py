@@ -47,13 +47,24 @@ def _entry(name: str, thing: Any) -> str:
 
 
 def _members(cls: type) -> Iterator[str]:
-    """Public properties and methods, a line each, in the order of the source."""
-    for name, value in vars(cls).items():
+    """Public properties and methods, a line each, in the order of the source, those of our base classes first."""
+    for name, value in (item for owner in _ours(cls) for item in vars(owner).items()):
         method = getattr(value, "__func__", value)
         function = getattr(value, "fget", None) or getattr(value, "func", None) or method
         if not name.startswith("_") and inspect.isfunction(function):
             first = (inspect.getdoc(function) or "").splitlines()[0]
             yield f"- `.{name}{'()' if function is method else ''}`: {first}\n"
+
+
+def _ours(cls: type) -> list[type]:
+    return [owner for owner in reversed(cls.__mro__) if owner.__module__.startswith("yolo_dropout.")]
+
+
+def _doc(thing: Any) -> str:
+    """The docstring, for a class with the attributes that its base tells."""
+    doc, base = inspect.getdoc(thing) or "", _ours(thing)[0] if inspect.isclass(thing) else thing
+    _, told, attributes = (inspect.getdoc(base) or "").partition("\n\nAttributes:")
+    return doc + told + attributes if base is not thing else doc
 
 
 def _signature(function: Any) -> str:
@@ -98,7 +109,7 @@ def _lines(name: str, items: Iterable[str]) -> str:
 def _markdown(thing: Any) -> str:
     """A Google docstring as Markdown: sections become headings, their entries a list."""
     lines, listing = [], False
-    for line in (inspect.getdoc(thing) or "").splitlines():
+    for line in _doc(thing).splitlines():
         section = _SECTION.match(line)
         if section:
             lines.append(f"**{section[1]}**\n")

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import socket
+import subprocess
+import sys
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import fakes
 import pytest
 import yaml
 from made_studies import Watcher, derived, run, spec
+from waiting import wait_until
 
 from yolo_dropout.cli import main
 from yolo_dropout.errors import InputError, SpecError, StudyFolderError
@@ -192,29 +198,36 @@ def test_a_lock_that_was_removed_ends_the_study_before_the_next_run(tmp_path):
     assert "p0.00-s0" not in trained
 
 
-def test_a_second_sweep_after_a_removed_lock_trains_no_run_twice(tmp_path):
-    """The first one sees that its lock is gone, whoever holds the new one."""
-    begun, go = tmp_path / "begun", tmp_path / "go"
-    out = tmp_path / "study"
-    first = threading.Thread(target=lambda: failures.append(_ending(out, Backend(fakes.inspect, wait_for_go))))
-    failures: list[str] = []
+def test_a_second_sweep_after_a_removed_lock_is_refused_and_the_first_ends_before_its_next_run(tmp_path):
+    out, begun, go = tmp_path / "study", tmp_path / "begun", tmp_path / "go"
+    endings: list[str] = []
+    first = threading.Thread(target=lambda: endings.append(_ending(out, Backend(fakes.inspect, wait_for_go))))
     first.start()
-    while not begun.exists():
-        pass
+    wait_until(begun.exists)
     (out / ".lock").unlink()
-    check_free(StudyFolder(out))
-    with hold(StudyFolder(out)):
-        go.touch()
-        first.join(60)
-        assert "its .lock was removed or replaced" in failures[0]
-        assert (out / ".lock.holder").exists(), "that file is the second one's"
+    with pytest.raises(StudyFolderError, match=r"another sweep works here \(host .+\), though its \.lock was removed"):
+        run(out)
+    go.touch()
+    first.join(60)
+    assert "its .lock was removed or replaced" in endings[0]
+    assert len(run(out)[1]) == 8
+
+
+def test_the_name_of_a_process_that_has_ended_keeps_nobody_out(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    since = datetime.now().astimezone()
+    for words in (f"process {child.pid}, since {since}", f"process {os.getpid()}, since 2001-01-01T00:00:00", "?"):
+        (tmp_path / ".lock.holder").write_text(f"host {socket.gethostname()}, {words}")
+        child.wait()
+        with hold(StudyFolder(tmp_path)):
+            assert f"process {os.getpid()}, since 20" in (tmp_path / ".lock.holder").read_text()
+        assert not (tmp_path / ".lock.holder").exists()
 
 
 def wait_for_go(job, on_epoch):
     place = job.study.path.parent
     (place / "begun").touch()
-    while not (place / "go").exists():
-        pass
+    wait_until((place / "go").exists)
     return fakes.train(job, on_epoch)
 
 

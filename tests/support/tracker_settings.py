@@ -12,6 +12,7 @@ QUIET = {"mlflow": False, "raytune": False, "tensorboard": False}
 
 def write_settings(folder: Path, **trackers: bool) -> Path:
     """Settings as they are here, with these trackers on; the folder is what `YOLO_CONFIG_DIR` takes."""
-    folder.mkdir(exist_ok=True)
-    (folder / "settings.json").write_text(json.dumps(dict(SETTINGS) | QUIET | trackers))
+    place = folder / "Ultralytics"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "settings.json").write_text(json.dumps(dict(SETTINGS) | QUIET | trackers))
     return folder

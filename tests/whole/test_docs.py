@@ -123,7 +123,7 @@ def test_every_snippet_imports_and_calls_what_exists(code: str):
             signature.bind(*node.args, **{item.arg: item.value for item in node.keywords})
         if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in results:
             owner = results[node.value.id]
-            assert node.attr in {*vars(owner), *owner.__dataclass_fields__}
+            assert node.attr in {*dir(owner), *owner.__dataclass_fields__}
 
 
 def test_the_api_reference_is_that_of_the_code():

@@ -173,17 +173,31 @@ def hold(folder: StudyFolder) -> Iterator[Hold]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise StudyFolderError(f"--out: {folder.path} cannot be written ({reason}); choose another") from error
-    held = Hold(folder, _inode(folder))
+    own = f"host {socket.gethostname()}, process {os.getpid()}, since {datetime.now().astimezone().isoformat()}"
     try:
-        since = datetime.now().astimezone().isoformat(timespec="seconds")
+        if _lives(told := _holder(folder)):
+            raise StudyFolderError(f"{folder.path}: another sweep works here ({told}), though its .lock was removed")
         with contextlib.suppress(OSError):  # the disk may be full: that is told when it has been looked at
-            folder.holder.write_text(f"host {socket.gethostname()}, process {os.getpid()}, since {since}")
-        yield held
+            folder.holder.write_text(own)
+        yield Hold(folder, _inode(folder))
     finally:
-        if not held.lost:  # otherwise that file is another's
-            with contextlib.suppress(OSError):
-                folder.holder.unlink()
+        if _holder(folder) == own:
+            folder.holder.unlink(missing_ok=True)
         lock.release()
+
+
+def _lives(holder: str) -> bool:
+    """Whether the process that said it holds a folder still does: a removed lock file lets two have a lock each."""
+    import psutil
+
+    found = re.fullmatch(r"host (.+), process (\d+), since (.+)", holder)
+    if found is None or found[1] != socket.gethostname():
+        return False
+    try:
+        process, since = psutil.Process(int(found[2])), datetime.fromisoformat(found[3]).timestamp()
+        return process.create_time() <= since and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, ValueError):  # it has ended
+        return False
 
 
 def _inode(folder: StudyFolder) -> tuple[int, int] | None:
