@@ -77,7 +77,9 @@ def helpful(job, on_epoch):
 def helped(tmp_path_factory):
     """A decided study, to be read only."""
     folder = tmp_path_factory.mktemp("helped")
-    return run_study(SPEC, folder, jobs=2, trainer=Backend(fakes.inspect, helpful), publish=publish_tables)
+    return run_study(
+        SPEC, folder, executor=LocalExecutor(2), backend=Backend(fakes.inspect, helpful), publish=publish_tables
+    )
 
 
 def test_a_study_stops_as_soon_as_it_is_decided_and_stays_so(tmp_path):

@@ -35,7 +35,7 @@ def main(gate: str, *words: str) -> int:
     from yolo_dropout.cli.options import parse
     from yolo_dropout.cli.sweep import sweep
 
-    return run(parse(["sweep", *words]), partial(sweep, trainer=gated(Path(gate))))
+    return run(parse(["sweep", *words]), partial(sweep, backend=gated(Path(gate))))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from yolo_dropout.cli import run
 from yolo_dropout.cli.options import parse
 from yolo_dropout.cli.sweep import sweep
 from yolo_dropout.executors import Backend, Job, OnEpoch, Outcome
+from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.records import read_records
 from yolo_dropout.report.publish import publish_tables
@@ -43,7 +44,7 @@ def study(folder: Path, train: Callable[..., Outcome] = fakes.train, *words: str
 def mended(folder: Path, **more: object) -> bool:
     """Run the study again without its fault, and without pictures; whether every run has finished then."""
     spec = load_study(folder).spec
-    given = {"jobs": 1, "trainer": fakes.FAKE, "publish": publish_tables, **more}
+    given = {"executor": LocalExecutor(1), "backend": fakes.FAKE, "publish": publish_tables, **more}
     again = run_study(spec, folder, retry_failed=True, **given)
     return not again.failed and not again.missing
 

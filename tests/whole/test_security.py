@@ -78,11 +78,11 @@ def inspect(spec):
 
 def test_escape_codes_in_class_names_errors_and_paths_do_not_reach_the_terminal(tmp_path, capfd):
     folder = tmp_path / f"study{ESCAPE.replace('/', '')}"
-    (folder / "runs" / f"copy {ESCAPE}").mkdir(parents=True)
     for more in ([], ["--dry-run"]):
         words = ["sweep", "model=m", "data=d", "--rates", "0", "0.1", "--seeds", "2", *more, "--out", str(folder)]
         code = run(parse(words), partial(sweep, backend=Backend(inspect, fail_at_rate)))
         assert code == (0 if more else 1)
+        (folder / "runs" / f"copy {ESCAPE}").mkdir(exist_ok=True)
         out, err = capfd.readouterr()
         assert "red" in out
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", out + err)

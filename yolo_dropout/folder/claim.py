@@ -68,10 +68,12 @@ def check_report_free(folder: StudyFolder, study: StudyFolder | None = None) -> 
 
 def is_study(folder: StudyFolder) -> bool:
     """Whether a study has begun here: its `study.yaml` says so, or a run has ended."""
+    begun = b""
     with contextlib.suppress(OSError):
-        if _BEGUN.search(folder.spec.read_bytes()):
-            return True
-    return folder.has_ended_runs
+        begun = folder.spec.read_bytes()
+    with contextlib.suppress(OSError):  # a name that is too long
+        return bool(_BEGUN.search(begun)) or folder.has_ended_runs
+    return False
 
 
 def _holds_runs(folder: StudyFolder) -> bool:
@@ -100,12 +102,10 @@ def _foreign(folder: StudyFolder) -> list[str]:
 def _entries(place: Path) -> list[Path]:
     try:
         return sorted(place.iterdir())
-    except FileNotFoundError:
-        return []
-    except NotADirectoryError:
-        return [place]
-    except OSError as error:
+    except PermissionError as error:
         raise StudyFolderError(f"--out: {place} cannot be read ({error.strerror}); choose another") from error
+    except OSError:  # nothing is there, or no folder can be: that is told when it is made
+        return []
 
 
 def _named(names: list[str]) -> str:
