@@ -52,7 +52,7 @@ def test_without_a_terminal_there_is_one_line_per_finished_run():
     list(play(shown))
     assert plain.file.getvalue().splitlines() == [
         "2 of 3 runs to do",
-        "[2/3] rate 0 seed 0: finished in 12 s, lowest val loss 3",
+        "[2/3] rate 0.0 seed 0: finished in 12 s, lowest val loss 3",
         "[3/3] rate 0.1 seed 0: failed, boom ?[31m[red]",
     ]
 
@@ -64,7 +64,7 @@ def test_seeds_that_are_added_are_told_with_the_rates_that_get_them():
             display.plan([FIRST, SECOND], [])
             display.plan([Run(3, 0.0), Run(3, 0.2)], [RunRecord(0.0, 0, "finished"), RunRecord(0.1, 0, "finished")])
             display.plan([Run(3, 0.0), Run(3, 0.2)], [RunRecord(0.0, 0, "finished"), RunRecord(0.1, 0, "finished")])
-        assert shown.file.getvalue().count("not clear yet, so seed 3 is added for rates 0, 0.2") == 1
+        assert shown.file.getvalue().count("not clear yet, so seed 3 is added for rates 0.0, 0.2") == 1
 
 
 def test_an_epoch_without_a_loss_leaves_the_lowest_as_it_was():
@@ -94,7 +94,7 @@ def test_on_a_terminal_every_running_training_has_a_row():
     next(playing)
     text = picture(shown)
     assert "1/3 runs" in text
-    assert "rate 0    seed 0" in text and "2/4" in text and "val loss 3.5" in text
+    assert "rate 0.0  seed 0" in text and "2/4" in text and "val loss 3.5" in text
     assert "rate 0.1  seed 0" in text and "starting" in text
     list(playing)
     assert "boom ?[31m[red]" in terminal.file.getvalue()

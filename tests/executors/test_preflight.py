@@ -179,9 +179,9 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[:6] == [
         "4 runs: 0 finished, 0 failed, 4 to do",
-        "  rate 0    seed 0: to do",
+        "  rate 0.0  seed 0: to do",
         "  rate 0.1  seed 0: to do",
-        "  rate 0    seed 1: to do",
+        "  rate 0.0  seed 1: to do",
         "  rate 0.1  seed 1: to do",
         "time: about 66 s, 2 at a time; rough, from single steps on random images",  # 2 (3 + 10 (4/2 + 4/4)) s
     ]
@@ -206,9 +206,9 @@ def test_a_dry_run_tells_what_is_done_and_what_is_missing(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[:5] == [
         "4 runs: 1 finished, 1 failed, 2 to do",
-        "  rate 0    seed 0: finished",
+        "  rate 0.0  seed 0: finished",
         "  rate 0.1  seed 0: failed: RuntimeError: boom",
-        "  rate 0    seed 1: to do",
+        "  rate 0.0  seed 1: to do",
         "  rate 0.1  seed 1: to do",
     ]
     assert "as the finished runs took" in lines[5]

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
-from yolo_dropout.base.text import duration, printable
+from yolo_dropout.base.text import duration, printable, rate_text
 from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors import Backend, Executor
@@ -91,7 +91,7 @@ def _plan(spec: StudySpec, records: Sequence[RunRecord]) -> Iterator[str]:
     for run in runs:
         record = known.get(run)
         state = "to do" if record is None else "finished" if record.finished else f"failed: {record.error}"
-        yield f"  rate {run.rate:<4g} {run.block}: {state}"
+        yield f"  rate {rate_text(run.rate):<4} {run.block}: {state}"
 
 
 def _time(run_s: float | None, runs: int, jobs: int, *, measured: bool) -> str:

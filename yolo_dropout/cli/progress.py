@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from yolo_dropout.base.text import printable
+from yolo_dropout.base.text import printable, rate_text
 from yolo_dropout.executors import Ended, EpochDone, Event, Started, View
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.spec.runs import Run
@@ -53,7 +53,7 @@ class _ConsoleView(View):
         """Take in the plan; what a look at the scores has added to it, without the rates that were dropped."""
         before, self._total, self._ended = self._total, len(todo) + len(done), len(done)
         seeds = ", ".join(str(seed) for seed in sorted({run.seed for run in todo}))
-        rates = ", ".join(f"{rate:g}" for rate in sorted({run.rate for run in todo}))
+        rates = ", ".join(rate_text(rate) for rate in sorted({run.rate for run in todo}))
         return f"not clear yet, so seed {seeds} is added for rates {rates}" if 0 < before < self._total else ""
 
 
@@ -129,7 +129,7 @@ class LiveView(_ConsoleView):
         if isinstance(event, Started):
             if run in self._rows:  # it starts over, because its node was lost, and so has not done its epochs
                 self._finish_row(run, 0)
-            name, count = f"rate {run.rate:<4g} {run.block}", f"0/{self._epochs}"
+            name, count = f"rate {rate_text(run.rate):<4} {run.block}", f"0/{self._epochs}"
             self._rows[run] = self._progress.add_task(name, total=self._epochs, count=count, note="starting")
         elif isinstance(event, EpochDone):
             epoch, note = int(event.values.get("epoch", 0)), f"val loss {_val_loss(event.values):.4g}"
@@ -180,7 +180,7 @@ def _val_loss(values: Mapping[str, float]) -> float:
 def _ending(event: Ended, lowest: float) -> str:
     """How a run ended, and its lowest validation loss where that is known."""
     record = event.record
-    name = f"rate {event.run.rate:g} {event.run.block}"
+    name = str(event.run)
     if not record.finished:
         return f"{name}: failed, {printable(record.error or 'no reason known')}"
     told = f", lowest val loss {lowest:.4g}" if math.isfinite(lowest) else ""

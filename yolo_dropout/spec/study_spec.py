@@ -17,7 +17,7 @@ from yolo_dropout.sites.plan import DropoutPlan
 from yolo_dropout.spec.arguments import check_train_arguments, known_arguments
 from yolo_dropout.spec.score import Score
 
-# Fewer allow no verdict. The same as `decision.contrast.MIN_BLOCKS`, whose module takes a while to import.
+# Fewer allow no verdict. The same as `decision.rule.MIN_BLOCKS`, whose module takes a while to import.
 LEAST_SEEDS = 3
 MOST_SEEDS = 1000
 # Where seeds are added until it is clear: as many may be used, unless told otherwise.
