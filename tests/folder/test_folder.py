@@ -164,7 +164,8 @@ def test_a_study_that_adds_seeds_by_itself_goes_by_one_score(tmp_path):
     folder, asked = StudyFolder(tmp_path / "study"), spec(until_decided=True, seeds=5, score="val/loss")
     write_study_file(folder, asked, {})
     check_study(folder, spec(until_decided=True, seeds=5, score="val/loss@min"))
-    with pytest.raises(SpecError, match=r"score was val/loss@min, is val/loss@last; report --score shows another one"):
+    told = r"score was val/loss@min, is val/loss@last, and told when to stop adding seeds; the report has other"
+    with pytest.raises(SpecError, match=told):
         check_study(folder, spec(until_decided=True, seeds=5, score="val/loss@last"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import ceil, floor, isfinite, log10
 
 ABSENT = "–"
@@ -51,6 +51,11 @@ def duration(seconds: float | None) -> str:
 def counted(count: int, noun: str) -> str:
     """1 seed, 3 seeds."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def few(names: Sequence[str], most: int = 3) -> str:
+    """The first of some names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def capital(text: str) -> str:

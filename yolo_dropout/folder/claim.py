@@ -15,6 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from yolo_dropout.base.files import TEMPORARY, read_json
+from yolo_dropout.base.text import few
 from yolo_dropout.errors import StudyFolderError
 from yolo_dropout.folder.layout import RUN_NAME, StudyFolder
 
@@ -52,7 +53,7 @@ def check_free(folder: StudyFolder) -> None:
         raise StudyFolderError(
             f"--out: {folder.spec} is a file of your own, which the study would replace; choose another folder"
         )
-    raise StudyFolderError(f"--out: {folder.path} holds {_named(foreign)} and no study; choose a new or empty folder")
+    raise StudyFolderError(f"--out: {folder.path} holds {few(foreign)} and no study; choose a new or empty folder")
 
 
 def check_report_free(folder: StudyFolder, study: StudyFolder | None = None) -> None:
@@ -63,7 +64,7 @@ def check_report_free(folder: StudyFolder, study: StudyFolder | None = None) -> 
         raise StudyFolderError(f"--out: {folder.path} holds another study; choose a folder of its own")
     foreign = [] if _is_report(folder) else _foreign(folder)
     if foreign:
-        raise StudyFolderError(f"--out: {folder.path} holds {_named(foreign)}; choose a new or empty folder")
+        raise StudyFolderError(f"--out: {folder.path} holds {few(foreign)}; choose a new or empty folder")
 
 
 def is_study(folder: StudyFolder) -> bool:
@@ -106,10 +107,6 @@ def _entries(place: Path) -> list[Path]:
         raise StudyFolderError(f"--out: {place} cannot be read ({error.strerror}); choose another") from error
     except OSError:  # nothing is there, or no folder can be: that is told when it is made
         return []
-
-
-def _named(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def clear_leftovers(folder: StudyFolder) -> None:

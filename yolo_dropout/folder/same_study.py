@@ -56,7 +56,7 @@ def _from_file(stored: StudyFile, spec: StudySpec) -> Iterator[str]:
     yield from _changed("until_decided", was.until_decided, spec.until_decided)
     # Such a study has added seeds and dropped rates by its score.
     if was.until_decided and Score.parse(was.score) != Score.parse(spec.score):
-        yield f"score was {was.score}, is {spec.score}; report --score shows another one"
+        yield f"score was {was.score}, is {spec.score}, and told when to stop adding seeds; the report has other scores"
     for name in _INPUTS:
         alike = name in before and name in now and getattr(was, name) == getattr(spec, name)
         if alike and before[name] != now[name]:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from yolo_dropout.base.text import counted
+from yolo_dropout.base.text import counted, few
 from yolo_dropout.decision import Verdict
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.layout import StudyFolder
@@ -194,5 +194,4 @@ def _not_asked(records: Iterable[RunRecord]) -> Iterator[str]:
     """Finished runs of seeds or rates that somebody has taken out of `study.yaml`."""
     names = [record.run.name for record in records]
     if names:
-        told = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        yield f"{told}: finished, but study.yaml does not ask for these seeds and rates, so they are left out"
+        yield f"{few(names)}: finished, but study.yaml does not ask for these seeds and rates, so they are left out"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from yolo_dropout.base.text import few
 from yolo_dropout.errors import InputError
 
 _COLOUR = re.compile(r"\x1b\[\d+m")
@@ -70,8 +71,7 @@ def lost_classes(dataset: Any, log: str, args: Any) -> Iterator[str]:
     else:
         lost = _lost_labels(dataset, files, args.classes)
     if lost:
-        more = f" and {len(lost) - _LISTED} more" if len(lost) > _LISTED else ""
-        yield f"train: no image is left of class {', '.join(lost[:_LISTED])}{more}"
+        yield f"train: no image is left of class {few(lost, _LISTED)}"
 
 
 def _folders(root: str, files: Iterable[str]) -> set[str]:
