@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,13 @@ class Workload:
         return {**given, **spec.train, "project": str(out), "name": run.name, "exist_ok": True}
 
 
-def shell_loop(work: Workload, out: Path) -> None:
+def shell_loop(work: Workload, out: Path, runs: Iterable[Run] | None = None) -> None:
     """`yolo train … dropout=$p seed=$s`, one command after the other."""
-    yolo = Path(sys.executable).with_name("yolo")
-    for run in work.runs:
+    # What the command `yolo` does, wherever it was installed to.
+    yolo = [sys.executable, "-c", "from ultralytics.cfg import entrypoint; entrypoint()"]
+    for run in work.runs if runs is None else runs:
         words = [f"{name}={value}" for name, value in work.arguments(run, out).items()]
-        subprocess.run([yolo, "train", f"model={work.spec.model}", *words], check=True, capture_output=True)
+        subprocess.run([*yolo, "train", f"model={work.spec.model}", *words], check=True, capture_output=True)
 
 
 def python_loop(work: Workload, out: Path) -> None:
