@@ -122,3 +122,10 @@ def test_the_interval_of_a_mean_over_folds_is_corrected_for_their_overlap():
     row = summarised(table, [0.0], [0], 3).iloc[0]
     assert (row["n"], row["mean"], row["sd"]) == (3, 2, 1)
     assert row["high"] - row["mean"] == pytest.approx(4.302653 * math.sqrt(1 / 3 + 1 / 2))
+
+
+def test_the_minimum_of_a_running_mean_is_not_that_of_a_single_epoch():
+    found = results([4, 1, 4, 2.5, 2.5, 2.5, math.nan])
+    assert score_of(found, Score.parse("val/loss@min")) == 1
+    assert score_of(found, Score.parse("val/loss@min3")) == pytest.approx(2.5)
+    assert math.isnan(score_of(found, Score.parse("val/loss@min99")))

@@ -91,6 +91,11 @@ def test_a_spec_survives_its_own_dict():
         ("val/loss@last", Score("val/loss", "last", 1)),
         ("val/loss@last5", Score("val/loss", "last", 5)),
         ("metrics/mAP50-95(B)@best", Score("metrics/mAP50-95(B)", "best")),
+        ("val/loss@min5", Score("val/loss", "min", 5)),
+        ("mAP50-95", Score("metrics/mAP50-95(B)", "max")),
+        ("mAP50(M)@last3", Score("metrics/mAP50(M)", "last", 3)),
+        ("top1", Score("metrics/accuracy_top1", "max")),
+        ("mIoU@last", Score("metrics/mIoU", "last", 1)),
     ],
 )
 def test_a_score_reads_its_metric_and_where_on_the_curve(text, expected):

@@ -25,7 +25,7 @@ def spec_from(options: Namespace) -> StudySpec:
     train = values.get("train") or {}
     values["train"] = {**train, **given} if isinstance(train, dict) else train  # a spec's rule refuses what is no dict
     if options.rates is not None:
-        values["rates"] = tuple(options.rates)
+        values["rates"] = tuple(_parts(options.rates))
     values |= _blocks(options, values)
     if options.folds is not None:
         values["folds"] = int(options.folds) if options.folds.isdecimal() else options.folds
@@ -61,8 +61,14 @@ def _base(config: str | None, given: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def _parts(words: Sequence[str]) -> list[str]:
+    """The words of an option that takes many, with commas or spaces between them."""
+    return [part for word in words for part in word.split(",") if part]
+
+
 def _seeds(words: Sequence[str]) -> int | tuple[int, ...]:
     """One number is a count; several numbers, or a span such as 3-7, are the seeds themselves."""
+    words = _parts(words)
     if len(words) == 1 and re.fullmatch(r"-?\d{1,18}", words[0]):
         return int(words[0])
     return tuple(seed for word in words for seed in _span(word))

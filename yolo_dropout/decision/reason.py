@@ -99,7 +99,7 @@ def _undecided(verdict: Verdict, phrases: Phrases, over: str) -> list[str]:
     if not verdict.moved:
         block = "seed and fold" if phrases.folded else "seed"
         same = f"all runs of a {block} have the same {phrases.score_name}, so nothing was measured"
-        told = "Either dropout did not act, or this score cannot tell: choose one that moves, or train longer."
+        told = "This score cannot tell: choose one that moves, or train longer."
         return [f"{_UNDECIDED} over {over} {same}.", told, phrases.then]
     unjudged = [c for c in verdict.comparisons if c.n and not c.judged]
     admitted = [c for c in verdict.comparisons if c.judged and (c.high or 0.0) > (verdict.relevant or 0.0)]

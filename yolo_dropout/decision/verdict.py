@@ -68,7 +68,8 @@ class Verdict:
         seeds_needed: Blocks, in all, that would settle the best-looking rate if its mean and noise stay
             as they are; None if it is settled or nobody can say.
         basis: What the claims rest on, such as `3 seeds` or `5 folds x 3 seeds`.
-        moved: Whether any run's score differs from that of its block's control; otherwise nothing was measured.
+        moved: False where nothing was measured: no run's score differs from that of its block's control, or no run
+            learned anything.
     """
 
     outcome: Outcome

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from yolo_dropout.folder.records import RunRecord, read_records
 from yolo_dropout.folder.study_file import read_study_file
 from yolo_dropout.results.agreement import ScoreVerdict, agreement, other_scores
 from yolo_dropout.results.interim import due_runs, interim_note, interim_scores, interim_verdict, whole_seeds
+from yolo_dropout.results.learning import nothing_learned
 from yolo_dropout.results.table import Table, by_block, curves, overfitting_gap, read_table, scores, summary
 from yolo_dropout.spec.runs import Run, pending, plan
 from yolo_dropout.spec.score import Score
@@ -122,11 +123,22 @@ class StudyResults:
             reasons = sorted({record.error or "" for record in self.failed})
             why = f"; the first failure: {reasons[0]}; mend that and use --retry-failed" if reasons else ""
             raise InputError(f"{self.folder.path}: no run has finished yet, so there is nothing to compare{why}")
-        return interim_verdict(self.spec, self._planned_scores, self._whole)
+        verdict = interim_verdict(self.spec, self._planned_scores, self._whole)
+        if reason := self.nothing_learned:
+            return replace(verdict, outcome="undecided", rate=0.0, reason=reason, moved=False, seeds_needed=None)
+        return verdict
+
+    @cached_property
+    def nothing_learned(self) -> str | None:
+        """Why no verdict can rest on these runs; None where at least one of them learned something."""
+        n_classes, n_val = (self.prepared.get(name) or 0 for name in ("n_classes", "n_val"))
+        return nothing_learned(self.table, self.score, n_classes, n_val)
 
     @cached_property
     def other_scores(self) -> list[ScoreVerdict]:
         """What other scores of the same runs say, each judged by the same rule."""
+        if self.nothing_learned:
+            return []
         levels = [comparison.level for comparison in self.verdict.comparisons]
         own = interim_scores(self.spec, self.scores, self._whole)
         return other_scores(self.table, self.gaps, self.score, own, self.spec.alpha, levels=levels)

@@ -118,7 +118,9 @@ def score_of(results: Results, score: Score) -> float:
     elif score.at == "last":
         value = curve[-score.k :].mean()
     else:
-        value = {"min": min, "max": max}[score.at](curve[np.isfinite(curve)], default=math.nan)
+        k = min(score.k, len(curve))
+        means = np.convolve(curve, np.full(k, 1 / k), "valid")
+        value = {"min": min, "max": max}[score.at](means[np.isfinite(means)], default=math.nan)
     return float(value) if math.isfinite(value) else math.nan
 
 

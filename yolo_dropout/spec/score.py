@@ -9,7 +9,9 @@ from typing import Literal
 from yolo_dropout.base.text import printable
 from yolo_dropout.errors import SpecError
 
-_SCORE = re.compile(r"(?P<metric>[^@]+?)(?:@(?P<at>min|max|best|last(?P<k>[1-9]\d*)?))?")
+_SCORE = re.compile(r"(?P<metric>[^@]+?)(?:@(?P<at>best|(?:min|max|last)(?P<k>[1-9]\d{0,5})?))?")
+# What people call a column: mAP50-95 is that of boxes, as everywhere; masks and keypoints are mAP50-95(M) and (P).
+_SHORT = re.compile(r"(?P<name>precision|recall|mAP50|mAP50-95)(?P<branch>\([BMP]\))?|(?P<top>top[15])|mIoU")
 
 _NAMES = {
     "val/loss": "validation loss",
@@ -27,7 +29,8 @@ class Score:
     Attributes:
         metric: A column of `results.csv`, or `val/loss`, the sum of the validation losses.
         at: `min` or `max` over epochs, `last` (mean of the last `k`), or `best` (the epoch of `best.pt`).
-        k: Number of epochs for `last`.
+        k: Number of epochs for `last`; for `min` and `max` those of a running mean, which noise of single epochs moves
+            less: the noisier of two curves has the lower minimum.
     """
 
     metric: str = "val/loss"
@@ -36,22 +39,24 @@ class Score:
 
     @classmethod
     def parse(cls, text: str) -> Score:
-        """Read `metric`, `metric@min`, `metric@max`, `metric@last5` or `metric@best`.
+        """Read `metric`, `metric@min`, `metric@min5`, `metric@max`, `metric@last5` or `metric@best`.
+
+        The metric is a column of `results.csv`, `val/loss`, or a short name: `mAP50-95`, `mAP50`, `top1`, `mIoU`.
 
         Raises:
             SpecError: The text is none of these.
         """
         match = _SCORE.fullmatch(str(text).strip())
         if match is None:
-            raise SpecError(f"score: must be a metric, alone or with @min, @max, @best, @last or @last5, got {text!r}")
-        metric, at = match["metric"], match["at"]
-        if at is None:
-            return cls(metric, "max" if higher_is_better(metric) else "min")
-        return cls(metric, "last", int(match["k"] or 1)) if at.startswith("last") else cls(metric, at)  # type: ignore[arg-type]
+            raise SpecError(
+                f"score: must be a metric, alone or with @min, @min5, @max, @best, @last or @last5, got {text!r}"
+            )
+        metric, at, k = _column(match["metric"]), match["at"], int(match["k"] or 1)
+        at = ("max" if higher_is_better(metric) else "min") if at is None else at.rstrip("0123456789")
+        return cls(metric, at, k)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
-        k = self.k if self.at == "last" and self.k > 1 else ""
-        return f"{self.metric}@{self.at}{k}"
+        return f"{self.metric}@{self.at}{self.k if self.k > 1 else ''}"
 
     @property
     def words(self) -> str:
@@ -59,12 +64,22 @@ class Score:
         name = metric_name(self.metric)
         if self.at == "last":
             return f"{name} at the end (last {'epoch' if self.k == 1 else f'{self.k} epochs'})"
-        return {"min": f"lowest {name}", "max": f"highest {name}"}.get(self.at, f"{name} of best.pt")
+        smooth = f" (mean of {self.k} epochs)" if self.k > 1 else ""
+        return {"min": f"lowest {name}{smooth}", "max": f"highest {name}{smooth}"}.get(self.at, f"{name} of best.pt")
 
     @property
     def higher_is_better(self) -> bool:
         """Whether a larger score is a better one: so for mAP and accuracy, not for losses."""
         return higher_is_better(self.metric)
+
+
+def _column(metric: str) -> str:
+    """The column that a short name stands for; any other text as it is."""
+    if (short := _SHORT.fullmatch(metric)) is None:
+        return metric
+    if short["top"]:
+        return f"metrics/accuracy_{short['top']}"
+    return f"metrics/{short['name']}{short['branch'] or '(B)'}" if short["name"] else f"metrics/{metric}"
 
 
 def higher_is_better(metric: str) -> bool:
