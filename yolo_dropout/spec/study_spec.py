@@ -38,9 +38,10 @@ class StudySpec:
         kind: `auto`, `dropout`, `dropout2d`, `dropblock` or `drop_path`.
         schedule: `constant`; `linear`, from 0 up to the rate; `early:N`, from the rate down to 0 in N epochs;
             `late:N`, 0 for N epochs, then the rate.
-        score: What is compared: a column of `results.csv`, a short name such as `mAP50-95` or `top1`, or `val/loss`, the
-            sum of the validation losses; with `@min`, `@max`, `@min5` (the minimum of a mean over five epochs), `@best` (at the epoch of `best.pt`) or `@last5` (mean of the last five epochs). Without
-            one of these, the better of minimum and maximum.
+        score: What is compared: a column of `results.csv`, a short name such as `mAP50-95` or `top1`, or `val/loss`,
+            the sum of the validation losses; with `@min`, `@max`, `@min5` (the minimum of a mean over five epochs),
+            `@best` (at the epoch of `best.pt`) or `@last5` (mean of the last five epochs). Without one of these, the
+            better of minimum and maximum.
         alpha: Family-wise error level of the verdict, in (0, 0.5).
         until_decided: Take the seeds in order, look at the scores after each from the third on, and stop as soon as
             they decide. `seeds` is then the most that may be used: give more than the default, such as 12.
