@@ -18,6 +18,7 @@ from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.training import prepare, train_with_dropout
 from yolo_dropout.training.models import load_model
+from yolo_dropout.training.preparation import check_args
 
 MODEL = "yolo26n.yaml"
 ARGS: dict[str, Any] = {"epochs": 1, "imgsz": 32, "batch": 2}
@@ -103,6 +104,13 @@ def test_a_wrong_training_argument_is_refused(data: Path, args: dict[str, Any], 
     assert refusal(SpecError, MODEL, str(data), args, [0.0]).startswith(message)
 
 
+@pytest.mark.parametrize(
+    "optimizer", ["Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop", "SGD", "MuSGD", "auto", "musgd"]
+)
+def test_every_optimizer_of_ultralytics_is_taken(optimizer: str) -> None:
+    assert check_args({"optimizer": optimizer}).optimizer == optimizer
+
+
 @pytest.mark.parametrize("rate", [1.0, -0.1, "abc"])
 def test_a_wrong_rate_is_refused(data: Path, rate: Any) -> None:
     assert refusal(SpecError, MODEL, str(data), ARGS, [0.0, rate]).startswith("dropout: the rate must be")
@@ -164,6 +172,7 @@ def test_a_model_that_does_not_exist_is_refused(name: str) -> None:
 REFUSED = """
 from yolo_dropout.errors import InputError
 from yolo_dropout.training.models import load_model
+from yolo_dropout.training.preparation import check_args
 for name in ("yolo26n.pt", "yolo26n"):
     try:
         load_model(name)

@@ -114,4 +114,5 @@ def _check_late(args: Any) -> None:
     if str(args.optimizer).lower() != "auto":
         trainer = BaseTrainer.__new__(BaseTrainer)
         trainer.args = args
-        trainer.build_optimizer(nn.Linear(1, 1), name=args.optimizer)
+        # A network with a last layer, where MuSGD looks for a head.
+        trainer.build_optimizer(nn.ModuleDict({"model": nn.Sequential(nn.Linear(1, 1))}), name=args.optimizer)
