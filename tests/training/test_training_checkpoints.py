@@ -17,6 +17,7 @@ from tiny_data import make_data
 from tracker_settings import write_settings
 from ultralytics import YOLO
 from ultralytics.nn.tasks import load_checkpoint, torch_safe_load
+from ultralytics.utils.callbacks.base import default_callbacks
 
 from yolo_dropout.sites import DropoutPlan, strip_dropout
 from yolo_dropout.training import train_lean, train_with_dropout
@@ -73,6 +74,39 @@ def test_a_lean_training_leaves_the_weights_that_stock_leaves(data: str, tmp_pat
     assert ours["train_results"].keys() == stock["train_results"].keys()
     assert ours["epoch"] == stock["epoch"] == -1
     assert ours["optimizer"] is None
+
+
+@pytest.mark.train
+def test_a_depth_model_is_calibrated_in_a_lean_training_too(tmp_path: Path) -> None:
+    args = {**TINY, "data": str(make_data("depth", tmp_path / "data")), "imgsz": 64, "epochs": 1}
+    YOLO("yolo26n-depth.yaml").train(save_dir=str(tmp_path / "stock"), **args)
+    yolo = YOLO("yolo26n-depth.yaml")
+    lean = train_lean(yolo, save_dir=str(tmp_path / "lean"), **args)
+    for name in ("best.pt", "last.pt"):
+        ours, stock = (load_checkpoint(place / "weights" / name)[1] for place in (lean.save_dir, tmp_path / "stock"))
+        assert ours["depth_calibration"] == stock["depth_calibration"]
+        assert same(weights(lean.last.parent / name), weights(tmp_path / "stock" / "weights" / name))
+    assert same(dict(yolo.model.state_dict()), weights(lean.best))
+
+
+def events(train: Any, **args: Any) -> list[str]:
+    """What callbacks are told in a training, in its order."""
+    yolo, told = YOLO(MODEL), list[str]()
+    for event in default_callbacks:
+        yolo.add_callback(event, lambda _, event=event: told.append(event))
+    train(yolo, **args)
+    return told
+
+
+@pytest.mark.train
+def test_callbacks_are_told_what_stock_tells_but_for_the_final_evaluation(data: str, tmp_path: Path) -> None:
+    args = {**TINY, "data": data, "epochs": 2}
+    stock = events(YOLO.train, save_dir=str(tmp_path / "stock"), **args)
+    assert events(train_with_dropout, save_dir=str(tmp_path / "ours"), **args) == stock
+    left_out = ["on_val_start", "on_val_batch_start", "on_val_batch_end", "on_val_end", "on_fit_epoch_end"]
+    assert stock[-len(left_out) - 2 : -2] == left_out
+    lean = events(train_lean, dropout=0.3, where="backbone", save_dir=str(tmp_path / "lean"), **args)
+    assert lean == [*stock[: -len(left_out) - 2], *stock[-2:]]
 
 
 @pytest.mark.train

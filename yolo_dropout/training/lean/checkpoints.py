@@ -81,8 +81,10 @@ class LeanCheckpoints(SafeCheckpoints):
         return True
 
     def final_eval(self) -> None:
-        """Write the final checkpoints; evaluate the best one again only where plots are asked for."""
-        if self.args.plots or self._held_last is None:
+        """Write the final checkpoints; evaluate the best one again only where plots are asked for, or more is done."""
+        # A depth model is calibrated there, on what is written; World's evaluates on other data.
+        more = super(SafeCheckpoints, self).final_eval.__func__ is not trainer.BaseTrainer.final_eval
+        if self.args.plots or more or self._held_last is None:
             self._write()
             super().final_eval()
         else:
