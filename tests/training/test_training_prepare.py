@@ -111,6 +111,51 @@ def test_every_optimizer_of_ultralytics_is_taken(optimizer: str) -> None:
     assert check_args({"optimizer": optimizer}).optimizer == optimizer
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "means"),
+    [
+        ("half", True, {"quantize": 16}),
+        ("int8", True, {"quantize": 8}),
+        ("end2end", True, {"nms": False}),
+        ("line_thickness", 2, {"line_width": 2}),
+        *((name, True, {}) for name in ("boxes", "hide_labels", "hide_conf", "label_smoothing", "keras")),
+        *((name, True, {}) for name in ("save_hybrid", "crop_fraction")),
+    ],
+)
+def test_what_ultralytics_takes_by_a_name_of_before_is_taken(
+    name: str, value: object, means: dict[str, object]
+) -> None:
+    train = StudySpec(model="m", data="d", train={name: value}).train
+    assert vars(check_args(dict(train))).items() >= means.items()
+
+
+@pytest.mark.parametrize("imgsz", [[64], (32, 64), "64"])
+def test_an_image_size_of_any_form_is_taken(imgsz: object, data: Path) -> None:
+    spec = StudySpec(model=MODEL, data=data, rates=(0, 0.1), train={**ARGS, "imgsz": imgsz})
+    of_a_number = StudySpec(model=MODEL, data=data, rates=(0, 0.1), train={**ARGS, "imgsz": 64})
+    assert ULTRALYTICS.inspect(spec) == ULTRALYTICS.inspect(of_a_number)
+
+
+def test_an_ndjson_file_is_taken_as_stock_takes_it(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("aiohttp", reason="Ultralytics needs aiohttp to read NDJSON")
+    from ultralytics.data import converter
+
+    monkeypatch.setattr(converter, "DATASETS_DIR", tmp_path / "converted")
+    images = sorted(data.parent.glob("images/*/*"))
+    lines: list[dict[str, Any]] = [{"type": "dataset", "task": "detect", "class_names": {"0": "a", "1": "b"}}]
+    for image in images:
+        label = (data.parent / "labels" / image.parent.name / f"{image.stem}.txt").read_text().split()
+        boxes = {"boxes": [[int(label[0]), *map(float, label[1:])]]}
+        lines.append({"type": "image", "file": image.name, "split": image.parent.name, "annotations": boxes})
+    lines[0]["path"] = "."
+    file = data.parent / "squares.ndjson"
+    file.write_text("\n".join(map(json.dumps, lines)))
+    found = prepare(MODEL, str(file), ARGS, [0.0])
+    assert (found.n_train, found.n_val, found.n_classes) == (4, 2, 2)
+    file.write_text("no JSON")
+    assert refusal(InputError, MODEL, str(file), ARGS, [0.0]).startswith(f"data: {file} cannot be used: ")
+
+
 @pytest.mark.parametrize("rate", [1.0, -0.1, "abc"])
 def test_a_wrong_rate_is_refused(data: Path, rate: Any) -> None:
     assert refusal(SpecError, MODEL, str(data), ARGS, [0.0, rate]).startswith("dropout: the rate must be")

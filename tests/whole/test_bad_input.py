@@ -153,6 +153,12 @@ CASES: list[tuple[Words, str]] = [
     (["sweep", "epochs=3", "epochs=4"], "epochs: must be given once, got epochs=3 and epochs=4"),
     (["sweep", "val=False"], "val: must stay on, got val=False; a study compares validation losses by epoch"),
     (
+        ["sweep", "time=1"],
+        "time: must be left out, got time=1: the clock would set epochs and learning rates, and the runs of a seed "
+        "would differ by more than dropout; use epochs=50",
+    ),
+    (argument("imgsz=[]"), "imgsz: must be at least 1, got 0; for instance imgsz=640"),
+    (
         ["sweep", "--until-decided", "--max-seeds", "5", "--seeds", "5"],
         "max-seeds: cannot go with --seeds, got 5; leave one out",
     ),

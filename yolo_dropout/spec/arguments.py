@@ -26,6 +26,14 @@ _OURS = {
     "cfg": "write its arguments out, or put them under train: in --config study.yaml",
 }
 
+# Names of before, which Ultralytics still takes: it puts what they mean into others, or drops them.
+_OLD_NAMES = frozenset(
+    (
+        *("half", "int8", "end2end", "boxes", "hide_labels", "hide_conf", "line_thickness"),
+        *("label_smoothing", "save_hybrid", "crop_fraction", "keras"),
+    )
+)
+
 # Arguments of a training that leave its numbers as they are, beside the two that a study varies.
 NO_MATTER = frozenset(
     (
@@ -61,12 +69,17 @@ def check_train_arguments(train: object) -> dict[str, Any]:
     for name, value in train.items():
         if name in _OURS:
             raise SpecError(f"{name}: the study sets it, got {name}={value}; {_OURS[name].format(value=value)}")
-        if name not in known_arguments():
+        if name not in known_arguments() and name not in _OLD_NAMES:
             close = difflib.get_close_matches(str(name), list(known_arguments()), n=1)
             hint = f"did you mean {close[0]}?" if close else "see `yolo cfg` for the list"
             raise SpecError(f"{name}: is no argument of YOLO.train, got {name}={value}; {hint}")
     if train.get("val", True) is not True:
         raise SpecError(f"val: must stay on, got val={train['val']}; a study compares validation losses by epoch")
+    if train.get("time"):
+        raise SpecError(
+            f"time: must be left out, got time={train['time']}: the clock would set epochs and learning rates, and the "
+            "runs of a seed would differ by more than dropout; use epochs=50"
+        )
     return {name: _plain(name, train[name]) for name in sorted(train)}
 
 

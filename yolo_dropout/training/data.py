@@ -84,6 +84,8 @@ def read_data(task: str, data: str, args: Any) -> dict[str, Any]:
     if task != "classify" and Path(data).is_dir() and not list(Path(data).glob("*.y*ml")):
         raise InputError(f"data: a {task} model needs a data YAML, got the folder {data}")
     try:
+        if data.partition("?")[0].endswith(".ndjson"):
+            return _converted(task, data, args)
         if task == "classify":
             _check_classify_there(data)
             return dict(check_cls_dataset(data, split=args.split))
@@ -95,6 +97,16 @@ def read_data(task: str, data: str, args: Any) -> dict[str, Any]:
     if task == "pose" and "kpt_shape" not in spec:
         raise InputError(f"data: a pose model needs kpt_shape in {spec.get('yaml_file')}, such as [17, 3]")
     return spec
+
+
+def _converted(task: str, data: str, args: Any) -> dict[str, Any]:
+    """An NDJSON file, or a link to one, made a data set in Ultralytics' folder of those; once, for all runs."""
+    from ultralytics.engine.trainer import BaseTrainer
+
+    trainer = BaseTrainer.__new__(BaseTrainer)
+    trainer.args = copy(args)
+    trainer.args.task, trainer.args.data = task, data
+    return dict(trainer.get_dataset())
 
 
 def _check_classify_there(data: str) -> None:

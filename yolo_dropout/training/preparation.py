@@ -109,7 +109,7 @@ def _check_late(args: Any) -> None:
     from ultralytics.utils.checks import check_imgsz
     from ultralytics.utils.torch_utils import select_device
 
-    check_imgsz(args.imgsz, max_dim=1)
+    args.imgsz = check_imgsz(args.imgsz, max_dim=1)  # one number of whatever it was: what a data set is built with
     select_device(args.device or "cpu", verbose=False)
     if str(args.optimizer).lower() != "auto":
         trainer = BaseTrainer.__new__(BaseTrainer)

@@ -102,7 +102,7 @@ def _size(spec: StudySpec, task: str) -> tuple[int, int]:
     default = 224 if task == "classify" else known_arguments()["imgsz"]
     batch = spec.train.get("batch", known_arguments()["batch"])
     side = spec.train.get("imgsz", default)
-    side = max(side) if isinstance(side, (list, tuple)) else side
+    side = max(side, default=0) if isinstance(side, (list, tuple)) else int(side)
     if side < 1:
         raise SpecError(f"imgsz: must be at least 1, got {side}; for instance imgsz=640")
     if (batch < 0 and batch != -1) or batch == 0:
