@@ -10,7 +10,7 @@ from yolo_dropout.cli import main, run
 from yolo_dropout.cli.options import OPTIONS
 from yolo_dropout.cli.options import parse as parse_words
 from yolo_dropout.cli.sweep_options import default_out, spec_from
-from yolo_dropout.cli.train import from_study
+from yolo_dropout.cli.train import asked, from_study
 from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.study import run_study
@@ -134,6 +134,21 @@ def test_a_file_that_may_not_be_read_is_told_in_one_line(capfd):
 def test_an_empty_from_is_refused_and_trains_nothing(capfd):
     assert main(["train", "--from", "", "model=yolo26n.yaml", "data=d.yaml"]) == 2
     assert capfd.readouterr().err == "yolo-dropout: --from: must name a folder, got ''; is a variable unset?\n"
+
+
+def test_a_cfg_may_hold_the_data_the_model_and_the_rate_and_what_is_given_wins(tmp_path):
+    cfg = tmp_path / "my.yaml"
+    cfg.write_text("mode: train\ntask: detect\nmodel: m.pt\ndata: d.yaml\ndropout: 0.2\nepochs: 9\ncfg: null\n")
+    held = {"model": "m.pt", "data": "d.yaml", "dropout": 0.2, "epochs": 9}
+    assert asked(parse("train", f"cfg={cfg}")) == held
+    assert asked(parse("train", "epochs=3", f"cfg={cfg}", "model=n.pt")) == held | {"model": "n.pt", "epochs": 3}
+
+
+def test_a_training_is_resumed_by_the_words_that_ultralytics_takes():
+    last = {"model": "last.pt", "resume": True}
+    assert asked(parse("train", "resume", "model=last.pt")) == last
+    assert asked(parse("train", "model=last.pt", "resume=True")) == last
+    assert asked(parse("train", "resume=last.pt")) == {"model": "last.pt", "resume": "last.pt"}
 
 
 @pytest.mark.parametrize(("device", "final"), [("0,1", "0"), ([2, 3], "2"), ("1", "1"), ("cpu", "cpu")])

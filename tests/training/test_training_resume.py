@@ -19,6 +19,7 @@ from tracker_settings import write_settings
 from ultralytics import YOLO
 from ultralytics.nn.modules import Conv
 
+from yolo_dropout.cli import main
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.executors import Job
 from yolo_dropout.executors.local.worker import run_job
@@ -69,6 +70,13 @@ def test_a_resumed_training_has_its_sites_kind_and_schedule_position(how: str, d
     assert (run.proof["where"], run.proof["kind"], run.proof["schedule"]) == ("backbone", "dropblock", "linear")
     assert run.proof["rates"] == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
     assert len(run.results_csv.read_text().splitlines()) == 1 + 5
+
+
+@pytest.mark.train
+def test_the_command_line_goes_on_without_data(data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    last = interrupted(data, tmp_path, **DROPOUT)
+    assert main(["train", "resume", f"model={last}"]) == 0
+    assert "dropout 0.4 acted at " in capsys.readouterr().out
 
 
 @pytest.mark.train

@@ -144,6 +144,12 @@ CASES: list[tuple[Words, str]] = [
     (["sweep", "--out", "/dev/null"], "--out: /dev/null cannot be written (File exists); choose another"),
     (["report", "/no/such"], "/no/such: is no folder; give a study or run folders of Ultralytics"),
     (["train", "data=d.yaml"], "model: is missing; add model=yolo26n.pt, or --from a study"),
+    (["train", "resume"], "model: is missing; add model=last.pt, or resume=last.pt"),
+    (["train", "cfg=/no/my.yaml"], "/no/my.yaml: cannot be read (No such file or directory); check the path"),
+    (
+        lambda root: ["train", f"cfg={bad.text(root, 'my.yaml', 'epochs')}"],
+        "cfg: {root}/my.yaml must hold `argument: value` lines, got str",
+    ),
     (
         ["train", "--from", "/no/such"],
         "/no/such/study.yaml: cannot be read (No such file or directory); check the path",

@@ -72,7 +72,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         # `--rates 0 0.5 epochs=5`: an option that takes many words must not swallow key=value, one that takes a
         # single word may have a `=` in it.
         is_key_value = before not in _ONE_WORD and re.match(r"[A-Za-z_]\w*=", word)
-        (key_values if is_key_value else others).append(word)
+        # A bare `resume`, as Ultralytics' command line takes it.
+        resume = word == "resume" and words[0] == "train" and before not in _ONE_WORD
+        (key_values if is_key_value or resume else others).append("resume=True" if resume else word)
     options = command_line().parse_args(others)
     options.key_values = key_values
     return options
