@@ -247,7 +247,9 @@ def test_what_is_no_model_is_refused() -> None:
 
 
 def test_a_trainer_of_ones_own_is_refused() -> None:
-    with pytest.raises(SpecError, match=r"^trainer: not taken"):
+    with pytest.raises(
+        SpecError, match=r"^trainer: not taken, .*apply_dropout.* setup_model, and strip_dropout.* save_"
+    ):
         train_with_dropout(MODEL, trainer=object)
 
 
@@ -256,9 +258,10 @@ def test_several_data_sets_are_refused() -> None:
         train_with_dropout(MODEL, data=["a.yaml", "b.yaml"])
 
 
-def test_training_for_int8_is_refused_with_dropout_only() -> None:
-    with pytest.raises(SpecError, match=r"^quantize: "):
-        train_with_dropout(MODEL, dropout=0.1, quantize=8)
+@pytest.mark.parametrize("given", [{"quantize": 8}, {"int8": True}])
+def test_training_for_int8_is_taken_with_dropout(given: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"^model: "):  # past all checks of arguments
+        train_with_dropout("nosuch.pt", dropout=0.1, **given)
 
 
 def test_a_rate_in_a_cfg_file_is_refused_unless_it_is_given_too(tmp_path: Path) -> None:

@@ -73,6 +73,15 @@ def test_a_resumed_training_has_its_sites_kind_and_schedule_position(how: str, d
 
 
 @pytest.mark.train
+def test_stock_resumes_our_training_without_our_dropout(data: str, tmp_path: Path) -> None:
+    yolo, seen = YOLO(interrupted(data, tmp_path, **DROPOUT)), list[set[type]]()
+    yolo.add_callback("on_train_start", lambda trainer: seen.append({type(m) for m in trainer.model.modules()}))
+    yolo.train(resume=True)
+    assert len(seen) == 1
+    assert DropBlock not in seen[0]
+
+
+@pytest.mark.train
 def test_the_command_line_goes_on_without_data(data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     last = interrupted(data, tmp_path, **DROPOUT)
     assert main(["train", "resume", f"model={last}"]) == 0

@@ -43,6 +43,9 @@ _OURS = (nn.Dropout, nn.Dropout2d, DropBlock, StochasticDepth)
 def apply_dropout(model: Any, rate: float, where: str = "head", kind: str = "auto") -> tuple[Site, ...]:
     """Make dropout act in a model, in place. Earlier dropout of ours is taken out first.
 
+    A trainer of your own calls this at the end of `setup_model`, and `strip_dropout(self.ema.ema)` at the start of
+    `save_model`. Otherwise dropout stays in its checkpoints, and with DropBlock they need this package to load.
+
     Args:
         model: A `YOLO` object or an Ultralytics network.
         rate: Drop probability in [0, 1). 0.0 takes dropout out.

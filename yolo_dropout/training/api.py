@@ -11,7 +11,7 @@ from typing import Any
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.sites.plan import DropoutPlan
 from yolo_dropout.training.models import branch_note, can_go_on, load_model
-from yolo_dropout.training.preparation import versions
+from yolo_dropout.training.preparation import refuse_trainer, versions
 from yolo_dropout.training.record import plan_to_resume, read_record
 
 OnEpoch = Callable[[dict[str, float]], None]
@@ -61,8 +61,9 @@ def train_with_dropout(
         kind: See `find_sites`.
         schedule: `constant`; `linear`, from 0 up to the rate; `early:N`, from the rate down to 0 in N epochs;
             `late:N`, 0 for N epochs, then the rate.
-        **train_args: Any argument of `YOLO.train` except `trainer`. With `resume=True` the dropout of the
-            interrupted training is put back, and none needs to be given.
+        **train_args: Any argument of `YOLO.train` except `trainer`, `model`, which is the first one here, and several
+            data sets as `data`. With `resume=True` the dropout of the interrupted training is put back, and none needs
+            to be given. Stock Ultralytics, which knows of none outside classification, resumes it without.
 
     Returns:
         The finished training.
@@ -109,8 +110,7 @@ def _train(
 
 
 def _refuse(train_args: dict[str, Any], plan: DropoutPlan) -> None:
-    if "trainer" in train_args:
-        raise SpecError("trainer: not taken, dropout acts through a trainer of its own; subclass it with apply_dropout")
+    refuse_trainer(train_args)
     if isinstance(train_args.get("data"), (list, tuple)):
         raise SpecError(f"data: must be one data set, got {len(train_args['data'])}; train once for each")
     if (cfg := train_args.get("cfg")) is not None:
@@ -123,8 +123,6 @@ def _refuse(train_args: dict[str, Any], plan: DropoutPlan) -> None:
     epochs = train_args.get("epochs")
     if isinstance(epochs, int) and not train_args.get("resume"):
         plan.check_epochs(epochs, compiled=bool(train_args.get("compile")))
-    if plan.rate > 0 and str(train_args.get("quantize")) in ("8", "int8"):
-        raise SpecError("quantize: training for int8 rebuilds the modules that dropout acts in; leave quantize out")
 
 
 def _resumable(yolo: Any, resume: Any) -> Path:

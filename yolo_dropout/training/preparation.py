@@ -82,6 +82,15 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
+def refuse_trainer(train_args: dict[str, Any]) -> None:
+    """Tell how a trainer of one's own has dropout; a `SpecError` where one is given."""
+    if "trainer" in train_args:
+        raise SpecError(
+            "trainer: not taken, dropout acts through ours; in yours call apply_dropout(self.model, 0.1) at the end of "
+            "setup_model, and strip_dropout(self.ema.ema) at the start of save_model"
+        )
+
+
 def check_args(train_args: dict[str, Any]) -> Any:
     """Training arguments with Ultralytics' defaults beside them.
 
@@ -91,8 +100,7 @@ def check_args(train_args: dict[str, Any]) -> Any:
     from ultralytics.cfg import DEFAULT_CFG, get_cfg
     from ultralytics.utils import LOGGER
 
-    if "trainer" in train_args:
-        raise SpecError("trainer: not taken, dropout acts through a trainer of its own")
+    refuse_trainer(train_args)
     try:
         with patch.object(LOGGER, "disabled", True):  # it prints its whole command-line help on an unknown name
             args = get_cfg(DEFAULT_CFG, dict(train_args))
