@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +117,15 @@ def test_sigterm_to_every_process_stops_now_and_fails_no_run(sweep, record_prope
     sweep.send(signal.SIGTERM)
     check_stopped_now(sweep)
     record_property("fault", ("SIGTERM to every process", 1, "stopped now, no run failed by it, exit 130"))
+
+
+def test_sigterm_again_and_again_changes_nothing(sweep, record_property):
+    sweep.wait_for(*FIRST_TWO)
+    while sweep.process.poll() is None:
+        sweep.process.send_signal(signal.SIGTERM)
+        time.sleep(0.001)
+    check_stopped_now(sweep)
+    record_property("fault", ("SIGTERM again and again", 1, "stopped now, exit 130"))
 
 
 def test_the_fork_server_and_the_start_of_a_run_are_deaf_to_interrupts():

@@ -50,6 +50,10 @@ def die(job, on_epoch):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def die_by_a_number(job, on_epoch):
+    os.kill(os.getpid(), signal.SIGRTMIN + 1)
+
+
 def leave(job, on_epoch):
     raise SystemExit(7)
 
@@ -62,6 +66,7 @@ def vanish(job, on_epoch):
     ("train", "error"),
     [
         (die, "the process was killed (SIGKILL), perhaps for want of memory; try fewer --jobs"),
+        (die_by_a_number, f"the process was killed (signal {signal.SIGRTMIN + 1})"),
         (leave, "SystemExit: 7"),
         (vanish, "the process ended without a result (exit code 3)"),
     ],
@@ -193,6 +198,11 @@ def test_a_process_has_the_environment_and_folder_of_the_moment(tmp_path, monkey
         monkeypatch.setenv("OF_A_NOTEBOOK", value)
         found = LocalExecutor().call(surroundings, "OF_A_NOTEBOOK", log=tmp_path / "log")
         assert found == (value, str(folder))
+
+
+def test_a_run_is_no_rank_of_the_training_that_started_the_study(tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    assert LocalExecutor().call(surroundings, "RANK", log=tmp_path / "log")[0] is None
 
 
 def test_a_script_without_a_main_guard_is_told_to_have_one(tmp_path):

@@ -21,6 +21,7 @@ from yolo_dropout.report.figures.render import to_png, to_svg
 from yolo_dropout.report.figures.runs import frame, spread
 from yolo_dropout.report.figures.series import by_run, loss_parts, mean_by_rate, paired_means
 from yolo_dropout.report.figures.style import colours
+from yolo_dropout.report.notebook import study_html
 from yolo_dropout.spec.score import Score
 
 
@@ -232,6 +233,14 @@ def test_figures_leave_the_global_settings_alone():
     before = dict(mpl.rcParams)
     to_svg(overfitting_gap(GAPS), "gap")
     assert dict(mpl.rcParams) == before
+
+
+def test_the_global_settings_leave_a_studys_figures_alone():
+    study = make_report(make_curves(n_seeds=2, epochs=3))
+    usual = {stem: to_svg(figure, stem) for stem, figure in figures_of(study).items()}
+    with mpl.rc_context({"text.usetex": True, "font.size": 40, "savefig.dpi": 9}):  # as a matplotlibrc sets them
+        assert {stem: to_svg(figure, stem) for stem, figure in figures_of(study).items()} == usual
+        assert study_html(study)
 
 
 def test_colours_are_ordered_and_the_control_stands_apart():

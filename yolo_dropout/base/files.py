@@ -128,6 +128,18 @@ def _told(path: Path) -> Iterator[None]:
         raise StudyFolderError(f"{path}: cannot be written ({error.strerror or error}); {way_out}") from error
 
 
+def working_folder() -> Path:
+    """The folder that this process works in; where that has been removed it goes to the root, and says so.
+
+    Python itself asks where it is whenever it starts a process.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        os.chdir("/")
+        return Path("/")
+
+
 def files_below(folder: Path, without: str | None = None) -> dict[str, Path]:
     """Every file below a folder, by its name relative to it; links are followed, but never round in a circle.
 

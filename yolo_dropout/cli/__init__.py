@@ -5,7 +5,6 @@ A command takes the parsed words and returns an exit code; a `YoloDropoutError` 
 
 from __future__ import annotations
 
-import io
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ from importlib import import_module
 
 from yolo_dropout.base.text import printable
 from yolo_dropout.cli.options import parse
-from yolo_dropout.cli.output import BAD_INPUT, INTERRUPTED, unbreakable_output
+from yolo_dropout.cli.output import BAD_INPUT, INTERRUPTED, settle, unbreakable_output
 from yolo_dropout.errors import SpecError, YoloDropoutError
 
 _TAKE_KEY_VALUES = ("sweep", "train")
@@ -29,9 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(options: Namespace, command: Callable[[Namespace], int] | None = None) -> int:
     """Run a parsed command line, by default with the command that it names, and return the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another, and no traceback
+    settle()
     try:
         with unbreakable_output():
             return (command or _named(options))(options)

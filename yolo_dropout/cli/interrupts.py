@@ -15,6 +15,7 @@ class Interrupts:
     def __init__(self, console: Console) -> None:
         self.asked, self._console = False, console
         self._before: dict[int, Any] = {}
+        self._ends = False
 
     def __enter__(self) -> Interrupts:
         mine = {signal.SIGINT: self._interrupt, signal.SIGTERM: self._terminate}
@@ -23,15 +24,23 @@ class Interrupts:
 
     def __exit__(self, *_error: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # Who has sent SIGTERM may send it again, until this process has ended.
+            signal.signal(number, signal.SIG_IGN if self._ends and number == signal.SIGTERM else handler)
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         if self.asked:
-            raise KeyboardInterrupt
+            self._stop()
         self.asked = True
         self._console.print("stopping: running trainings finish first; Ctrl-C again stops them now", highlight=False)
 
     def _terminate(self, _number: int, _frame: FrameType | None) -> None:
         # A cluster that sends SIGTERM kills some seconds later: there is no time to finish trainings.
         self.asked = True
+        self._stop()
+
+    def _stop(self) -> None:
+        """Stop now, once: what comes while this process tidies up tells nothing new."""
+        self._ends = True
+        for number in self._before:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -11,16 +13,28 @@ from typing import Any
 FINISHED, SOME_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
+def settle() -> None:
+    """Make up for what the surroundings lack or spoil, before anything is opened, imported or printed."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # a stream was closed, whose place a file would take
+        os.set_inheritable(descriptor, True)
+    sys.stdout, sys.stderr = (stream or os.fdopen(os.dup(descriptor), "w") for stream in (sys.stdout, sys.stderr))
+    os.close(descriptor)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another, and no traceback
+    os.environ["MPLBACKEND"] = "agg"  # no picture of ours needs a window, and an unknown name ends matplotlib's import
+    os.environ.pop("SOURCE_DATE_EPOCH", None)  # no file of ours is dated, and a word there ends numpy's import
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its settings are not used: see `report.figures.style`
+
+
 @contextlib.contextmanager
 def unbreakable_output() -> Iterator[None]:
     """Write to standard output and error as long as that is possible, and after that nowhere: the study goes on."""
-    with contextlib.ExitStack() as stack:
-        if sys.stderr is not None:  # None where it was closed by who has started us
-            stack.enter_context(contextlib.redirect_stderr(_Unbreakable(sys.stderr)))
-        if sys.stdout is not None:
-            stack.enter_context(contextlib.redirect_stdout(_Unbreakable(sys.stdout)))
-            stack.callback(sys.stdout.flush)
-        yield
+    with contextlib.redirect_stderr(_Unbreakable(sys.stderr)), contextlib.redirect_stdout(_Unbreakable(sys.stdout)):
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
 
 
 class _Unbreakable:

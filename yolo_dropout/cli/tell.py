@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from yolo_dropout.base.files import working_folder
 from yolo_dropout.base.text import printable
 from yolo_dropout.report.cautions import grave_warnings
 from yolo_dropout.report.notebook import rate_table
@@ -53,7 +53,7 @@ def new_seeds(study: StudyResults) -> str:
 
 
 def _place(study: StudyResults) -> str:
-    path, here = study.folder.path, Path.cwd()
+    path, here = study.folder.path, working_folder()
     return printable(str(path.relative_to(here) if path.is_relative_to(here) and path != here else path))
 
 

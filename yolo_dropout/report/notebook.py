@@ -10,12 +10,14 @@ from yolo_dropout.base.text import number, printable, rate_text
 from yolo_dropout.errors import InputError, ScoresError
 from yolo_dropout.report.figures.rates import rate_response
 from yolo_dropout.report.figures.render import to_svg
+from yolo_dropout.report.figures.style import as_shipped
 from yolo_dropout.results.collect import StudyResults
 
 # Figures are drawn for white paper: on a dark notebook they bring it along.
 _PAPER = "background:#fff;color:#1f2328;padding:12px;max-width:820px;font-family:system-ui,sans-serif"
 
 
+@as_shipped
 def study_html(study: StudyResults) -> str:
     """HTML for a notebook cell: no scripts, nothing loaded, every text escaped."""
     try:

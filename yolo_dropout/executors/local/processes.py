@@ -16,11 +16,14 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
+from yolo_dropout.base.files import working_folder
 from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors import PRELOAD
 
 # What tells a new Python where to look for modules, and not to look into the working directory first.
 _SEARCH_PATH = ("PYTHONPATH", "PYTHONSAFEPATH")
+# What a launcher of distributed trainings tells this process is not for its runs: each is a training of its own.
+_RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE")
 _INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 # A run's process imports the script that started the study again, and with it these, where it needs them.
 _OF_SCRIPTS = ("pandas", "scipy.stats")
@@ -48,8 +51,10 @@ def start(target: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Co
         WorkerError: The fork server is no more.
     """
     receiver, sender = multiprocessing.Pipe(duplex=False)
-    surroundings = dict(os.environ), Path.cwd()
-    process: BaseProcess = _context().Process(target=_begin, args=(*surroundings, target, sender, *arguments))
+    environment = {name: value for name, value in os.environ.items() if name not in _RANKS}
+    process: BaseProcess = _context().Process(
+        target=_begin, args=(environment, working_folder(), target, sender, *arguments)
+    )
     with _starting():
         process.start()
     sender.close()
@@ -69,12 +74,15 @@ def _starting() -> Iterator[None]:
     """Have a fork server that starts now import the modules that this process would, and tell why one cannot start.
 
     By itself it looks into the working directory first, where a clone of Ultralytics may lie that this process does not
-    see, and it dies of a `Path` in `sys.path`, which imports pass over.
+    see, and it dies of a `Path` in `sys.path`, which imports pass over. It hears of the end of a run by a signal, which
+    whoever has started this process may have blocked.
     """
-    before, path = {name: os.environ.get(name) for name in _SEARCH_PATH}, list(sys.path)
+    before, path = {name: os.environ.pop(name, None) for name in (*_SEARCH_PATH, *_RANKS)}, list(sys.path)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     sys.path[:] = [entry for entry in path if isinstance(entry, str)]
     os.environ |= dict.fromkeys(_SEARCH_PATH, "1")
-    os.environ["PYTHONPATH"] = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+    os.environ["PYTHONPATH"] = os.pathsep.join(entry or str(working_folder()) for entry in sys.path)
     try:
         yield
     except (EOFError, ConnectionError) as error:
@@ -86,7 +94,7 @@ def _starting() -> Iterator[None]:
     finally:
         sys.path[:] = path
         for name, value in before.items():
-            os.environ.pop(name)
+            os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
 
@@ -96,7 +104,8 @@ def _begin(environment: dict[str, str], folder: Path, target: Callable[..., None
     for name in _SEARCH_PATH:
         os.environ.pop(name, None)
     os.environ.update(environment)
-    os.chdir(folder)
+    with contextlib.suppress(FileNotFoundError):  # nothing that a run needs is told by a relative path
+        os.chdir(folder)
     target(*arguments)
 
 
@@ -134,7 +143,8 @@ def cause_of_death(process: BaseProcess) -> str:
     if code == -getattr(signal, "SIGKILL", 9):  # Windows has none
         return "the process was killed (SIGKILL), perhaps for want of memory; try fewer --jobs"
     if code < 0:
-        return f"the process was killed ({signal.Signals(-code).name})"
+        name = next((known.name for known in signal.Signals if known == -code), f"signal {-code}")
+        return f"the process was killed ({name})"
     return f"the process ended without a result (exit code {code})"
 
 

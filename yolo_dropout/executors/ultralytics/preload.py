@@ -7,12 +7,15 @@ draw no random number: a run must draw what a training of stock Ultralytics draw
 # ruff: noqa: E402, F401, I001 - Ultralytics comes first: it sets OMP_NUM_THREADS, which torch reads as it is imported.
 import contextlib
 import gc
+import os
 import sys
 
 _IN_SERVER = "multiprocessing.forkserver" in " ".join(sys.orig_argv)
 if _IN_SERVER:
     with contextlib.suppress(ValueError):
         sys.path.remove("")  # the working directory, which Python 3.10 puts first whatever it is told
+    _terminal = os.dup(2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # OpenMP and matplotlib tell there what they think of their settings
 
 gc.disable()  # what an import makes stays, and to search it for garbage again and again takes a quarter of the time
 
@@ -20,7 +23,6 @@ import ultralytics.models.rtdetr
 import ultralytics.models.yolo
 
 import atexit
-import os
 from importlib import import_module
 
 import matplotlib.font_manager
@@ -48,5 +50,6 @@ gc.freeze()
 gc.enable()
 
 if _IN_SERVER:
+    os.dup2(_terminal, 2)
     # It has nothing to tidy up, and whoever reads a sweep's output through a pipe waits for it too: half a second.
     atexit.register(os._exit, 0)

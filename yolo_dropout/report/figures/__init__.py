@@ -10,11 +10,13 @@ from yolo_dropout.folder.results_csv import headline_metric
 from yolo_dropout.report.figures.lines import loss_components, metric_curves, validation_loss
 from yolo_dropout.report.figures.rates import overfitting_gap, rate_response
 from yolo_dropout.report.figures.series import loss_parts
+from yolo_dropout.report.figures.style import as_shipped
 
 if TYPE_CHECKING:
     from yolo_dropout.results.collect import StudyResults
 
 
+@as_shipped
 def figures_of(study: StudyResults) -> dict[str, Figure]:
     """All figures of a study, by file stem.
 

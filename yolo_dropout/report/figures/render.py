@@ -14,6 +14,7 @@ from yolo_dropout.report.figures import style
 THEMED = {style.INK: "ink", style.MUTED: "muted", style.GRID: "grid", style.PAPER: "paper"}
 
 
+@style.as_shipped
 def to_svg(figure: Figure, salt: str) -> str:
     """The figure as SVG text with its title; `salt`, unique among the figures of a page, enters the ids inside."""
     title = figure.texts[0].get_text().replace("\n", " ")
@@ -23,6 +24,7 @@ def to_svg(figure: Figure, salt: str) -> str:
     return buffer.getvalue().decode()
 
 
+@style.as_shipped
 def to_png(figure: Figure, dpi: int = 150) -> bytes:
     """The figure as PNG bytes, 1200 px wide at the default resolution."""
     buffer = BytesIO()

@@ -1,6 +1,6 @@
 """How every figure looks: colours, type sizes, axes, labels at line ends.
 
-Everything is set on the objects themselves, so that a figure looks the same whatever matplotlib's global
+What is not set on the objects themselves is as matplotlib ships it, so that a figure looks the same whatever the global
 settings are. Colours: the control is dark and dashed; other rates follow a perceptual, colour-blind safe map
 in their order, cut so that even the last stands out on white.
 """
@@ -30,6 +30,8 @@ TITLE_PT, TEXT_PT, SMALL_PT = 12.5, 10.5, 8.5
 MAP, LIGHT_PART, DARK_PART = "plasma", (0.12, 0.76), (0.36, 0.93)
 # Differences below this share of the value are not worth an axis of their own.
 SAME = 1e-3
+# Decorates what draws: matplotlib's own defaults, since a matplotlibrc may ask for LaTeX where there is none.
+as_shipped = mpl.rc_context({name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"})
 
 
 def rate_name(rate: float) -> str:
