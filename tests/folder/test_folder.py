@@ -147,6 +147,14 @@ def with_run(folder: StudyFolder) -> StudyFolder:
     return folder
 
 
+def test_a_study_file_that_is_cut_off_anywhere_is_read_or_told(folder):
+    text = folder.spec.read_text()
+    for end in range(1, len(text)):
+        folder.spec.write_text(text[:end])
+        with contextlib.suppress(SpecError):
+            read_study_file(folder)
+
+
 def test_data_that_has_changed_since_a_run_is_refused(tmp_path):
     folder = StudyFolder(tmp_path / "study")
     was, now = ({"data_digest": digest, "n_train": n, "n_val": 4} for digest, n in (("a", 3), ("b", 12)))

@@ -105,6 +105,30 @@ def test_a_broken_cache_is_none(folder, content):
     assert same(read_all(folder)["p0.00-s0"], folder.run("p0.00-s0"))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda index: [known.__setitem__(1, {}) for known in index["record"].values()],
+        lambda index: [known[1].update(versions=3) for known in index["record"].values()],
+        lambda index: [known[1].update(proof=[]) for known in index["record"].values()],
+        lambda index: index["results"].update({run: [known[0], 7] for run, known in index["results"].items()}),
+        lambda index: index.update(results=index["record"]),
+        lambda index: index.update(record=index["results"], results=[]),
+        lambda index: [known[1].__setitem__(2, [1] * len(known[1][2])) for known in index["results"].values()],
+        lambda index: [known[1].__setitem__(3, [1]) for known in index["results"].values()],
+        lambda index: [known[1].__setitem__(0, known[1][0] + 1) for known in index["results"].values()],
+    ],
+)
+def test_a_cache_that_holds_something_else_is_none(folder, change):
+    read_all(folder)
+    with np.load(folder.readings) as arrays:
+        index, values = json.loads(arrays["index"].tobytes()), arrays["values"]
+    change(index)
+    np.savez(folder.readings, index=np.frombuffer(json.dumps(index).encode(), np.uint8), values=values)
+    again = read_all(folder)
+    assert all(same(again[run.name], folder.run(run.name)) for run in plan(SPEC))
+
+
 def test_a_cache_whose_values_are_gone_is_none(folder):
     read_all(folder)
     with np.load(folder.readings) as arrays:

@@ -34,6 +34,23 @@ def test_a_record_survives_its_file(tmp_path):
         json.dumps({"rate": 0.1, "seed": 3, "fold": "0", "status": "finished", "sites": []}),
         json.dumps({"rate": 0.1, "seed": 3.5, "status": "finished", "sites": []}),
         json.dumps({"rate": 0.1, "seed": 3, "status": "finished", "sites": [], "surplus": 1}),
+        *[
+            json.dumps({"rate": 0.1, "seed": 3, "status": "finished", "sites": []} | {name: value})
+            for name, values in {
+                "rate": [[1], 2, 10**400],
+                "epochs": ["4", [1], True],
+                "seconds": ["x", [1], float("nan")],
+                "error": [3, [1]],
+                "note": [3, "\ud800"],
+                "started": [3],
+                "sites": [[1], [["a"]], 3],
+                "proof": [3, "x", [1], None, {"branch_note": [1]}, {"deep": json.loads("[" * 100 + "]" * 100)}],
+                "versions": [3, "x", [1], None, {"a": [1]}],
+            }.items()
+            for value in values
+        ],
+        "[" * 100_000,
+        '{"rate": 0.1, "seed": ' + "9" * 5000 + "}",
     ],
 )
 def test_a_broken_record_is_told_and_counts_as_none(tmp_path, content):

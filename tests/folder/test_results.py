@@ -57,6 +57,18 @@ def test_a_garbled_row_in_the_middle_is_left_out_and_told(tmp_path):
     assert "a row is not one number per column" in results.notes[0]
 
 
+@pytest.mark.parametrize("line", ["9" * 200_000, '"' + "x" * 200_000, "," * 200_000])
+def test_a_row_without_end_is_left_out_and_told_in_a_line(tmp_path, line):
+    results = read(tmp_path, HEAD + "1,9,3,0.1,2,1,0,0.01\n" + line + "\n3,9,3,0.1,1,1,0,0.01\n")
+    assert results.epochs.tolist() == [1, 3]
+    assert all(len(note) < 300 for note in results.notes)
+
+
+def test_a_table_that_a_spreadsheet_has_quoted_is_read(tmp_path):
+    results = read(tmp_path, '"epoch","val/box_loss"\n"1","2"\n')
+    assert results.curve("val/loss").tolist() == [2]
+
+
 def test_inf_and_nan_are_kept(tmp_path):
     results = read(tmp_path, HEAD + "1,9,3,0.1,inf,1,0,0.01\n2,9,3,0.1,nan,1,0,0.01\n")
     assert results.curve("val/loss")[0] == np.inf

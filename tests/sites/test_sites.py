@@ -103,6 +103,7 @@ def test_drop_path_takes_only_blocks_with_a_skip_connection(net: nn.Module) -> N
     [
         (DETECT, "head", "drop_path", "drop_path needs residual blocks"),
         (DETECT, "head.mask", "auto", "no site for where='head.mask'"),
+        (DETECT, "(.+)+!", "auto", "takes too long on names of modules"),
         (DETECT, "haed", "auto", "no Conv or Dropout has a name that this regular expression matches"),
         ("yolo26n-cls.yaml", "neck", "auto", "no site for where='neck'"),
         ("yolov3-tiny.yaml", "backbone", "drop_path", "drop_path needs residual blocks"),

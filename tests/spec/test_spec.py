@@ -55,7 +55,7 @@ def test_the_home_of_nobody_is_a_name_like_any_other():
         ("rates", [1], "rates: each must be in [0, 1), got 1"),
         ("rates", [True], "rates: must be a finite number, got True"),
         ("rates", [None], "rates: must be a number, got None"),
-        ("seeds", [-1], "seeds: each must be a whole number of at least 0, got -1"),
+        ("seeds", [-1], "seeds: each must be a whole number from 0 to 4294967295, got -1"),
         ("seeds", [], "seeds: at least one is needed, got none; for instance --seeds 3"),
         ("seeds", "3", "seeds: must be a count or a list of whole numbers, got '3'"),
         ("alpha", "x", "alpha: must be a number, got 'x'"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import bad_files as bad
@@ -70,6 +71,17 @@ def study_file(content: str, *words: str) -> Words:
     return lambda root: [words[0], str(bad.text(root, "study.yaml", content).parent), *words[1:]]
 
 
+def loop_of_links(root: Path) -> list[str]:
+    """Sweep into a link that leads to itself."""
+    (root / "link").symlink_to(root / "link")
+    return ["sweep", "--out", str(root / "link")]
+
+
+DIGITS = "9" * 5000
+# A billion values in nine lines.
+BOMB = "\n".join(
+    ["a: &a [x, x, x, x, x, x, x, x, x, x]", *(f"{b}: &{b} [{f'*{a}, ' * 10}]" for a, b in pairwise("abcdefghi")), ""]
+)
 NOT_YAML = "is no valid YAML"
 NO_LABEL = "data: train of {root}/data/data.yaml cannot be used: No valid images found in …"
 NO_CSV = "is no results.csv of Ultralytics; its first line must name the columns, epoch first; the run is left out"
@@ -110,8 +122,20 @@ CASES: list[tuple[Words, str]] = [
             ["sweep", "--seeds", word],
             f"seeds: must be whole numbers, got {word!r}; for instance --seeds 5, 3 7 9, or 3-7",
         )
-        for word in ("x", "7-3", "0-999999999")
+        for word in ("x", "7-3")
     ],
+    *[
+        (words, f"seeds: at most 1000 can be used, got {n}")
+        for n, words in {
+            1001: ["sweep", "--seeds", "0-1000"],
+            999999999: ["sweep", "--seeds", "999999999"],
+            1002: config(f"model: m\ndata: d\nseeds: {list(range(1002))}\n"),
+        }.items()
+    ],
+    (
+        ["sweep", "--seeds", "1", "4294967296"],
+        "seeds: each must be a whole number from 0 to 4294967295, got 4294967296",
+    ),
     (["sweep", "--seeds", "3-5", "4"], "seeds: each must be given once, got 4 repeatedly"),
     (
         ["sweep", "--until-decided", "--max-seeds", "auto"],
@@ -134,7 +158,7 @@ CASES: list[tuple[Words, str]] = [
     ),
     (["sweep", "--jobs", "0"], "jobs: must be auto or a whole number of at least 1, got '0'"),
     (["sweep", "--jobs", "two"], "jobs: must be auto or a whole number of at least 1, got 'two'"),
-    (["sweep", "--run-timeout", "-1"], "run-timeout: must be a number of seconds above 0, got '-1'"),
+    (["sweep", "--run-timeout", "-1"], "run-timeout: must be a number of seconds above 0, 100000000 at most, got '-1'"),
     (["sweep", "--alpha", "0.5"], "alpha: must be in (0, 0.5), got 0.5"),
     (["sweep", "--score", "@"], "score: must be a metric, alone or with @min, @max, @best, @last or @last5, got '@'"),
     (
@@ -155,7 +179,6 @@ CASES: list[tuple[Words, str]] = [
         "/no/such/study.yaml: cannot be read (No such file or directory); check the path",
     ),
     (["sweep", "--rates", "0.1", "0.1"], "rates: each must be given once, got 0.1 twice"),
-    (["sweep", "--seeds", "99999999999"], "seeds: a count must be at most 1000, got 99999999999"),
     (["sweep", "epochs=3", "epochs=4"], "epochs: must be given once, got epochs=3 and epochs=4"),
     (["sweep", "val=False"], "val: must stay on, got val=False; a study compares validation losses by epoch"),
     (
@@ -175,7 +198,10 @@ CASES: list[tuple[Words, str]] = [
         ["sweep", "--until-decided", "--max-seeds", "2"],
         "seeds: until_decided needs at least 3, got 2; use --max-seeds 12",
     ),
-    (["sweep", "--run-timeout", "nan"], "run-timeout: must be a number of seconds above 0, got 'nan'"),
+    (
+        ["sweep", "--run-timeout", "nan"],
+        "run-timeout: must be a number of seconds above 0, 100000000 at most, got 'nan'",
+    ),
     (["sweep", "--where", "("], "where: '(' is neither a place nor a regular expression: …"),
     (["sweep", "--kind", "x"], "kind: must be one of auto, dropout, dropout2d, dropblock, drop_path, got 'x'"),
     (["sweep", "--schedule", "x"], "schedule: must be one of … (N epochs, at least 1), got 'x'"),
@@ -335,7 +361,7 @@ CASES: list[tuple[Words, str]] = [
     (study_file("a: [", "report"), "{root}/study.yaml: is no valid YAML (…, line 1); mend it"),
     (study_file("model: m\ndata: d\nx: 1\n", "report"), "{root}/study.yaml: unknown field 'x'; " + FIELDS),
     (study_file("model: m\ndata: d\n", "report"), "{root}: no run has finished yet, so there is nothing to compare"),
-    (study_file("model: m\ndata: d\n", "watch", "--port", "x"), "port: must be a whole number, got 'x'"),
+    (study_file("model: m\ndata: d\n", "watch", "--port", "x"), "port: must be a whole number, got 'x'; leave it out…"),
     (
         study_file("model: m\ndata: d\n", "watch", "--port", "99999"),
         "port: must be a free port, got 99999 …",
@@ -349,16 +375,51 @@ CASES: list[tuple[Words, str]] = [
     (config("model: m\ndata: d\nepochs: 4\n"), "{root}/study.yaml: unknown field 'epochs'; " + FIELDS),
     (config("model: m\n"), "{root}/study.yaml: data is missing; add `data: …`"),
     (config("model: 5\ndata: d\n"), "model: must be a path or a name, got 5"),
-    (config("model: m\ndata: d\nseeds: [a]\n"), "seeds: each must be a whole number of at least 0, got 'a'"),
+    (config("model: m\ndata: d\nseeds: [a]\n"), "seeds: each must be a whole number from 0 to 4294967295, got 'a'"),
     (config("model: m\ndata: d\nrates: 2020-01-01\n"), "rates: must be a number, got datetime.date(2020, 1, 1)"),
     (config("model: m\ndata: d\ntrain: 5\n"), "train: must map arguments of YOLO.train to values, got 5"),
     (config('model: "a\\0b"\ndata: d\n'), "model: a?b cannot be loaded: …"),
     (lambda root: ["sweep", "--config", str(root)], "{root}: cannot be read (Is a directory); check the path"),
+    (config(f"{BOMB}model: m\ndata: d\n"), "{root}/study.yaml: is no valid YAML (too many values); mend it"),
+    (
+        config("model: m\ndata: d\ntrain: &t {x: *t}\n"),
+        "{root}/study.yaml: is no valid YAML (nested too deeply); mend it",
+    ),
+    (config('model: "\\ud800"\ndata: d\n'), "{root}/study.yaml: is no valid YAML (not text); mend it"),
+    (config(f"model: m\ndata: d\nalpha: {DIGITS}\n"), "{root}/study.yaml: is no valid YAML (…digits…); mend it"),
+    (
+        config(f"model: m\ndata: d\nseeds: {list(range(100_000))}\n"),
+        "{root}/study.yaml: is no valid YAML (more than 500000 characters); mend it",
+    ),
+    *[
+        (make(f"model: m\ndata: d\nfolds: {folds}\n"), f"runs: at most 100000 can be planned, got {folds * 15}; use…")
+        for make in (config, lambda content: study_file(content, "report"))
+        for folds in (1_000_000, 10**30)
+    ],
+    *[
+        (
+            report(ROWS, f"dropout: 0.5\nseed: {seed}\n"),
+            "{root}/train/args.yaml: lacks a seed, or a dropout in [0, 1);…",
+        )
+        for seed in (2**32, 10**30)
+    ],
+    (report(ROWS, BOMB + RUN), "{root}/train/args.yaml: is no valid YAML (too many values); mend it"),
+    # words that are long or no text: told, and cut to a line
+    *[(["sweep", option, DIGITS], f"{option[2:]}: must …, got '9…9'…") for option in ("--folds", "--jobs", "--alpha")],
+    (["sweep", "--schedule", f"late:{DIGITS}"], "schedule: must be one of …, got 'late:9…9'"),
+    (["sweep", "--score", f"val/loss@last{DIGITS}"], "score: must be a metric, …, got 'val/loss@last9…9'"),
+    (study_file("model: m\ndata: d\n", "watch", "--port", DIGITS), "port: must be a whole number, got '9…9'; leave…"),
+    (["sweep", "--run-timeout", "1e300"], "run-timeout: must be …, 100000000 at most, got '1e300'"),
+    (["sweep", "--where", "(" * 5000], "where: '((…((' is neither a place nor a regular expression: …recursion…"),
+    (["sweep", f"classes={'[' * 50}{']' * 50}"], "train: cannot hold such arguments (nested too deeply); write them …"),
+    (["sweep", "--" + DIGITS], "unrecognized arguments: --9…9; see yolo-dropout --help"),
+    (["sweep", "--out", "\udcff"], "must be UTF-8, got '\\udcff'; see yolo-dropout --help"),
+    (loop_of_links, "--out: must name a folder, got '{root}/link' (…); choose another"),
     # where to write
     (["sweep", "--out", "/dev/null/x"], "--out: /dev/null/x cannot be written (Not a directory); choose another"),
     (
         ["sweep", "--out", "/dev/shm/" + "x" * 300],
-        "--out: /dev/shm/" + "x" * 300 + " cannot be written (File name too long); choose another",
+        "--out: /dev/shm/x…x cannot be written (File name too long); choose another",
     ),
 ]
 
@@ -382,6 +443,7 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(words, message, capfd, tmp_
     lines = err.splitlines()
     assert code == 2, (out, err)
     assert len(lines) == 1, err
+    assert len(lines[0]) < 900
     prefix = "yolo-dropout: " if lines[0].startswith("yolo-dropout: ") else f"yolo-dropout {words[0]}: "
     assert matches(prefix + message, lines[0], root), lines[0]
     assert "Traceback" not in out

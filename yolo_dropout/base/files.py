@@ -19,6 +19,8 @@ from yolo_dropout.errors import StudyFolderError
 TEMPORARY = ".tmp-"
 # Part of the name of what was in the way, and is the user's now.
 ASIDE = ".aside-"
+# No study, record or list of arguments comes near: values, and levels of lists in lists.
+_MOST_VALUES, _DEEPEST = 100_000, 20
 
 
 @contextlib.contextmanager
@@ -161,4 +163,28 @@ def files_below(folder: Path, without: str | None = None) -> dict[str, Path]:
 
 def read_json(path: Path) -> Any:
     """Read a JSON file; a `ValueError` where it is not JSON, for instance because a crash cut it off."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def check_values(values: object) -> None:
+    """Refuse what no file or command line of ours holds, so that whoever takes such values may rely on it.
+
+    Raises:
+        ValueError: They are nested without end, a million when written out as a few aliases in YAML can tell, or hold
+            text that cannot be written.
+    """
+    left, waiting = _MOST_VALUES, [(values, _DEEPEST)]
+    while waiting:
+        value, depth = waiting.pop()
+        left -= 1
+        if not left or not depth:
+            raise ValueError("too many values" if depth else "nested too deeply")
+        if isinstance(value, str):
+            value.encode()
+        elif isinstance(value, dict):
+            waiting += ((item, depth - 1) for pair in value.items() for item in pair)
+        elif isinstance(value, (list, tuple, set)):
+            waiting += ((item, depth - 1) for item in value)

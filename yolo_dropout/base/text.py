@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from math import ceil, floor, isfinite, log10
 
@@ -11,6 +12,17 @@ ABSENT = "–"
 def printable(text: str) -> str:
     """Text on one line without control characters, which could move a terminal's cursor or change its colours."""
     return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
+
+
+def cut(text: str, most: int = 800) -> str:
+    """A message that a terminal can show: its long words, and then itself, lose their middle, and keep the way out."""
+    text = re.sub(r"\S{300,}", lambda word: f"{word[0][:80]}…{word[0][-80:]}", text)
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
+
+
+def whole(text: str) -> int | None:
+    """The whole number that a text is, of 18 digits at most; None where it is none. Python refuses 5,000 digits."""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
 
 
 def rate_text(rate: float) -> str:

@@ -10,7 +10,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from yolo_dropout.base.text import printable
+from yolo_dropout.base.text import cut, printable
 from yolo_dropout.cli.options import parse
 from yolo_dropout.cli.output import BAD_INPUT, INTERRUPTED, settle, unbreakable_output
 from yolo_dropout.errors import SpecError, YoloDropoutError
@@ -33,11 +33,11 @@ def run(options: Namespace, command: Callable[[Namespace], int] | None = None) -
         with unbreakable_output():
             return (command or _named(options))(options)
     except YoloDropoutError as error:
-        print(f"yolo-dropout: {printable(str(error))}", file=sys.stderr)
+        print(f"yolo-dropout: {cut(printable(str(error)))}", file=sys.stderr)
         return BAD_INPUT
     except OSError as error:
-        name = printable(str(error.filename or ""))
-        where = f"{name if len(name) < 300 else f'{name[:80]}…{name[-80:]}'}: " if name else ""
+        name = cut(printable(str(error.filename or "")))
+        where = f"{name}: " if name else ""
         way_out = "; change its permissions" if isinstance(error, PermissionError) else ""
         print(f"yolo-dropout: {where}{error.strerror or error}{way_out}", file=sys.stderr)
         return BAD_INPUT

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from yolo_dropout import __version__
-from yolo_dropout.base.text import printable
+from yolo_dropout.base.text import cut, printable
 from yolo_dropout.cli.output import BAD_INPUT
 
 _DROPOUT = {
@@ -67,7 +67,10 @@ _ONE_WORD = {
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """The words as options: `command` is the command's name, `key_values` holds the key=value ones."""
-    others, key_values = list[str](), list[str]()
+    parser, others, key_values = command_line(), list[str](), list[str]()
+    for word in words:
+        if word.encode(errors="ignore").decode() != word:  # what is no UTF-8 comes as lone surrogates
+            parser.error(f"must be UTF-8, got {word!r}")
     for before, word in itertools.pairwise(("", *words)):
         # `--rates 0 0.5 epochs=5`: an option that takes many words must not swallow key=value, one that takes a
         # single word may have a `=` in it.
@@ -75,7 +78,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         # A bare `resume`, as Ultralytics' command line takes it.
         resume = word == "resume" and words[0] == "train" and before not in _ONE_WORD
         (key_values if is_key_value or resume else others).append("resume=True" if resume else word)
-    options = command_line().parse_args(others)
+    options = parser.parse_args(others)
     options.key_values = key_values
     return options
 
@@ -87,7 +90,7 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {printable(message)}; see {self.prog} --help", file=sys.stderr)
+        print(f"{self.prog}: {cut(printable(message))}; see {self.prog} --help", file=sys.stderr)
         raise SystemExit(BAD_INPUT)
 
 

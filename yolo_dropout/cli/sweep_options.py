@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from yolo_dropout.base.text import whole
 from yolo_dropout.errors import SpecError
 from yolo_dropout.folder.study_file import read_config
 from yolo_dropout.spec.arguments import parse_key_values
 from yolo_dropout.spec.embedded import embedded_path
-from yolo_dropout.spec.study_spec import MOST_LOOKED_AT, MOST_SEEDS, StudySpec
+from yolo_dropout.spec.study_spec import MOST_LOOKED_AT, StudySpec, check_number_of_seeds
 
+_LONGEST_S = 1e8  # three years, which a clock of any system can wait for
 _PLAIN_OPTIONS = ("score", "alpha", "where", "kind", "schedule")
 
 
@@ -28,7 +30,7 @@ def spec_from(options: Namespace) -> StudySpec:
         values["rates"] = tuple(_parts(options.rates))
     values |= _blocks(options, values)
     if options.folds is not None:
-        values["folds"] = int(options.folds) if options.folds.isdecimal() else options.folds
+        values["folds"] = options.folds if (folds := whole(options.folds)) is None else folds
     values |= {name: getattr(options, name) for name in _PLAIN_OPTIONS if getattr(options, name) is not None}
     return StudySpec.from_dict(values, options.config or "sweep")
 
@@ -69,16 +71,17 @@ def _parts(words: Sequence[str]) -> list[str]:
 def _seeds(words: Sequence[str]) -> int | tuple[int, ...]:
     """One number is a count; several numbers, or a span such as 3-7, are the seeds themselves."""
     words = _parts(words)
-    if len(words) == 1 and re.fullmatch(r"-?\d{1,18}", words[0]):
-        return int(words[0])
+    if len(words) == 1 and (number := whole(words[0])) is not None:
+        return number
     return tuple(seed for word in words for seed in _span(word))
 
 
 def _span(word: str) -> range:
-    ends = re.fullmatch(r"(-?\d{1,18})(?:-(\d{1,18}))?", word)
+    ends = re.fullmatch(r"(-?[0-9]{1,18})(?:-([0-9]{1,18}))?", word)
     first, last = (int(end or ends[1]) for end in ends.groups()) if ends else (0, -1)
-    if not 0 <= last - first < MOST_SEEDS:
+    if last < first:
         raise SpecError(f"seeds: must be whole numbers, got {word!r}; for instance --seeds 5, 3 7 9, or 3-7")
+    check_number_of_seeds(last - first + 1)
     return range(first, last + 1)
 
 
@@ -99,8 +102,8 @@ def seconds(name: str, word: str | None) -> float | None:
         number = float(word)
     except ValueError:
         number = 0.0
-    if not 0 < number < float("inf"):
-        raise SpecError(f"{name}: must be a number of seconds above 0, got {word!r}")
+    if not 0 < number <= _LONGEST_S:
+        raise SpecError(f"{name}: must be a number of seconds above 0, {_LONGEST_S:.0f} at most, got {word!r}")
     return number
 
 

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 
+from yolo_dropout.base.text import whole
 from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.folder.layout import StudyFolder
@@ -24,11 +25,11 @@ REST = 20.0
 
 def watch(options: Namespace) -> int:
     """Serve the report until Ctrl-C."""
-    if not options.port.isdecimal():
-        raise SpecError(f"port: must be a whole number, got {options.port!r}")
+    if (port := whole(options.port)) is None:
+        raise SpecError(f"port: must be a whole number, got {options.port!r}; leave it out to take a free one")
     folder = StudyFolder.at(options.folder, "DIR")
     load_study(folder.path)
-    with serve(live_page(folder), int(options.port)) as address:
+    with serve(live_page(folder), port) as address:
         print(f"{address} shows {folder.path}; Ctrl-C ends this, not the study", flush=True)
         try:
             while True:

@@ -59,18 +59,21 @@ class Readings:
         value: T | None = None
         with contextlib.suppress(Exception):  # a cache that holds nonsense, or nothing of this file, is as good as none
             before, known = self._known[kind][run]
-            value = self._restored(known, RunFolder(path.parent)) if stamp is not None and before == stamp else None
+            value = self._restored(kind, known, path) if stamp is not None and before == stamp else None
         if value is None:
             value, self._new = read(), True
         if stamp is not None and stamp == self._stamp(path):
             self._kept[kind][run] = [stamp, value]
         return value
 
-    def _restored(self, known: Any, folder: RunFolder) -> Any:
-        if isinstance(known, dict):
-            return parse_record(known, folder)
+    def _restored(self, kind: str, known: Any, path: Path) -> Any:
+        if kind == "record":
+            return parse_record(known, RunFolder(path.parent))
         start, n_epochs, metrics, notes = known
         block = self._values[start : start + n_epochs * (1 + len(metrics))].reshape(n_epochs, 1 + len(metrics))
+        rising = (np.diff(block[:, 0], prepend=0.0) >= 1).all()
+        if not (rising and all(isinstance(text, str) for text in (*metrics, *notes))):
+            return None
         return Results(block[:, 0].astype(np.int64), tuple(metrics), block[:, 1:], tuple(notes))
 
     def _stamp(self, path: Path) -> list[int] | None:

@@ -7,9 +7,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal
 
-from yolo_dropout.base.files import ASIDE, read_json, set_aside, write_json
+from yolo_dropout.base.files import ASIDE, check_values, read_json, set_aside, write_json
 from yolo_dropout.errors import InputError, StudyFolderError
 from yolo_dropout.folder.layout import RUN_NAME, RunFolder, StudyFolder
 from yolo_dropout.folder.results_csv import Results, read_results
@@ -66,6 +67,11 @@ class RunRecord:
         return f"{self.run}: {self.note}"
 
     @property
+    def branch_note(self) -> str:
+        """Which branch of the head its numbers describe; empty where that was not told."""
+        return self.proof.get("branch_note", "")  # type: ignore[no-any-return]
+
+    @property
     def finished(self) -> bool:
         """Whether the training came to its end."""
         return self.status == "finished"
@@ -93,14 +99,28 @@ def parse_record(values: Any, folder: RunFolder) -> RunRecord:
             f"{folder.record}: another version of yolo-dropout wrote it, with {names}; go on with that version"
         )
     try:
+        check_values(values)
         record = RunRecord(**(values | {"sites": tuple(values["sites"]), "rate": float(values["rate"])}))
-        sound = record.status in ("finished", "failed") and math.isfinite(record.rate) and type(record.seed) is int
-        sound = sound and (record.fold is None or type(record.fold) is int)
-    except (TypeError, KeyError, ValueError):
-        sound = False
-    if not sound:
-        raise InputError(f"{folder.record}: is no run record, {_NOT_DONE}")
+        if not _is_sound(record):
+            raise ValueError("a field is of another type")  # noqa: TRY301 - told as the others
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
+        raise InputError(f"{folder.record}: is no run record, {_NOT_DONE}") from error
     return record
+
+
+def _is_sound(record: RunRecord) -> bool:
+    """Whether each field is what its annotation says, so that nobody after this has to ask."""
+    return (
+        record.status in ("finished", "failed")
+        and 0 <= record.rate < 1
+        and type(record.seed) is int
+        and all(type(value) in (int, NoneType) for value in (record.fold, record.epochs))
+        and all(type(value) in (str, NoneType) for value in (record.error, record.note, record.started))
+        and (record.seconds is None or (type(record.seconds) in (int, float) and math.isfinite(record.seconds)))
+        and isinstance(record.proof, dict)
+        and isinstance(record.versions, dict)
+        and all(isinstance(text, str) for text in (*record.sites, *record.versions.values(), record.branch_note))
+    )
 
 
 class _AnotherVersionError(InputError):

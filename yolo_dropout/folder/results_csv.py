@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,12 +88,12 @@ def read_results(path: Path) -> Results:
     whole, _, cut_off = text.rpartition("\n")
     notes = [f"{path}: the last row is cut off and was left out"] if cut_off.strip() else []
     lines = [line for line in whole.splitlines() if line]
-    header = [name.strip() for name in next(csv.reader(lines), [])]
+    header = _cells(lines[0]) if lines else []
     if "epoch" not in header or len(set(header)) < len(header):
         raise InputError(f"{path}: is no results.csv of Ultralytics; its first line must name the columns, epoch first")
     values = _sound(lines[1:], header)
     if values is None:
-        values = np.array(_repaired(csv.reader(lines[1:]), header, path, notes))
+        values = np.array(_repaired(lines[1:], header, path, notes))
     epochs = values[:, header.index("epoch")].astype(np.int64)
     keep = [column for column, name in enumerate(header) if name not in ("epoch", "time")]
     metrics, values = [header[column] for column in keep], values[:, keep]
@@ -117,16 +116,21 @@ def _sound(lines: Sequence[str], header: Sequence[str]) -> NDArray[np.float64] |
     return None
 
 
-def _repaired(lines: Iterable[Sequence[str]], header: Sequence[str], path: Path, notes: list[str]) -> list[list[float]]:
+def _cells(line: str) -> list[str]:
+    """The cells of a line. Numbers and Ultralytics' names hold neither commas nor quotes, which spreadsheets add."""
+    return [cell.strip(' "') for cell in line.split(",")]
+
+
+def _repaired(lines: Iterable[str], header: Sequence[str], path: Path, notes: list[str]) -> list[list[float]]:
     rows: dict[int, list[float]] = {}
     for line in lines:
         try:
-            row = [float(value) for value in line]
+            row = [float(value) for value in _cells(line)]
             epoch = int(row[header.index("epoch")])
         except (ValueError, OverflowError, IndexError):
             row, epoch = [], 0
         if len(row) != len(header) or epoch < 1:
-            notes.append(f"{path}: a row is not one number per column and was left out: {','.join(line)[:80]!r}")
+            notes.append(f"{path}: a row is not one number per column and was left out: {line[:80]!r}")
             continue
         if epoch in rows:
             notes.append(f"{path}: epoch {epoch} stands there twice; the later row counts")

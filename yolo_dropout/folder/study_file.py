@@ -11,13 +11,16 @@ from typing import Any
 
 import yaml
 
-from yolo_dropout.base.files import set_aside, write_text
+from yolo_dropout.base.files import check_values, set_aside, write_text
 from yolo_dropout.errors import SpecError
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.spec.study_spec import LEAST_SEEDS, StudySpec
 
 # What study.yaml holds beside the spec: facts found when the study began.
 _FACTS: dict[str, type] = {"inputs": dict, "prepared": dict, "looked": list}
+_PREPARED = {**dict.fromkeys(("n_train", "n_val", "n_classes", "n_images"), int), "notes": list, "versions": dict}
+# A thousand seeds take a hundredth of it, and to read so much takes seconds.
+_LARGEST = 500_000
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class StudyFile:
 def read_yaml(path: Path) -> Any:
     """Read a YAML file, safely; a `SpecError` where it cannot be read or is no YAML."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(_text(path))
+        check_values(values)
     except OSError as error:
         raise SpecError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except RecursionError as error:
@@ -48,8 +52,16 @@ def read_yaml(path: Path) -> Any:
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not text"
+        problem = getattr(error, "problem", None) or ("not text" if isinstance(error, UnicodeError) else error)
         raise SpecError(f"{path}: is no valid YAML ({problem}{place}); mend it") from error
+    return values
+
+
+def _text(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    if len(text) > _LARGEST:
+        raise ValueError(f"more than {_LARGEST} characters")
+    return text
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -72,7 +84,13 @@ def _read(path: Path) -> StudyFile:
     values = read_yaml(path)
     spec = StudySpec.from_dict(_fields(path, values), str(path))
     facts = {name: values[name] for name, kind in _FACTS.items() if isinstance(values.get(name), kind)}
-    return StudyFile(spec, **facts)
+    found = facts.get("prepared", {}).items()
+    return StudyFile(spec, **facts | {"prepared": {name: value for name, value in found if _is_fact(name, value)}})
+
+
+def _is_fact(name: str, value: object) -> bool:
+    kind = _PREPARED.get(name, object)
+    return isinstance(value, kind) and (kind is not list or all(isinstance(item, str) for item in value))  # type: ignore[attr-defined]
 
 
 def read_study_file(folder: StudyFolder) -> StudyFile:

@@ -83,8 +83,7 @@ class StudyResults:
     @property
     def branch_note(self) -> str | None:
         """Which branch of the head the numbers describe, where a model has two."""
-        notes = (record.proof.get("branch_note") for record in self.records)
-        return next((note for note in notes if note), None)
+        return next((record.branch_note for record in self.records if record.branch_note), None)
 
     @cached_property
     def curves(self) -> pd.DataFrame:

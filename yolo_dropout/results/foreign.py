@@ -15,7 +15,7 @@ from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.results.table import Table, read_table
 from yolo_dropout.spec.arguments import NO_MATTER
 from yolo_dropout.spec.runs import Run
-from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.spec.study_spec import StudySpec, is_seed
 
 
 def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> StudyResults:
@@ -81,7 +81,7 @@ def _read_arguments(path: Path) -> dict[str, Any]:
             f"{path}: is neither a study nor a run folder of Ultralytics; it lacks study.yaml and args.yaml"
         )
     values = read_yaml(file)
-    if not isinstance(values, dict) or not _is_seed(values.get("seed")) or not _is_rate(values.get("dropout", "")):
+    if not isinstance(values, dict) or not is_seed(values.get("seed")) or not _is_rate(values.get("dropout", "")):
         raise InputError(f"{file}: lacks a seed, or a dropout in [0, 1); is it the args.yaml of a training?")
     return values
 
@@ -98,10 +98,6 @@ def _check_alike(path: Path, arguments: Mapping[str, Any], other: Path, others: 
 
 def _count(value: object) -> int | None:
     return value if type(value) is int and value > 0 else None
-
-
-def _is_seed(value: object) -> bool:
-    return type(value) is int and value >= 0
 
 
 def _is_rate(value: object) -> bool:

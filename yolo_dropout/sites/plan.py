@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from numbers import Real
 
+from yolo_dropout.base.text import whole
 from yolo_dropout.errors import SpecError
 
 KINDS = ("auto", "dropout", "dropout2d", "dropblock", "drop_path")
@@ -87,7 +88,7 @@ def _check_where(where: object) -> None:
         raise SpecError(f"where: must be one of {', '.join(PLACES)} or a regular expression, got {where!r}")
     try:
         re.compile(where)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise SpecError(f"where: {where!r} is neither a place nor a regular expression: {error}") from error
 
 
@@ -95,6 +96,7 @@ def _parse(schedule: object) -> tuple[str, int]:
     if schedule in ("constant", "linear"):
         return str(schedule), 0
     name, _, count = str(schedule).partition(":")
-    if name not in ("early", "late") or not count.isascii() or not count.isdigit() or int(count) < 1:
+    n = whole(count)
+    if name not in ("early", "late") or n is None or n < 1:
         raise SpecError(f"schedule: must be one of {', '.join(SCHEDULES)} (N epochs, at least 1), got {schedule!r}")
-    return name, int(count)
+    return name, n

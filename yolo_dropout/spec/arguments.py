@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from yolo_dropout.base.files import check_values
 from yolo_dropout.errors import SpecError
 
 _OURS = {
@@ -66,6 +67,10 @@ def check_train_arguments(train: object) -> dict[str, Any]:
     """
     if not isinstance(train, Mapping):
         raise SpecError(f"train: must map arguments of YOLO.train to values, got {train!r}")
+    try:
+        check_values(train)
+    except ValueError as error:
+        raise SpecError(f"train: cannot hold such arguments ({error}); write them as on the command line") from error
     for name, value in train.items():
         if name in _OURS:
             raise SpecError(f"{name}: the study sets it, got {name}={value}; {_OURS[name].format(value=value)}")

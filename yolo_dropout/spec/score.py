@@ -9,7 +9,7 @@ from typing import Literal
 from yolo_dropout.base.text import printable
 from yolo_dropout.errors import SpecError
 
-_SCORE = re.compile(r"(?P<metric>[^@]+?)(?:@(?P<at>best|(?:min|max|last)(?P<k>[1-9]\d{0,5})?))?")
+_SCORE = re.compile(r"(?P<metric>[^@]+?)(?:@(?P<at>best|(?:min|max|last)(?P<k>[1-9][0-9]{0,8})?))?")
 # What people call a column: mAP50-95 is that of boxes, as everywhere; masks and keypoints are mAP50-95(M) and (P).
 _SHORT = re.compile(r"(?P<name>precision|recall|mAP50|mAP50-95)(?P<branch>\([BMP]\))?|(?P<top>top[15])|mIoU")
 

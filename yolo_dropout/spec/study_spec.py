@@ -20,6 +20,8 @@ from yolo_dropout.spec.score import Score
 # Fewer allow no verdict. The same as `decision.rule.MIN_BLOCKS`, whose module takes a while to import.
 LEAST_SEEDS = 3
 MOST_SEEDS = 1000
+MOST_RUNS = 100_000
+LARGEST_SEED = 2**32 - 1
 # Where seeds are added until it is clear: as many may be used, unless told otherwise.
 MOST_LOOKED_AT = 12
 
@@ -80,6 +82,8 @@ class StudySpec:
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        n_runs = len(self.rates) * len(self.seeds) * (self.folds or 1)
+        _must(n_runs <= MOST_RUNS, f"runs: at most {MOST_RUNS} can be planned, got {n_runs}; use fewer seeds or folds")
         epochs = self.train.get("epochs", 1)
         sound = isinstance(epochs, int) and not isinstance(epochs, bool) and epochs >= 1
         _must(sound, f"epochs: must be a whole number of at least 1, got {epochs!r}; for instance epochs=50")
@@ -173,15 +177,26 @@ def _seeds(values: Any) -> tuple[int, ...]:
     """Seeds in order; a count stands for the first so many."""
     if _is_whole(values):
         _must(values >= 1, f"seeds: a count must be at least 1, got {values}")
-        _must(values <= MOST_SEEDS, f"seeds: a count must be at most {MOST_SEEDS}, got {values}")
+        check_number_of_seeds(values)
         return tuple(range(values))
     _must(_is_list(values), f"seeds: must be a count or a list of whole numbers, got {values!r}")
     seeds = list(values)
     _must(seeds != [], "seeds: at least one is needed, got none; for instance --seeds 3")
+    check_number_of_seeds(len(seeds))
     for seed in seeds:
-        _must(_is_whole(seed) and seed >= 0, f"seeds: each must be a whole number of at least 0, got {seed!r}")
+        _must(is_seed(seed), f"seeds: each must be a whole number from 0 to {LARGEST_SEED}, got {seed!r}")
         _must(seeds.count(seed) == 1, f"seeds: each must be given once, got {seed} repeatedly")
     return tuple(sorted(int(seed) for seed in seeds))
+
+
+def check_number_of_seeds(n: int) -> None:
+    """Refuse more seeds than a study can hold; a `SpecError`."""
+    _must(n <= MOST_SEEDS, f"seeds: at most {MOST_SEEDS} can be used, got {n}")
+
+
+def is_seed(value: Any) -> bool:
+    """Whether a training can be seeded with it: numpy takes 32 bits."""
+    return _is_whole(value) and 0 <= value <= LARGEST_SEED
 
 
 def _is_list(values: object) -> TypeGuard[Iterable[Any]]:

@@ -17,6 +17,7 @@ from tempfile import gettempdir
 from typing import Any
 
 from yolo_dropout.base.files import working_folder
+from yolo_dropout.base.text import cut
 from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors import PRELOAD
 
@@ -151,7 +152,7 @@ def cause_of_death(process: BaseProcess) -> str:
 def one_line(error: BaseException) -> str:
     """An exception as one line: its type and the first line of its message."""
     text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
+    return f"{type(error).__name__}: {cut(text.splitlines()[0])}" if text else type(error).__name__
 
 
 def settle(log: Path) -> None:
