@@ -95,6 +95,7 @@ def node_of(pid):
     return next(word for word in environment if word.startswith(b"RAY_RAYLET_PID="))
 
 
+@pytest.mark.soak
 def test_a_node_that_comes_is_used_and_when_it_dies_while_it_trains_no_run_is_lost(
     cluster, gate, tmp_path, record_property
 ):
@@ -140,6 +141,7 @@ def test_a_training_that_is_killed_is_a_failed_run_as_it_is_locally(cluster, tmp
     assert "train.log" in {path.name for path in (tmp_path / "study" / "runs" / "p0.00-s0").iterdir()}
 
 
+@pytest.mark.soak
 def test_a_run_that_takes_too_long_is_stopped(cluster, gate, tmp_path):
     records = fakes.ends(RayExecutor(slots=1, run_timeout_s=1.0).run(jobs(tmp_path / "study")[:1], gate.backend))
     assert records["p0.00-s0"].error == "took longer than the run timeout of 1 s"
@@ -157,6 +159,7 @@ def test_closing_the_events_leaves_no_training_and_frees_the_cluster(cluster, ga
     assert not (tmp_path / "study" / "runs").exists()
 
 
+@pytest.mark.soak
 def test_jobs_are_taken_only_when_a_slot_is_free_and_runs_queue(cluster, gate, tmp_path):
     taken = []
 
@@ -239,6 +242,7 @@ def test_inputs_travel_once_per_node_and_are_not_read_in_place(cluster, tmp_path
     assert len(places) == len({Path(place).parents[1] for place in places})
 
 
+@pytest.mark.soak
 def test_slots_of_one_node_use_what_was_shipped_at_the_same_time(cluster, gate, tmp_path):
     (tmp_path / "set.txt").write_text("images")
     node = cluster.add(cpus=2)
@@ -262,7 +266,7 @@ def test_more_than_the_limit_is_not_shipped(cluster, tmp_path):
     assert fakes.ends(in_place.run(jobs(tmp_path / "study")[:1], backend))
 
 
-@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("in_place", [pytest.param(False, marks=pytest.mark.soak), True])
 def test_each_run_of_a_cross_validation_gets_the_data_of_its_fold(cluster, tmp_path, in_place):
     study = tmp_path / "study"
     for fold in (0, 1):
@@ -277,6 +281,7 @@ def test_each_run_of_a_cross_validation_gets_the_data_of_its_fold(cluster, tmp_p
         assert (job.path / "data").read_text() == f"fold {job.run.fold}"
 
 
+@pytest.mark.soak
 def test_a_run_whose_inputs_are_lost_for_good_fails_after_some_tries(cluster, tmp_path):
     import ray
 

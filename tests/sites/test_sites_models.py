@@ -41,7 +41,13 @@ def test_the_notes_of_the_page_are_those_of_the_script() -> None:
     assert DOCS.read_text(encoding="utf-8").endswith(TABLE.NOTES)
 
 
-@pytest.mark.parametrize("config", TABLE.configs())
+# Each takes ten seconds and more, and has a smaller sister that is built the same way.
+LARGE = {"yolov9c", "yolov9c-seg", "yolov9e", "yolov9e-seg", "yolov9m", "yolov10b", "yolov10l", "yolov10m", "yolov10x"}
+LARGE |= {"rtdetr-x", "rtdetr-resnet101", "rtdetr-resnet50", "yolov8n-cls-resnet101", "yolov3n-spp"}
+CONFIGS = [pytest.param(name, marks=pytest.mark.soak) if name in LARGE else name for name in TABLE.configs()]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
 def test_a_config_is_as_the_table_says_and_ours_acts_everywhere(config: str) -> None:
     if config in NEEDS_NETWORK:
         pytest.skip("Ultralytics downloads weights to build it")
