@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
 import numpy as np
 
+from yolo_dropout.base.text import rate_text
 from yolo_dropout.executors import Found
 from yolo_dropout.folder.layout import RunFolder, StudyFolder
-from yolo_dropout.folder.records import RunRecord
+from yolo_dropout.folder.records import RunRecord, plain_record
 from yolo_dropout.folder.study_file import write_study_file
 from yolo_dropout.spec.runs import plan
 from yolo_dropout.spec.study_spec import StudySpec
@@ -53,7 +53,7 @@ def record_of(seed: int, rate: float) -> RunRecord:
     }
     versions = {"python": "3.11", "torch": "2.9", "ultralytics": "8.4.190"}
     started = "2026-01-01T00:00:00+00:00"
-    return RunRecord(rate, seed, "finished", None, None, started, 300.0, EPOCHS, SITES, proof, versions)
+    return RunRecord(rate_text(rate), seed, "finished", None, None, started, 300.0, EPOCHS, SITES, proof, versions)
 
 
 def spec_of(runs: int) -> StudySpec:
@@ -72,6 +72,6 @@ def make(folder: StudyFolder, spec: StudySpec) -> None:
     for run in plan(spec):
         where: RunFolder = folder.run(run.name)
         where.path.mkdir(parents=True)
-        where.results.write_text(results_text(run.seed, run.rate))
-        where.record.write_text(json.dumps(asdict(record_of(run.seed, run.rate)), indent=2))
+        where.results.write_text(results_text(run.seed, run.rate or 0.0))
+        where.record.write_text(json.dumps(plain_record(record_of(run.seed, run.rate or 0.0)), indent=2))
     write_study_file(folder, spec, inspect(spec).stored)

@@ -17,6 +17,7 @@ import pandas as pd
 
 from yolo_dropout import StudySpec
 from yolo_dropout.base.files import write_text
+from yolo_dropout.base.text import CONTROL
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Backend, Ended, Job
 from yolo_dropout.executors.local.executor import LocalExecutor
@@ -47,7 +48,7 @@ def train_controls(spec: StudySpec, folder: StudyFolder, jobs: int, backend: Bac
         found = executor.call(backend.inspect, spec, log=folder.path / "prepare.log")
         write_study_file(folder, spec, found.stored, stored)
         finished = {record.run for record in read_records(folder)[0] if record.finished}
-        runs = [run for run in (Run(seed, 0.0) for seed in spec.seeds) if run not in finished]
+        runs = [run for run in (Run(seed, CONTROL) for seed in spec.seeds) if run not in finished]
         for event in executor.run((Job(run, spec, folder.run(run.name).path) for run in runs), backend):
             if isinstance(event, Ended):
                 print(f"seed {event.run.seed}: {event.record.error or event.record.status}", flush=True)

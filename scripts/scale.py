@@ -38,7 +38,7 @@ def sleep(job: Job, on_epoch: OnEpoch) -> Outcome:
     for epoch in range(1, job.spec.epochs + 1):
         time.sleep(0.5)
         on_epoch({"epoch": float(epoch), "val/box_loss": 1.0})
-    job.folder.results.write_text(results_text(job.run.seed, job.run.rate))
+    job.folder.results.write_text(results_text(job.run.seed, job.treatment.dropout.rate))
     return Outcome(SITES, {}, {})
 
 

@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from yolo_dropout.decision import Comparison, Verdict, decide
-    from yolo_dropout.sites import Site, apply_dropout, find_sites, strip_dropout
+    from yolo_dropout.sites import Dropout, Site, apply_dropout, find_sites, strip_dropout
     from yolo_dropout.spec.study_spec import StudySpec
+    from yolo_dropout.spec.treatment import Treatment
     from yolo_dropout.study import Study, load_study, run_study
     from yolo_dropout.training import TrainedRun, train_with_dropout
 
 __version__ = version("yolo-dropout")
 __all__ = [
     "Comparison",
+    "Dropout",
     "Site",
     "Study",
     "StudySpec",
     "TrainedRun",
+    "Treatment",
     "Verdict",
     "apply_dropout",
     "decide",
@@ -34,8 +37,9 @@ __all__ = [
 ]
 _HOMES = {
     "decision": ("Comparison", "Verdict", "decide"),
-    "sites": ("Site", "apply_dropout", "find_sites", "strip_dropout"),
+    "sites": ("Dropout", "Site", "apply_dropout", "find_sites", "strip_dropout"),
     "spec.study_spec": ("StudySpec",),
+    "spec.treatment": ("Treatment",),
     "study": ("Study", "load_study", "run_study"),
     "training": ("TrainedRun", "train_with_dropout"),
 }

@@ -13,7 +13,7 @@ from yolo_dropout.executors import Ended, EpochDone, Started
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.spec.runs import Run
 
-FIRST, SECOND = Run(0, 0.0), Run(0, 0.1)
+FIRST, SECOND = Run(0, "0.0"), Run(0, "0.1")
 
 
 def console(terminal):
@@ -34,14 +34,14 @@ def filled(shown):
 
 def play(shown):
     with shown:
-        shown.plan([FIRST, SECOND], [RunRecord(0.2, 0, "finished")])
+        shown.plan([FIRST, SECOND], [RunRecord("0.2", 0, "finished")])
         shown.event(Started(FIRST))
         shown.event(Started(SECOND))
         shown.event(EpochDone(FIRST, {"epoch": 1, "val/box_loss": 2.0, "val/cls_loss": 1.0}))
         shown.event(EpochDone(FIRST, {"epoch": 2, "val/box_loss": 2.5, "val/cls_loss": 1.0}))
         yield
-        shown.event(Ended(FIRST, RunRecord(0.0, 0, "finished", seconds=12.4)))
-        shown.event(Ended(SECOND, RunRecord(0.1, 0, "failed", "boom \x1b[31m[red]")))
+        shown.event(Ended(FIRST, RunRecord("0.0", 0, "finished", seconds=12.4)))
+        shown.event(Ended(SECOND, RunRecord("0.1", 0, "failed", "boom \x1b[31m[red]")))
         yield
 
 
@@ -62,8 +62,9 @@ def test_seeds_that_are_added_are_told_with_the_rates_that_get_them():
         shown = console(terminal)
         with view(shown, 4) as display:
             display.plan([FIRST, SECOND], [])
-            display.plan([Run(3, 0.0), Run(3, 0.2)], [RunRecord(0.0, 0, "finished"), RunRecord(0.1, 0, "finished")])
-            display.plan([Run(3, 0.0), Run(3, 0.2)], [RunRecord(0.0, 0, "finished"), RunRecord(0.1, 0, "finished")])
+            done = [RunRecord("0.0", 0, "finished"), RunRecord("0.1", 0, "finished")]
+            display.plan([Run(3, "0.0"), Run(3, "0.2")], done)
+            display.plan([Run(3, "0.0"), Run(3, "0.2")], done)
         assert shown.file.getvalue().count("not clear yet, so seed 3 is added for rates 0.0, 0.2") == 1
 
 
@@ -73,7 +74,7 @@ def test_an_epoch_without_a_loss_leaves_the_lowest_as_it_was():
         shown.plan([FIRST], [])
         for epoch, loss in enumerate((2.0, 1.0, math.nan, 3.0), start=1):
             shown.event(EpochDone(FIRST, {"epoch": epoch, "val/loss": loss}))
-        shown.event(Ended(FIRST, RunRecord(0.0, 0, "finished", seconds=1.0)))
+        shown.event(Ended(FIRST, RunRecord("0.0", 0, "finished", seconds=1.0)))
     assert plain.file.getvalue().endswith("lowest val loss 1\n")
 
 
@@ -82,7 +83,7 @@ def test_a_run_that_went_on_from_a_checkpoint_tells_no_lowest_loss_of_half_its_e
     with view(plain, 4) as shown:
         shown.plan([FIRST], [])
         shown.event(EpochDone(FIRST, {"epoch": 3, "val/loss": 5.0}))
-        shown.event(Ended(FIRST, RunRecord(0.0, 0, "finished", seconds=1.0)))
+        shown.event(Ended(FIRST, RunRecord("0.0", 0, "finished", seconds=1.0)))
     assert plain.file.getvalue().endswith("finished in 1 s\n")
 
 
@@ -111,5 +112,5 @@ def test_the_bar_of_the_study_ends_full_where_a_run_goes_on_from_its_checkpoint_
             shown.event(EpochDone(SECOND, {"epoch": 1, "val/loss": 1.0}))
         assert filled(shown) == pytest.approx(5 / 8, abs=0.02)
         for run in (FIRST, SECOND):
-            shown.event(Ended(run, RunRecord(run.rate, 0, "finished")))
+            shown.event(Ended(run, RunRecord(run.treatment, 0, "finished")))
         assert filled(shown) == 1

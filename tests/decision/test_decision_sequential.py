@@ -56,13 +56,13 @@ def test_large_gain_stops_with_a_verdict_at_the_first_looks():
     decision = next_step(losses(-20, 0, 0)[:3], RATES)
     assert decision.stop
     assert (decision.verdict.outcome, decision.verdict.rate) == ("use", 0.1)
-    assert (decision.active_rates, decision.next_seeds) == ((), 3)
+    assert (decision.active, decision.next_seeds) == ((), 3)
 
 
 def test_hopeless_rate_is_dropped_and_the_control_stays():
     decision = next_step(losses(-1.5, 5, 6)[:3], RATES)
     assert not decision.stop
-    assert decision.active_rates == (0.0, 0.1)
+    assert decision.active == ("0.0", "0.1")
     assert decision.next_seeds == 4
     assert decision.verdict.reason.endswith("More seeds are due, which the study adds by itself.")
 
@@ -103,7 +103,7 @@ def test_study_stops_when_no_rate_can_be_expected_to_win():
     # Each rate is a little worse on average, and so noisy that a large gain cannot be excluded.
     scores = np.column_stack([np.zeros(12), *(8 * NOISE[:, 1:] + 9).T])[:5]
     decision = next_step(scores, RATES, max_seeds=6)
-    assert (decision.stop, decision.active_rates, decision.next_seeds) == (True, (), 3)
+    assert (decision.stop, decision.active, decision.next_seeds) == (True, (), 3)
     assert decision.verdict.outcome == "undecided"
     assert decision.verdict.reason.endswith("no rate can be expected to win within 6 seeds.")
 
@@ -135,13 +135,13 @@ def test_failed_runs_do_not_end_a_study():
     scores[0, 0] = 3.0
     decision = next_step(scores, RATES)
     assert not decision.stop
-    assert decision.active_rates == RATES
+    assert decision.active == tuple(map(str, RATES))
 
 
 def test_rate_with_two_finished_runs_is_not_given_up():
     scores = losses(-1.5, 5, 6)[:3].copy()
     scores[1, 3] = math.nan
-    assert next_step(scores, RATES).active_rates == (0.0, 0.1, 0.4)
+    assert next_step(scores, RATES).active == ("0.0", "0.1", "0.4")
 
 
 @pytest.mark.parametrize(

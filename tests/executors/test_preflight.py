@@ -157,7 +157,7 @@ def test_a_number_of_jobs_that_was_not_asked_for_is_lowered_to_what_memory_holds
 
 
 def test_time_is_that_of_finished_runs_or_else_of_single_steps():
-    records = [RunRecord(0.0, seed, "finished", seconds=seconds) for seed, seconds in enumerate((10.0, 20.0, 90.0))]
+    records = [RunRecord("0.0", seed, "finished", seconds=seconds) for seed, seconds in enumerate((10.0, 20.0, 90.0))]
     found, per_image = Found(task="detect", n_train=100, n_val=50), {"train": 0.02, "val": 0.01}
     assert seconds_of_a_run(SPEC, found, records, per_image) == 20
     assert seconds_of_a_run(SPEC, found, [], per_image) == pytest.approx(3 + 10 * (100 * 0.02 + 50 * 0.01))

@@ -21,7 +21,7 @@ from yolo_dropout.executors import Job
 from yolo_dropout.executors.ultralytics.trackers import registering_in_turn, tracker_environment
 from yolo_dropout.spec.runs import Run
 
-JOB = Job(Run(seed=3, rate=0.1), SPEC, Path("/runs/dropout/coco8/runs/p0.10-s3"))
+JOB = Job(Run(3, "0.1"), SPEC, Path("/runs/dropout/coco8/runs/p0.10-s3"))
 
 
 def test_the_study_is_the_experiment_and_the_group_and_a_run_tells_rate_and_seed():

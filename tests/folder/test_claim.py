@@ -155,9 +155,9 @@ def test_two_folders_that_were_swapped_are_refused_and_none_is_trained_again(tmp
 def test_a_record_of_another_version_is_refused_and_not_trained_again(tmp_path, capfd):
     run(tmp_path)
     record = tmp_path / "runs" / "p0.10-s0" / "run.json"
-    record.write_text(json.dumps(json.loads(record.read_text()) | {"treatment": "0.1"}))
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"weather": "fog"}))
     before = files(tmp_path / "runs")
-    with pytest.raises(StudyFolderError, match="another version of yolo-dropout wrote it, with treatment; go on with"):
+    with pytest.raises(StudyFolderError, match="another version of yolo-dropout wrote it, with weather; go on with"):
         run(tmp_path)
     assert files(tmp_path / "runs") == before
     assert main(["report", str(tmp_path), "--out", str(tmp_path.parent / "elsewhere")]) == 0

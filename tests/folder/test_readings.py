@@ -43,7 +43,7 @@ def folder(tmp_path):
     for run in plan(SPEC):
         fakes.write_results(study.run(run.name).results, run.rate, run.seed, 4)
         write_record(
-            study.run(run.name), RunRecord(run.rate, run.seed, "finished", epochs=4, sites=("a",), proof={"x": 1})
+            study.run(run.name), RunRecord(run.treatment, run.seed, "finished", epochs=4, sites=("a",), proof={"x": 1})
         )
     write_study_file(study, SPEC, {})
     return study

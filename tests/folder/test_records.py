@@ -11,7 +11,7 @@ from yolo_dropout.errors import InputError
 from yolo_dropout.folder.layout import RunFolder, StudyFolder
 from yolo_dropout.folder.records import RunRecord, read_record, read_records, write_record
 
-RECORD = RunRecord(0.1, 3, "finished", seconds=1.5, sites=("model.23.cv2",), proof={"kind": "dropout2d"})
+RECORD = RunRecord("0.1", 3, "finished", seconds=1.5, sites=("model.23.cv2",), proof={"kind": "dropout2d"})
 
 
 def test_a_record_survives_its_file(tmp_path):

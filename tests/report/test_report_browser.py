@@ -176,7 +176,7 @@ def test_malicious_names_do_nothing_but_show(browser: Any, tmp_path: Path):
     evil = '</script><script>alert(1)</script><img src="x" onerror="alert(2)">'
     curves = make_curves((0.0, 0.1), 2, 5)
     curves["metric"] = curves["metric"].replace({"metrics/mAP50(B)": f"metrics/{evil}"})
-    records = (make_record(Run(0, 0.1), status="failed", error=evil),)
+    records = (make_record(Run(0, "0.1"), status="failed", error=evil),)
     told = {"records": records, "notes": (evil,), "prepared": {"task": evil}}
     file = write(tmp_path, make_report(curves, spec={"data": evil}, **told))
     with Opened(browser, file) as page:

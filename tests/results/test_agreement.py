@@ -26,7 +26,7 @@ def study(shift_by_rate, map_by_rate, seeds=4):
     noise = np.random.default_rng(0).normal(0, 0.001, (seeds, len(RATES)))
     return Table(
         {
-            Run(seed, rate): results(
+            Run(seed, str(rate)): results(
                 np.array([3, 2, 2.2]) + 0.1 * seed + shift_by_rate[place] + noise[seed, place],
                 np.array([0.1, 0.2, 0.4]) + map_by_rate[place] + noise[seed, place],
             )
@@ -107,8 +107,8 @@ def test_scores_without_any_difference_or_pair_are_no_dissent():
 
 def test_runs_without_a_fitness_lack_only_the_score_of_best_pt():
     table = Table(
-        {Run(seed, rate): Results(np.array([1]), ("val/loss",), np.array([[1.0 + seed + rate]])) for seed in range(3)
-         for rate in RATES}
+        {Run(seed, str(rate)): Results(np.array([1]), ("val/loss",), np.array([[1.0 + seed + rate]]))
+         for seed in range(3) for rate in RATES}
     )  # fmt: skip
     _, others = judged(table)
     assert [other.key for other in others] == ["val/loss@last5", GAP]

@@ -58,7 +58,7 @@ def test_while_it_is_not_clear_the_next_look_is_asked():
     due = due_runs(SPEC, set(first), frame(VAGUE))
     assert due[: len(first)] == first
     assert {run.seed for run in due} == {0, 1, 2, 3}
-    assert Run(3, 0.0) in due
+    assert Run(3, "0.0") in due
 
 
 def test_when_every_run_of_the_first_look_failed_no_more_is_asked():

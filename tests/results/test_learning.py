@@ -50,7 +50,7 @@ def test_without_a_single_detection_there_is_no_verdict_on_any_score(tmp_path):
     assert found.verdict.outcome == "undecided"
     assert not found.verdict.moved
     assert found.verdict.rate == 0
-    assert found.verdict.reason.startswith("No verdict, so keep 0.0 for now: no run learned anything, as the mAP50-95")
+    assert found.verdict.reason.startswith("No verdict: no run learned anything, as the mAP50-95")
     assert "is 0 in all 15 runs" in found.verdict.reason
     assert "pretrained weights" in found.verdict.reason
     assert found.other_scores == []

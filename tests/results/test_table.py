@@ -21,12 +21,12 @@ def results(losses, fitness=None):
 
 
 TABLE = Table(
-    {Run(0, 0.0): results([3, 1, 2, 4]), Run(0, 0.5): results([3, 2, 2, 2]), Run(1, 0.0): results([5, 3, 4, 6])}
+    {Run(0, "0.0"): results([3, 1, 2, 4]), Run(0, "0.5"): results([3, 2, 2, 2]), Run(1, "0.0"): results([5, 3, 4, 6])}
 )
 
 
 def test_curves_are_tidy():
-    frame = curves(TABLE)
+    frame = curves(TABLE, (0.0, 0.5))
     assert list(frame.columns) == ["rate", "seed", "epoch", "metric", "value"]
     assert len(frame) == 3 * 4 * 2
     picked = frame[(frame.rate == 0) & (frame.seed == 1) & (frame.metric == "val/loss")]
@@ -35,7 +35,7 @@ def test_curves_are_tidy():
 
 
 def test_curves_of_nothing_are_empty():
-    assert curves(Table({})).empty
+    assert curves(Table({}), (0.0,)).empty
 
 
 @pytest.mark.parametrize(
@@ -97,17 +97,17 @@ def test_a_run_that_diverges_at_the_end_has_no_gap():
 
 
 def test_a_run_that_cannot_be_read_is_told_and_left_out(tmp_path):
-    table = read_table({Run(0, 0.0): tmp_path / "results.csv"})
+    table = read_table({Run(0, "0.0"): tmp_path / "results.csv"})
     assert table.results == {}
     assert "the run is left out" in table.notes[0]
 
 
-FOLDED = Table({Run(seed, rate, fold): results([9, 1 + seed + 10 * fold + rate]) for seed in (0, 1) for fold in (0, 1)
-                for rate in (0.0, 0.5)})  # fmt: skip
+FOLDED = Table({Run(seed, str(rate), fold): results([9, 1 + seed + 10 * fold + rate])
+                for seed in (0, 1) for fold in (0, 1) for rate in (0.0, 0.5)})  # fmt: skip
 
 
 def test_folds_add_a_column_and_an_index_level_only_where_there_are_some():
-    frame = curves(FOLDED)
+    frame = curves(FOLDED, (0.0, 0.5))
     assert list(frame.columns) == ["rate", "seed", "fold", "epoch", "metric", "value"]
     assert frame[["rate", "seed", "fold"]].drop_duplicates().to_numpy().tolist()[:4] == [
         [0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1],
@@ -118,7 +118,7 @@ def test_folds_add_a_column_and_an_index_level_only_where_there_are_some():
 
 
 def test_the_interval_of_a_mean_over_folds_is_corrected_for_their_overlap():
-    table = Table({Run(0, 0.0, fold): results([9, loss]) for fold, loss in enumerate((1, 2, 3))})
+    table = Table({Run(0, "0.0", fold): results([9, loss]) for fold, loss in enumerate((1, 2, 3))})
     row = summarised(table, [0.0], [0], 3).iloc[0]
     assert (row["n"], row["mean"], row["sd"]) == (3, 2, 1)
     assert row["high"] - row["mean"] == pytest.approx(4.302653 * math.sqrt(1 / 3 + 1 / 2))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yolo_dropout.errors import SpecError
-from yolo_dropout.sites import DropoutPlan
+from yolo_dropout.sites import Dropout
 
 SCHEDULES = st.sampled_from(["constant", "linear"]) | st.builds(
     "{}:{}".format, st.sampled_from(["early", "late"]), st.integers(1, 200)
@@ -13,7 +13,7 @@ SCHEDULES = st.sampled_from(["constant", "linear"]) | st.builds(
 
 
 def rates(schedule: str, epochs: int) -> list[float]:
-    plan = DropoutPlan(0.4, schedule=schedule)
+    plan = Dropout(0.4, schedule=schedule)
     return [round(plan.rate_at(epoch, epochs), 6) for epoch in range(epochs)]
 
 
@@ -42,12 +42,12 @@ def test_a_schedule_stays_between_zero_and_the_rate(
     schedule: str, rate: float, epochs: int, data: st.DataObject
 ) -> None:
     epoch = data.draw(st.integers(0, epochs - 1))
-    assert 0.0 <= DropoutPlan(rate, schedule=schedule).rate_at(epoch, epochs) <= rate
+    assert 0.0 <= Dropout(rate, schedule=schedule).rate_at(epoch, epochs) <= rate
 
 
 @given(SCHEDULES, st.integers(1, 300))
 def test_a_schedule_that_passes_the_check_acts_in_some_epoch(schedule: str, epochs: int) -> None:
-    plan = DropoutPlan(0.3, schedule=schedule)
+    plan = Dropout(0.3, schedule=schedule)
     try:
         plan.check_epochs(epochs)
     except SpecError:
@@ -59,7 +59,7 @@ def test_a_schedule_that_passes_the_check_acts_in_some_epoch(schedule: str, epoc
 @pytest.mark.parametrize("rate", [1.0, 1.5, -0.1, float("nan"), float("inf"), "abc", None, True])
 def test_a_rate_outside_zero_to_one_is_refused(rate: object) -> None:
     with pytest.raises(SpecError, match=r"^dropout: the rate must be a number in \[0, 1\), got "):
-        DropoutPlan(rate)  # type: ignore[arg-type]
+        Dropout(rate)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -67,24 +67,24 @@ def test_a_rate_outside_zero_to_one_is_refused(rate: object) -> None:
 )
 def test_an_unknown_schedule_is_refused(schedule: object) -> None:
     with pytest.raises(SpecError, match=r"^schedule: must be one of constant, linear, early:N, late:N"):
-        DropoutPlan(0.1, schedule=schedule)  # type: ignore[arg-type]
+        Dropout(0.1, schedule=schedule)  # type: ignore[arg-type]
 
 
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(SpecError, match=r"^kind: must be one of auto, dropout, .* got 'spatial'"):
-        DropoutPlan(0.1, kind="spatial")
+        Dropout(0.1, kind="spatial")
 
 
 @pytest.mark.parametrize("where", ["", "model.(", None, 3])
 def test_a_place_that_is_no_text_or_no_regular_expression_is_refused(where: object) -> None:
     with pytest.raises(SpecError, match=r"^where: "):
-        DropoutPlan(0.1, where=where)  # type: ignore[arg-type]
+        Dropout(0.1, where=where)  # type: ignore[arg-type]
 
 
 def test_dropout_that_starts_after_the_last_epoch_is_refused() -> None:
     with pytest.raises(SpecError, match=r"late:N needs N below epochs=5, got 'late:5'"):
-        DropoutPlan(0.1, schedule="late:5").check_epochs(5)
+        Dropout(0.1, schedule="late:5").check_epochs(5)
 
 
 def test_the_control_may_have_any_schedule() -> None:
-    DropoutPlan(0.0, schedule="late:5").check_epochs(5)
+    Dropout(0.0, schedule="late:5").check_epochs(5)

@@ -43,11 +43,12 @@ def inspect(spec: StudySpec) -> Found:
 def train(job: Job, on_epoch: OnEpoch) -> Outcome:
     """Write the run's results at once."""
     epochs = int(job.spec.train.get("epochs", 3))
-    write_results(job.folder.results, job.run.rate, job.run.seed, epochs)
-    for row in rows(job.run.rate, job.run.seed, epochs):
+    rate = job.treatment.dropout.rate
+    write_results(job.folder.results, rate, job.run.seed, epochs)
+    for row in rows(rate, job.run.seed, epochs):
         on_epoch(dict(zip(COLUMNS, row, strict=True)))
     print("trained", job.run.name)
-    return Outcome(("head",) if job.run.rate else (), {"kind": "dropout2d"}, {"ultralytics": "0"})
+    return Outcome(("head",) if rate else (), {"kind": "dropout2d"}, {"ultralytics": "0"})
 
 
 FAKE = Backend(inspect, train)

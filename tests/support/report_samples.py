@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from synthetic_study import make_curves
 
+from yolo_dropout.base.text import label_text
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.folder.results_csv import Results
@@ -45,7 +46,7 @@ def make_table(curves: pd.DataFrame) -> Table:
     results = {}
     for (rate, seed), run in curves.groupby(["rate", "seed"]):
         wide = run.pivot_table(index="epoch", columns="metric", values="value", observed=True, dropna=False)
-        results[Run(int(seed), float(rate))] = Results(wide.index.to_numpy(), tuple(wide.columns), wide.to_numpy())
+        results[Run(int(seed), label_text(rate))] = Results(wide.index.to_numpy(), tuple(wide.columns), wide.to_numpy())
     return Table(results)
 
 
@@ -54,7 +55,7 @@ def make_record(run: Run, branch_note: str | None = NOTE, **changes: Any) -> Run
     sites = tuple(f"model.23.cv{branch}.{level}.1" for branch in (2, 3) for level in range(3)) if run.rate else ()
     proof = {"kind": "dropout2d", "rates": [run.rate], "branch_note": branch_note}
     values = {"seconds": 42.0 + 60 * run.seed, "sites": sites, "proof": proof}
-    return RunRecord(run.rate, run.seed, **({"status": "finished"} | values | changes))
+    return RunRecord(run.treatment, run.seed, **({"status": "finished"} | values | changes))
 
 
 def make_report(

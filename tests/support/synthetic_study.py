@@ -62,14 +62,14 @@ def make_verdict(scores: pd.DataFrame, outcome: str = "use", rate: float = 0.1) 
         half = 2.8 * gain.std() / max(len(gain), 1) ** 0.5 if len(gain) > 1 else None
         mean = float(gain.mean()) if len(gain) else None
         ends = (None, None) if half is None or mean is None else (mean - half, mean + half)
-        comparisons.append(Comparison(float(other), len(gain), mean, *ends, None if half is None else 0.01, 0.05))
+        comparisons.append(Comparison(str(other), len(gain), mean, *ends, None if half is None else 0.01, 0.05))
     reason = f"With {len(scores)} seeds, rate {rate} lowers the validation loss. It is the lowest that does."
     return Verdict(
         outcome=outcome,
-        rate=rate if outcome == "use" else 0.0,
+        treatment=str(rate) if outcome == "use" else "0.0",
         reason=reason,
         comparisons=tuple(comparisons),
-        control=0.0,
+        control="0.0",
         n_seeds=len(scores),
         alpha=0.05,
         relevant=0.1,

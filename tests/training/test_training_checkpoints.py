@@ -20,7 +20,7 @@ from ultralytics.models.yolo.classify import ClassificationTrainer
 from ultralytics.nn.tasks import load_checkpoint, torch_safe_load
 from ultralytics.utils.callbacks.base import default_callbacks
 
-from yolo_dropout.sites import DropoutPlan, apply_dropout, strip_dropout
+from yolo_dropout.sites import Dropout, apply_dropout, strip_dropout
 from yolo_dropout.sites.acting import DropBlock
 from yolo_dropout.training import train_lean, train_with_dropout
 from yolo_dropout.training.checkpoints import AtomicPath
@@ -206,7 +206,7 @@ def _run_export(file: str, images: torch.Tensor) -> Any:
 def test_a_lean_training_out_of_memory_fails_where_stock_goes_on_with_half_the_batch(data: str, tmp_path: Path) -> None:
     yolo = YOLO(MODEL)
 
-    class OutOfMemory(trainer_class(yolo, DropoutPlan(), lean=True)):  # type: ignore[misc]
+    class OutOfMemory(trainer_class(yolo, Dropout(), lean=True)):  # type: ignore[misc]
         def preprocess_batch(self, batch: Any) -> Any:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
@@ -218,7 +218,7 @@ def test_a_lean_training_out_of_memory_fails_where_stock_goes_on_with_half_the_b
 def test_a_lean_training_writes_in_between_when_it_is_due(data: str, tmp_path: Path) -> None:
     seen: list[tuple[int, bool]] = []
     yolo = YOLO(MODEL)
-    cls = trainer_class(yolo, DropoutPlan(), lean=True)
+    cls = trainer_class(yolo, Dropout(), lean=True)
     cls.write_every_s = 0.0  # type: ignore[attr-defined]
     yolo.add_callback("on_fit_epoch_end", lambda t: seen.append((load_checkpoint(t.last)[1]["epoch"], t.best.exists())))
     yolo.train(trainer=cls, data=data, save_dir=str(tmp_path), **{**TINY, "save_period": -1})

@@ -24,7 +24,7 @@ from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.executors import Job
 from yolo_dropout.executors.local.worker import run_job
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
-from yolo_dropout.sites import DropoutPlan
+from yolo_dropout.sites import Dropout
 from yolo_dropout.sites.acting import DropBlock
 from yolo_dropout.spec.runs import Run
 from yolo_dropout.spec.study_spec import StudySpec
@@ -114,7 +114,7 @@ def test_a_control_in_the_folder_of_an_earlier_training_is_resumed_as_a_control(
 
 def job(data: str, path: Path) -> Job:
     spec = StudySpec(model=MODEL, data=data, rates=(0, 0.4), train=TINY)
-    return Job(Run(0, 0.4), spec, path, continue_broken=True)
+    return Job(Run(0, "0.4"), spec, path, continue_broken=True)
 
 
 @pytest.mark.train
@@ -168,7 +168,7 @@ def test_every_rank_of_a_ddp_training_has_the_dropout_and_draws_its_own_masks(da
     cloudpickle = pytest.importorskip("cloudpickle", reason="Ultralytics sends the trainer to its ranks with it")
     state, out = tmp_path / "state.pt", tmp_path / "report"
     yolo = YOLO(MODEL)
-    cls = trainer_class(yolo, DropoutPlan(0.5, "backbone", schedule="linear"), lean=True, on_epoch=print)
+    cls = trainer_class(yolo, Dropout(0.5, "backbone", schedule="linear"), lean=True, on_epoch=print)
     trainer = cls(overrides={**TINY, "model": MODEL, "data": data, "save_dir": str(tmp_path / "run"), "dropout": 0.5})
     content = {
         "trainer": cls,
@@ -223,7 +223,7 @@ def test_compile_with_a_rate_that_changes_every_epoch_is_refused(schedule: str) 
 
 @pytest.mark.parametrize("schedule", ["constant", "late:5", "early:1"])
 def test_compile_with_two_rates_is_taken(schedule: str) -> None:
-    DropoutPlan(0.1, schedule=schedule).check_epochs(20, compiled=True)
+    Dropout(0.1, schedule=schedule).check_epochs(20, compiled=True)
 
 
 @pytest.mark.train

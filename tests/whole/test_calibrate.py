@@ -68,7 +68,7 @@ def test_many_sequential_studies_take_the_course_that_next_step_gives_each(effec
         for n in range(3, 13):
             decision = next_step(gains[:n], RATES, higher_is_better=True)
             runs, ran = runs + (n - ran) * active, n
-            active = len(decision.active_rates)
+            active = len(decision.active)
             if decision.stop:
                 break
         use += decision.verdict.outcome == "use"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from math import ceil, floor, isfinite, log10
+from typing import TypeAlias
 
 ABSENT = "–"
+# The name of a study's control.
+CONTROL = "0.0"
+# What tables call a treatment: its rate, in a study of nothing but rates; else its name.
+Label: TypeAlias = float | str
 
 
 def printable(text: str) -> str:
@@ -26,8 +32,37 @@ def whole(text: str) -> int | None:
 
 
 def rate_text(rate: float) -> str:
-    """A rate as people write it: 0.0, 0.05, 0.1."""
-    return f"{rate:.1f}" if round(rate, 1) == rate else f"{rate:g}"
+    """A rate as people write it, in full: 0.0, 0.05, 0.1. It names the treatment that is nothing but this rate."""
+    short = f"{rate:.1f}" if round(rate, 1) == rate else f"{rate:g}"
+    return short if float(short) == rate else repr(float(rate))
+
+
+def rate_of(treatment: str) -> float | None:
+    """The rate that a treatment is named by; None for one with a name of its own."""
+    with contextlib.suppress(ValueError):
+        if 0 <= (rate := float(treatment)) < 1 and rate_text(rate) == treatment:
+            return rate
+    return None
+
+
+def label_text(label: Label) -> str:
+    """The name of the treatment that a table labels by its rate or its name."""
+    return label if isinstance(label, str) else rate_text(label)
+
+
+def is_control(label: Label) -> bool:
+    """Whether a treatment of a study is its control, which is named by the rate 0.0."""
+    return label_text(label) == CONTROL
+
+
+def noun(treatments: Iterable[str]) -> str:
+    """What treatments are called together: rates, where they are nothing else."""
+    return "treatment" if any(rate_of(name) is None for name in treatments) else "rate"
+
+
+def named(treatment: str) -> str:
+    """A treatment inside a sentence: rate 0.1, or "weight decay x10"."""
+    return f'"{treatment}"' if rate_of(treatment) is None else f"rate {treatment}"
 
 
 def number(value: float | None, among: Iterable[float | None] = ()) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
-from yolo_dropout.base.text import duration, printable, rate_text
+from yolo_dropout.base.text import duration, named, printable
 from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors import Backend, Executor
@@ -88,10 +88,12 @@ def _plan(spec: StudySpec, records: Sequence[RunRecord]) -> Iterator[str]:
     failed = sum(not record.finished for record in records)
     most = " at most" if spec.until_decided else ""
     yield f"{len(runs)} runs{most}: {len(records) - failed} finished, {failed} failed, {len(runs) - len(records)} to do"
+    yield from (f"  {named(item.name)}: {item.words}" for item in spec.named)
+    width = max(9, *(len(named(run.treatment)) for run in runs))
     for run in runs:
         record = known.get(run)
         state = "to do" if record is None else "finished" if record.finished else f"failed: {record.error}"
-        yield f"  rate {rate_text(run.rate):<4} {run.block}: {state}"
+        yield f"  {named(run.treatment):<{width}} {run.block}: {state}"
 
 
 def _time(run_s: float | None, runs: int, jobs: int, *, measured: bool) -> str:

@@ -22,6 +22,8 @@ _DROPOUT = {
 OPTIONS = {
     "sweep": {
         "--rates P*": "drop probabilities (default 0 0.1 0.2 0.3 0.5)",
+        "--treatment NAME:ARGS+": 'what is compared too: "weight decay x10: weight_decay=0.005"',
+        "--remedies": "compare what may help against overfitting",
         "--seeds N*": "how many seeds, or which, such as 3-13 (default 3)",
         "--until-decided": "add seeds one by one until it is clear",
         "--max-seeds N": "most seeds for --until-decided (default 12)",

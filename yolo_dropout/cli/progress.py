@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from yolo_dropout.base.text import printable, rate_text
+from yolo_dropout.base.text import named, noun, printable
 from yolo_dropout.executors import Ended, EpochDone, Event, Started, View
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.spec.runs import Run
@@ -50,11 +50,12 @@ class _ConsoleView(View):
         return self._stopped()
 
     def _added(self, todo: Sequence[Run], done: Sequence[RunRecord]) -> str:
-        """Take in the plan; what a look at the scores has added to it, without the rates that were dropped."""
+        """Take in the plan; what a look at the scores has added to it, without what was dropped."""
         before, self._total, self._ended = self._total, len(todo) + len(done), len(done)
         seeds = ", ".join(str(seed) for seed in sorted({run.seed for run in todo}))
-        rates = ", ".join(rate_text(rate) for rate in sorted({run.rate for run in todo}))
-        return f"not clear yet, so seed {seeds} is added for rates {rates}" if 0 < before < self._total else ""
+        names = list(dict.fromkeys(run.treatment for run in todo))
+        told = f"{noun(names)}s {', '.join(names)}"
+        return f"not clear yet, so seed {seeds} is added for {told}" if 0 < before < self._total else ""
 
 
 class LineView(_ConsoleView):
@@ -129,7 +130,7 @@ class LiveView(_ConsoleView):
         if isinstance(event, Started):
             if run in self._rows:  # it starts over, because its node was lost, and so has not done its epochs
                 self._finish_row(run, 0)
-            name, count = f"rate {rate_text(run.rate):<4} {run.block}", f"0/{self._epochs}"
+            name, count = f"{named(run.treatment):<9} {run.block}", f"0/{self._epochs}"
             self._rows[run] = self._progress.add_task(name, total=self._epochs, count=count, note="starting")
         elif isinstance(event, EpochDone):
             epoch, note = int(event.values.get("epoch", 0)), f"val loss {_val_loss(event.values):.4g}"

@@ -7,7 +7,9 @@ import gc
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
@@ -15,12 +17,13 @@ from yolo_dropout.cli.cluster import cluster_from, executor_from
 from yolo_dropout.cli.interrupts import Interrupts
 from yolo_dropout.cli.output import FINISHED, INTERRUPTED, SOME_FAILED
 from yolo_dropout.cli.progress import view
-from yolo_dropout.cli.sweep_options import default_out, spec_from
-from yolo_dropout.errors import YoloDropoutError
-from yolo_dropout.executors import Backend
+from yolo_dropout.cli.sweep_options import default_out, spec_from, with_stored
+from yolo_dropout.errors import SpecError, YoloDropoutError
+from yolo_dropout.executors import Backend, Executor
 from yolo_dropout.executors.local.processes import warm_up
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
 from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.spec.study_spec import StudySpec
 
 
 def sweep(options: Namespace, backend: Backend = ULTRALYTICS) -> int:
@@ -40,6 +43,9 @@ def sweep(options: Namespace, backend: Backend = ULTRALYTICS) -> int:
     out = StudyFolder.at(default_out(spec) if options.out is None else options.out).path
     executor = executor_from(options)
     warm_up(backend.preload)  # before the imports that take a while, so that both load at the same time
+    if options.remedies:
+        spec = _with_remedies(spec, executor, backend)
+    spec = with_stored(spec, StudyFolder(out), rates_given=options.rates is not None or options.config is not None)
     atexit.register(gc.freeze)  # Python's last search for garbage, in all that was imported, takes half a second
     from yolo_dropout.cli.dry_run import dry_run
     from yolo_dropout.cli.tell import new_seeds, tell
@@ -63,6 +69,14 @@ def sweep(options: Namespace, backend: Backend = ULTRALYTICS) -> int:
     if interrupts.asked and study.missing:
         return INTERRUPTED
     return SOME_FAILED if study.failed or study.missing else FINISHED
+
+
+def _with_remedies(spec: StudySpec, executor: Executor, backend: Backend) -> StudySpec:
+    if backend.remedies is None:
+        raise SpecError("remedies: are not known for what trains here; name them with --treatment")
+    with TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        found = executor.call(backend.remedies, spec, log=Path(scratch) / "remedies.log")
+    return replace(spec, treatments=(*spec.treatments, *found))
 
 
 @contextmanager

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from yolo_dropout.base.text import whole
 from yolo_dropout.errors import SpecError
-from yolo_dropout.folder.study_file import read_config
+from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.folder.study_file import StudyFile, read_config, stored_study
 from yolo_dropout.spec.arguments import parse_key_values
 from yolo_dropout.spec.embedded import embedded_path
+from yolo_dropout.spec.remedies import RATES
 from yolo_dropout.spec.study_spec import MOST_LOOKED_AT, StudySpec, check_number_of_seeds
 
 _LONGEST_S = 1e8  # three years, which a clock of any system can wait for
@@ -26,13 +31,46 @@ def spec_from(options: Namespace) -> StudySpec:
     values |= {name: str(given.pop(name)) for name in ("model", "data") if name in given}
     train = values.get("train") or {}
     values["train"] = {**train, **given} if isinstance(train, dict) else train  # a spec's rule refuses what is no dict
-    if options.rates is not None:
-        values["rates"] = tuple(_parts(options.rates))
+    values |= _treatments(options, values)
     values |= _blocks(options, values)
     if options.folds is not None:
         values["folds"] = options.folds if (folds := whole(options.folds)) is None else folds
     values |= {name: getattr(options, name) for name in _PLAIN_OPTIONS if getattr(options, name) is not None}
     return StudySpec.from_dict(values, options.config or "sweep")
+
+
+def _treatments(options: Namespace, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What `--rates`, `--treatment` and `--remedies` ask for, beside a config; without rates, not those of the demo."""
+    named = [_treatment(words) for words in options.treatment or ()]
+    if twice := [name for name, count in Counter(name for name, _ in named).items() if count > 1]:
+        raise SpecError(f'treatment: "{twice[0]}" must be given once; use another name')
+    before = config.get("treatments") or {}
+    asked: dict[str, Any] = {"treatments": {**before, **dict(named)}} if named and isinstance(before, Mapping) else {}
+    if options.rates is not None:
+        return asked | {"rates": tuple(_parts(options.rates))}
+    if options.config is None and (named or options.remedies):
+        return asked | {"rates": RATES if options.remedies else (0.0,)}
+    return asked
+
+
+def _treatment(words: str) -> tuple[str, dict[str, Any]]:
+    name, colon, fields = words.partition(":")
+    if not colon or not fields.strip():
+        told = 'for instance "weight decay x10: weight_decay=0.005"'
+        raise SpecError(f"treatment: must be a name, a colon, and key=value, got {words!r}; {told}")
+    return name.strip(), parse_key_values(fields.split())
+
+
+def with_stored(spec: StudySpec, folder: StudyFolder, *, rates_given: bool) -> StudySpec:
+    """A spec with the treatments that the study in the folder has: on the command line only a new one need be named."""
+    stored: StudyFile | str = ""
+    with suppress(SpecError, OSError):  # which the study itself tells
+        stored = stored_study(folder)
+    if isinstance(stored, str) or not (spec.named or stored.spec.named):
+        return spec
+    rates = spec.rates if rates_given else stored.spec.rates
+    named = {item.name: item for item in (*stored.spec.named, *spec.named)}  # what is given anew tells what differs
+    return replace(spec, rates=rates, treatments=tuple(named.values()))
 
 
 def _blocks(options: Namespace, config: Mapping[str, Any]) -> dict[str, Any]:

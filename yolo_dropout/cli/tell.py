@@ -16,15 +16,15 @@ from yolo_dropout.results.collect import StudyResults
 
 
 def tell(console: Console, study: StudyResults) -> None:
-    """Print the table of rates, what failed, the verdict, and where the files are."""
+    """Print the table of treatments, what failed, the verdict, and where the files are."""
 
     def say(text: str, style: str | None = None, *, wrap: bool = True) -> None:
         console.print(escape(printable(text)), style=style, highlight=False, soft_wrap=not wrap)
 
     console.print(_rates(study))
     if study.scores.isna().any(axis=None) and study.verdict.n_seeds:
-        means = f"means are over a rate's own runs, differences within a {study.block}"
-        say(f"not every {study.block} has all rates: {means}")
+        means = f"means are over a {study.verdict.noun}'s own runs, differences within a {study.block}"
+        say(f"not every {study.block} has all {study.verdict.noun}s: {means}")
     for record in study.failed:
         say(f"failed: {record.run}: {record.error}", "red", wrap=False)
     if study.failed:
@@ -58,10 +58,10 @@ def _place(study: StudyResults) -> str:
 
 
 def _rates(study: StudyResults) -> Table:
-    rates, verdict = rate_table(study), study.verdict
-    table = Table(*map(escape, rates.columns), box=None, header_style="bold")
+    cells_of, verdict = rate_table(study), study.verdict
+    table = Table(*map(escape, cells_of.columns), box=None, header_style="bold")
     for column in table.columns:
         column.justify = "right"
-    for rate, cells in zip(study.spec.rates, rates.to_numpy().tolist(), strict=True):
-        table.add_row(*cells, style="bold" if verdict.decided and rate == verdict.rate else "")
+    for name, *cells in cells_of.to_numpy().tolist():
+        table.add_row(escape(name), *cells, style="bold" if verdict.decided and name == verdict.treatment else "")
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -33,46 +34,47 @@ def decide(
     level: npt.ArrayLike | None = None,
     score_name: str = "score",
 ) -> Verdict:
-    """Say which dropout rate to use, as far as the scores allow.
+    """Say which treatment to use, such as a dropout rate, as far as the scores allow.
 
-    Every rate is compared with the control within seeds (or within seed and fold), corrected for all rates
-    at once. Among the rates that win, the lowest within one standard error of the best is taken.
+    Every treatment is compared with the control within seeds (or within seed and fold), corrected for all of them
+    at once. Among those that win, the first within one standard error of the best is taken: of rates the lowest.
 
     Args:
-        scores: One score per run, shape (n_seeds, n_rates); NaN where a run is missing or failed.
-        rates: Rate of each column, shape (n_rates,), in [0, 1); 0.0 is the control.
+        scores: One score per run, shape (n_seeds, n_treatments); NaN where a run is missing or failed.
+        rates: What each column is, shape (n_treatments,): rates in [0, 1) in any order, of which 0.0 is the control; or
+            names of treatments in the order in which they are preferred, the control first.
         higher_is_better: False for a loss, True for mAP or accuracy.
-        alpha: Level of each claim, for all rates at once, in (0, 0.5).
+        alpha: Level of each claim, for all treatments at once, in (0, 0.5).
         relevant: Gain that matters, in units of the score; by default one standard deviation of the
             control across seeds (across folds where each has one seed).
         folds: Fold of each row, shape (n_rows,), when rows are the (seed, fold) blocks of a cross-validation.
             The seeds of a fold count as one block, because they share its images, and the intervals are corrected
             for the training images that folds share. None when all rows share one validation set.
-        level: What may be spent now, where that is less than alpha; one for all rates, or one for each rate above
-            0.0 in ascending order, shape (n_rates - 1,).
+        level: What may be spent now, where that is less than alpha; one for all treatments, or one for each beside
+            the control in their order, shape (n_treatments - 1,).
         score_name: What the score is called in the reason.
 
     Returns:
-        The verdict with its reason; the same digits for any order of rows and columns.
+        The verdict with its reason; the same digits for any order of rows, and of rates.
 
     Raises:
-        ScoresError: The scores or rates cannot be compared, or an option is out of range.
+        ScoresError: The scores or treatments cannot be compared, or an option is out of range.
     """
     check_options(alpha, relevant)
-    gains, columns = read_scores(scores, rates, higher_is_better)
+    gains, names = read_scores(scores, rates, higher_is_better)
     overlap, phrases = 0.0, Phrases(score_name, higher_is_better)
     if folds is None:
         gains = gains[np.lexsort(gains.T)]  # so that no order of seeds changes a digit
     else:
         gains, overlap, seeds, noise = fold_rows(gains, folds)
         relevant, phrases = noise if relevant is None else relevant, replace(phrases, seeds_per_fold=seeds)
-    now = checked_level(alpha if level is None else level, len(columns) - 1, alpha)
-    return judge(gains, columns, alpha=alpha, level=now, relevant=relevant, overlap=overlap, phrases=phrases)
+    now = checked_level(alpha if level is None else level, len(names) - 1, alpha)
+    return judge(gains, names, alpha=alpha, level=now, relevant=relevant, overlap=overlap, phrases=phrases)
 
 
 def judge(
     gains: FloatArray,
-    rates: FloatArray,
+    names: Sequence[str],
     *,
     alpha: float,
     level: FloatArray,
@@ -84,10 +86,11 @@ def judge(
     """The verdict on checked scores, at a nominal level that may differ from alpha; p <= alpha means a win at it.
 
     Args:
-        gains: Scores, higher is better, control first, shape (n_blocks, n_rates).
-        rates: Ascending, 0.0 first, shape (n_rates,).
+        gains: Scores, higher is better, control first, shape (n_blocks, n_treatments).
+        names: Of the treatments, the control first.
         alpha: What the claims are worth over the whole study.
-        level: What may be spent on each rate now: alpha, or less at one of several looks, shape (n_rates - 1,).
+        level: What may be spent on each treatment now: alpha, or less at one of several looks, shape
+            (n_treatments - 1,).
         phrases: How to speak of the scores.
         relevant: Gain that matters; None for one standard deviation of the control.
         overlap: n_val / n_train of the folds, else 0.
@@ -104,10 +107,10 @@ def judge(
     open_ended = moved and not overlap and outcome not in ("use", "keep")
     verdict = Verdict(
         outcome=outcome,
-        rate=float(rates[1 + ruling.chosen]) if outcome == "use" else 0.0,
+        treatment=names[1 + int(ruling.chosen)] if outcome == "use" else names[0],
         reason="",
-        comparisons=_comparisons(found, ruling, rates[1:], alpha, level),
-        control=0.0,
+        comparisons=_comparisons(found, ruling, names[1:], alpha, level),
+        control=names[0],
         n_seeds=n_blocks,
         alpha=alpha,
         relevant=_or_none(matters),
@@ -129,16 +132,16 @@ def _outcome(ruling: Ruling, moved: bool) -> Outcome:
 
 
 def _comparisons(
-    found: Contrasts, ruling: Ruling, rates: FloatArray, alpha: float, level: FloatArray
+    found: Contrasts, ruling: Ruling, names: Sequence[str], alpha: float, level: FloatArray
 ) -> tuple[Comparison, ...]:
-    p = np.full(len(rates), np.nan)
+    p = np.full(len(names), np.nan)
     if found.compared:
         p = tail_probability(found.difference / found.error, int(found.compared), float(found.df))
         p[found.n < MIN_BLOCKS] = np.nan
-    columns = (rates, found.n, found.difference, ruling.low, ruling.high, np.minimum(1.0, p * alpha / level), level)
+    columns = (names, found.n, found.difference, ruling.low, ruling.high, np.minimum(1.0, p * alpha / level), level)
     return tuple(
-        Comparison(float(rate), int(n), _or_none(difference), _or_none(low), _or_none(high), _or_none(p), float(spent))
-        for rate, n, difference, low, high, p, spent in zip(*columns, strict=True)
+        Comparison(name, int(n), _or_none(difference), _or_none(low), _or_none(high), _or_none(p), float(spent))
+        for name, n, difference, low, high, p, spent in zip(*columns, strict=True)
     )
 
 
@@ -151,7 +154,7 @@ def _detectable(found: Contrasts, level: float) -> float | None:
 
 
 def _correlation(gains: FloatArray) -> float | None:
-    """Mean correlation across blocks between the control and a rate."""
+    """Mean correlation across blocks between the control and a treatment."""
     both = np.isfinite(gains[:, 1:] - gains[:, :1])
     judged = both.sum(0) >= MIN_BLOCKS
     if not judged.any():

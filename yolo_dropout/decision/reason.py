@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from yolo_dropout.base.text import counted, number, rate_text
+from yolo_dropout.base.text import capital, counted, named, noun, number, rate_of
 from yolo_dropout.decision.rule import MIN_BLOCKS
 from yolo_dropout.decision.verdict import Comparison, Verdict
 
-_UNDECIDED = "Undecided, so keep 0.0 for now:"
 _OTHER_IMAGES = "More seeds narrow that as far as seed noise goes; beyond that, it takes more images."
 
 
@@ -59,21 +58,23 @@ def explain(verdict: Verdict, phrases: Phrases) -> str:
 
 
 def _use(verdict: Verdict, phrases: Phrases, _over: str) -> list[str]:
-    chosen = next(c for c in verdict.comparisons if c.rate == verdict.rate)
+    chosen = next(c for c in verdict.comparisons if c.treatment == verdict.treatment)
     leader = verdict.best
     best = max((c for c in verdict.comparisons if c.better), key=lambda c: c.difference or 0.0)
     small = (chosen.difference or 0.0) < (verdict.relevant or 0.0)
     beside = ""
     if leader is not None and not leader.better:
-        beside = f"Rate {rate_text(leader.rate)} looks better still, but is not shown to beat 0.0."
-    elif best.rate != chosen.rate:
+        beside = f"{_capital(leader)} looks better still, but is not shown to beat {verdict.control_name}."
+    elif best != chosen:
+        enough = "lower rate is" if verdict.noun == "rate" else "earlier one is"
         beside = (
-            f"Rate {rate_text(best.rate)} {phrases.change(best.difference)}, but that is within one standard error, so "
-            "the lower rate is enough."
+            f"{_capital(best)} {phrases.change(best.difference)}, but that is within one standard error, so the "
+            f"{enough} enough."
         )
+    what = f"dropout={chosen.treatment}" if rate_of(chosen.treatment) is not None else named(chosen.treatment)
     narrower = f"About {phrases.blocks(4 * verdict.n_seeds)} in all would halve that uncertainty."
     return [
-        f"Use dropout={rate_text(chosen.rate)}: it {phrases.change(chosen.difference)} on average over "
+        f"Use {what}: it {phrases.change(chosen.difference)} on average over "
         f"{phrases.blocks(chosen.n)}, and by at least {number(chosen.low)}{_sure(verdict, phrases)}.",
         f"On average that is less than {number(verdict.relevant)}, the size that matters here." if small else "",
         beside,
@@ -83,12 +84,13 @@ def _use(verdict: Verdict, phrases: Phrases, _over: str) -> list[str]:
 
 
 def _keep(verdict: Verdict, phrases: Phrases, over: str) -> list[str]:
-    ran = "" if all(c.n for c in verdict.comparisons) else " that ran"
-    why = f"no rate{ran} beat it, and gains above {number(verdict.relevant)}, the size that matters here, are excluded,"
+    ran = verdict.noun if all(c.n for c in verdict.comparisons) else f"{verdict.noun} that ran"
+    why = f"no {ran} beat it, and gains above {number(verdict.relevant)}, the size that matters here, are excluded,"
     if all(c.worse for c in verdict.comparisons if c.n):
-        why = f"every rate{ran} did harm,"
+        why = f"every {ran} did harm,"
+    off = "Keep dropout off (0.0)" if verdict.noun == "rate" else "Keep the control"
     return [
-        f"Keep dropout off (0.0): over {over} {why}{_sure(verdict, phrases)}.",
+        f"{off}: over {over} {why}{_sure(verdict, phrases)}.",
         _leader(verdict, phrases),
         f"Gains below about {number(verdict.detectable)} are too small for {over} to find reliably.",
         _OTHER_IMAGES if phrases.folded else "Four times as many would halve that.",
@@ -96,21 +98,22 @@ def _keep(verdict: Verdict, phrases: Phrases, over: str) -> list[str]:
 
 
 def _undecided(verdict: Verdict, phrases: Phrases, over: str) -> list[str]:
+    noun, undecided = verdict.noun, f"Undecided, so keep {verdict.control_name} for now:"
     if not verdict.moved:
         block = "seed and fold" if phrases.folded else "seed"
         same = f"all runs of a {block} have the same {phrases.score_name}, so nothing was measured"
         told = "This score cannot tell: choose one that moves, or train longer."
-        return [f"{_UNDECIDED} over {over} {same}.", told, phrases.then]
+        return [f"{undecided} over {over} {same}.", told, phrases.then]
     unjudged = [c for c in verdict.comparisons if c.n and not c.judged]
     admitted = [c for c in verdict.comparisons if c.judged and (c.high or 0.0) > (verdict.relevant or 0.0)]
     if unjudged and not admitted:
-        why = f"{_rates(unjudged).lower()} had too few finished runs to be judged"
+        why = f"{_listed(unjudged)} had too few finished runs to be judged"
         runs = "folds" if phrases.folded else "runs"
-        more = f"Finish at least {MIN_BLOCKS} {runs} of each rate, or leave that rate out, to get a verdict."
+        more = f"Finish at least {MIN_BLOCKS} {runs} of each {noun}, or leave that {noun} out, to get a verdict."
     else:
         size = f" ({number(verdict.relevant)} or more)" if verdict.relevant else ""
         why, more = f"a gain that matters{size} cannot be excluded either", _settling(verdict, phrases)
-    first = f"{_UNDECIDED} over {over} no rate is shown to beat it, but {why}."
+    first = f"{undecided} over {over} no {noun} is shown to beat it, but {why}."
     return [first, _leader(verdict, phrases), _harm(verdict), phrases.then or more]
 
 
@@ -128,23 +131,24 @@ def _settling(verdict: Verdict, phrases: Phrases) -> str:
 
 def _exploratory(verdict: Verdict, phrases: Phrases, over: str) -> list[str]:
     if not verdict.n_seeds:
-        return [f"Exploratory: no {phrases.noun} has a finished run of 0.0 beside another, so nothing can be compared."]
+        pair = f"a finished run of {verdict.control_name} beside another"
+        return [f"Exploratory: no {phrases.noun} has {pair}, so nothing can be compared."]
     return [
-        f"Exploratory: {over} cannot tell the effect of a rate from the noise between {phrases.noun}s, so keep 0.0 for "
-        "now.",
+        f"Exploratory: {over} cannot tell the effect of a {verdict.noun} from the noise between {phrases.noun}s, so "
+        f"keep {verdict.control_name} for now.",
         _leader(verdict, phrases),
-        f"A verdict needs at least {MIN_BLOCKS} finished runs of the control and of a rate with the same "
+        f"A verdict needs at least {MIN_BLOCKS} finished runs of the control and of a {verdict.noun} with the same "
         f"{phrases.noun}s; plan 5 or more.",
     ]
 
 
 def _leader(verdict: Verdict, phrases: Phrases) -> str:
-    """The best-looking rate with its interval."""
+    """The best-looking treatment with its interval."""
     best = verdict.best
     if best is None or best.difference is None:
         return ""
     standing = "looks best" if best.difference > 0 else "came closest"
-    text = f"Rate {rate_text(best.rate)} {standing}: it {phrases.change(best.difference)} on average"
+    text = f"{_capital(best)} {standing}: it {phrases.change(best.difference)} on average"
     if best.low is None or best.high is None:
         return f"{text}."
     ends = f"improvement between {number(best.low)} and {number(best.high)}"
@@ -153,18 +157,26 @@ def _leader(verdict: Verdict, phrases: Phrases) -> str:
 
 def _harm(verdict: Verdict) -> str:
     harmful = [c for c in verdict.comparisons if c.worse]
-    return f"{_rates(harmful)} did harm." if harmful else ""
+    return f"{capital(_listed(harmful))} did harm." if harmful else ""
 
 
 def _sure(verdict: Verdict, phrases: Phrases) -> str:
     """How sure the limits are and what they are corrected for, as the end of a sentence."""
     count = sum(c.low is not None for c in verdict.comparisons)
-    rates = f"all {count} rates" if count == len(verdict.comparisons) else f"the {count} rates that could be compared"
-    causes = [*([rates] if count > 1 else []), *(["overlapping folds"] if phrases.folded else [])]
+    several = f"{count} {verdict.noun}s"
+    several = f"all {several}" if count == len(verdict.comparisons) else f"the {several} that could be compared"
+    causes = [*([several] if count > 1 else []), *(["overlapping folds"] if phrases.folded else [])]
     corrected = f", corrected for {' and for '.join(causes)}" if causes else ""
     return f" with {verdict.confidence} confidence{corrected}"
 
 
-def _rates(comparisons: Iterable[Comparison]) -> str:
-    *others, last = (rate_text(c.rate) for c in comparisons)
-    return f"Rates {', '.join(others)} and {last}" if others else f"Rate {last}"
+def _capital(comparison: Comparison) -> str:
+    return capital(named(comparison.treatment))
+
+
+def _listed(comparisons: Sequence[Comparison]) -> str:
+    names = [c.treatment for c in comparisons]
+    if noun(names) == "rate" and len(names) > 1:
+        return f"rates {', '.join(names[:-1])} and {names[-1]}"
+    *others, last = map(named, names)
+    return f"{', '.join(others)} and {last}" if others else last

@@ -8,32 +8,44 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from yolo_dropout.base.text import rate_text
+from yolo_dropout.base.text import named, noun, rate_text
 from yolo_dropout.errors import ScoresError
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 
-def read_scores(scores: npt.ArrayLike, rates: npt.ArrayLike, higher_is_better: bool) -> tuple[FloatArray, FloatArray]:
-    """Check scores and rates; return them with the control first and higher meaning better.
+def read_scores(
+    scores: npt.ArrayLike, treatments: npt.ArrayLike, higher_is_better: bool
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Check scores and treatments; return them with the control first and higher meaning better.
 
     Args:
-        scores: Shape (n_seeds, n_rates); NaN where a run is missing or failed.
-        rates: Shape (n_rates,), one per column of scores; 0.0 is the control.
+        scores: Shape (n_seeds, n_treatments); NaN where a run is missing or failed.
+        treatments: Names in the order of the columns, the control first; or rates in any order, 0.0 the control.
         higher_is_better: False for a loss, True for mAP or accuracy.
 
     Returns:
-        gains of shape (n_seeds, n_rates), higher is better, and the rates in ascending order.
+        gains of shape (n_seeds, n_treatments), higher is better, and the names; those of rates in ascending order.
 
     Raises:
-        ScoresError: Ragged, empty, infinite or misshapen scores; rates without 0.0, doubled, or only one.
+        ScoresError: Ragged, empty, infinite or misshapen scores; rates without 0.0; treatments doubled, or only one.
     """
-    table, columns = _floats(scores, "scores"), _floats(rates, "rates")
-    _check_rates(columns)
-    _check_table(table, columns)
-    order = np.argsort(columns)
-    return (table if higher_is_better else -table)[:, order], columns[order]
+    table, names, order = _floats(scores, "scores"), *_columns(treatments)
+    _check_table(table, names)
+    return (table if higher_is_better else -table)[:, order], tuple(names[place] for place in order)
+
+
+def _columns(treatments: npt.ArrayLike) -> tuple[list[str], list[int]]:
+    """The names of the columns, and the places of these in the order in which they are preferred."""
+    names = np.asarray(treatments, dtype=object).ravel().tolist()
+    if names and all(isinstance(name, str) for name in names):
+        if len(names) < 2 or len({*names}) < len(names):
+            raise ScoresError(f"treatments: need the control and others, each once, got {names}; one name per column")
+        return names, list(range(len(names)))
+    rates = _floats(treatments, "rates")
+    _check_rates(rates)
+    return [rate_text(rate) for rate in rates.tolist()], np.argsort(rates).tolist()
 
 
 class Folded(NamedTuple):
@@ -140,13 +152,13 @@ def _check_rates(rates: FloatArray) -> None:
         raise ScoresError(f"rates: each may appear once, got {rates.tolist()}; put repeated runs in rows (seeds)")
 
 
-def _check_table(table: FloatArray, rates: FloatArray) -> None:
-    if table.ndim != 2 or table.shape[1] != rates.size:
-        rule = f"must have shape (n_seeds, {rates.size}), one column per rate"
+def _check_table(table: FloatArray, names: list[str]) -> None:
+    if table.ndim != 2 or table.shape[1] != len(names):
+        rule = f"must have shape (n_seeds, {len(names)}), one column per {noun(names)}"
         raise ScoresError(f"scores: {rule}, got shape {table.shape}")
     if np.isnan(table).all():
         raise ScoresError("scores: must hold at least one finished run, got none; run the study first")
     if np.isinf(table).any():
         row, column = np.argwhere(np.isinf(table))[0]
-        found = f"{table[row, column]} in row {row} at rate {rate_text(float(rates[column]))}"
+        found = f"{table[row, column]} in row {row} at {named(names[column])}"
         raise ScoresError(f"scores: must be finite, or NaN for a failed run, got {found}; mark a diverged run as NaN")

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from yolo_dropout.base.text import noun
 from yolo_dropout.decision.fixed import judge
 from yolo_dropout.decision.levels import critical_value, nominal_levels
 from yolo_dropout.decision.reason import Phrases
@@ -38,13 +39,13 @@ class SequentialDecision:
         verdict: What the scores of this look allow to say; its limits and p-values hold at alpha over all
             looks together.
         stop: Whether to train no more.
-        active_rates: Rates that get more seeds, ascending, the control first; empty when stop.
+        active: Treatments that get more seeds, by name and in order, the control first; empty when stop.
         next_seeds: Seeds, in all, at the next look; at this one when stop.
     """
 
     verdict: Verdict
     stop: bool
-    active_rates: tuple[float, ...]
+    active: tuple[str, ...]
     next_seeds: int
 
 
@@ -68,55 +69,56 @@ def next_step(
     alpha: float = 0.05,
     score_name: str = "score",
 ) -> SequentialDecision:
-    """Say whether to stop, and otherwise which rates get how many more seeds.
+    """Say whether to stop, and otherwise which treatments get how many more seeds.
 
     A pure function of the scores: earlier looks are replayed, so that nothing but the scores need be kept.
     A study that should have stopped at an earlier look gets that look's decision.
 
     Args:
-        scores: One row per seed in the order they were run, shape (n_seeds, n_rates); NaN where a run
-            failed or a rate had been dropped.
-        rates: Rate of each column, shape (n_rates,), in [0, 1); 0.0 is the control.
+        scores: One row per seed in the order they were run, shape (n_seeds, n_treatments); NaN where a
+            run failed or a treatment had been dropped.
+        rates: What each column is; see `decide`.
         max_seeds: Most seeds that may be run; the last look.
         higher_is_better: False for a loss, True for mAP or accuracy.
-        alpha: Level of each claim over all rates and all looks, in (0, 0.5).
+        alpha: Level of each claim over all treatments and all looks, in (0, 0.5).
         score_name: What the score is called in the reason.
 
     Returns:
         The decision at the last look reached.
 
     Raises:
-        ScoresError: The scores or rates cannot be compared, fewer seeds than the first look needs, or an
+        ScoresError: The scores or treatments cannot be compared, fewer seeds than the first look needs, or an
             option is out of range.
     """
     check_options(alpha)
     plan = planned_looks(max_seeds)
-    gains, columns = read_scores(scores, rates, higher_is_better)
+    gains, names = read_scores(scores, rates, higher_is_better)
     if len(gains) < plan[0]:
         raise ScoresError(f"scores: the first look needs {plan[0]} seeds, got {len(gains)}; run the others first")
     levels, gains = nominal_levels(plan, alpha), gains.copy()
-    active = np.ones(len(columns) - 1, dtype=bool)
-    level = np.full(len(columns) - 1, levels[0])
+    active = np.ones(len(names) - 1, dtype=bool)
+    level = np.full(len(names) - 1, levels[0])
     for look, n in enumerate(n for n in plan if n <= len(gains)):
         # A dropped rate keeps its level: the larger ones to come are for rates that got more seeds.
         level[active] = levels[look]
         active = worth_more(contrast(gains[:n]), active, n=n, most=plan[-1], level=levels[-1])
-        phrases = Phrases(score_name, higher_is_better, then=_then(active, n, plan[-1]))
-        verdict = judge(gains[:n], columns, alpha=alpha, level=level, phrases=phrases, last_level=levels[-1])
+        phrases = Phrases(score_name, higher_is_better, then=_then(noun(names), active, n, plan[-1]))
+        verdict = judge(gains[:n], names, alpha=alpha, level=level, phrases=phrases, last_level=levels[-1])
         if verdict.decided or not active.any() or n == plan[-1]:
-            return SequentialDecision(verdict, stop=True, active_rates=(), next_seeds=n)
+            return SequentialDecision(verdict, stop=True, active=(), next_seeds=n)
         # What was run for a dropped rate in spite of that must not count later.
         gains[n:, 1:][:, ~active] = np.nan
-    return SequentialDecision(verdict, False, (0.0, *columns[1:][active].tolist()), plan[look + 1])
+    kept = (name for name, stays in zip(names[1:], active, strict=True) if stays)
+    return SequentialDecision(verdict, False, (names[0], *kept), plan[look + 1])
 
 
-def _then(active: BoolArray, n: int, most: int) -> str:
+def _then(noun: str, active: BoolArray, n: int, most: int) -> str:
     """What follows a look that leaves things open; nothing where the most seeds were run."""
     if n == most:
         return ""
     if active.any():
         return "More seeds are due, which the study adds by itself."
-    return f"The study stops here, since no rate can be expected to win within {most} seeds."
+    return f"The study stops here, since no {noun} can be expected to win within {most} seeds."
 
 
 def worth_more(found: Contrasts, active: BoolArray, *, n: int, most: int, level: float) -> BoolArray:

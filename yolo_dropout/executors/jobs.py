@@ -11,6 +11,7 @@ from yolo_dropout.folder.layout import RunFolder, StudyFolder
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.spec.runs import Run
 from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.spec.treatment import Treatment
 from yolo_dropout.training.inputs import InputFiles
 
 T = TypeVar("T")
@@ -44,6 +45,11 @@ class Job:
     def study(self) -> StudyFolder:
         """The study that the run belongs to."""
         return StudyFolder(self.path.parents[1])
+
+    @property
+    def treatment(self) -> Treatment:
+        """What the run is given."""
+        return self.spec.treatment(self.run.treatment)
 
     @property
     def data(self) -> str:
@@ -137,6 +143,7 @@ class Backend:
             None where there are no folds to make.
         inputs: The files that a spec's trainings read, by argument, for machines without a shared disk; None where
             they read none.
+        remedies: What may help against overfitting in a spec's model and task; None where nobody can tell.
         preload: Modules that take long to import. A sweep, and a slot of a Ray cluster, has its fork server import
             them once; `run_study` by itself has it import what Ultralytics needs, whatever trains.
     """
@@ -147,6 +154,7 @@ class Backend:
     split: Callable[[StudySpec, Path], dict[str, Any]] | None = None
     inputs: Callable[[StudySpec], dict[str, InputFiles]] | None = None
     preload: tuple[str, ...] = ()
+    remedies: Callable[[StudySpec], tuple[Treatment, ...]] | None = None
 
 
 @dataclass(frozen=True)

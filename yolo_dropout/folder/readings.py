@@ -10,7 +10,6 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from yolo_dropout import __version__
 from yolo_dropout.base.files import atomic_path
 from yolo_dropout.folder.layout import RunFolder, StudyFolder
-from yolo_dropout.folder.records import RunRecord, parse_record, read_record
+from yolo_dropout.folder.records import RunRecord, parse_record, plain_record, read_record
 from yolo_dropout.folder.results_csv import Results, read_results
 
 T = TypeVar("T")
@@ -88,7 +87,7 @@ class Readings:
         if not self._new:
             return
         index: dict[str, Any] = {"format": _FORMAT, "results": {}}
-        index["record"] = {run: [stamp, asdict(record)] for run, (stamp, record) in self._kept["record"].items()}
+        index["record"] = {run: [stamp, plain_record(record)] for run, (stamp, record) in self._kept["record"].items()}
         blocks, start = [np.empty(0)], 0
         for run, (stamp, results) in self._kept["results"].items():
             index["results"][run] = [stamp, [start, len(results.epochs), results.metrics, results.notes]]

@@ -11,6 +11,7 @@ from types import NoneType
 from typing import Any, Literal
 
 from yolo_dropout.base.files import ASIDE, check_values, read_json, set_aside, write_json
+from yolo_dropout.base.text import rate_of, rate_text
 from yolo_dropout.errors import InputError, StudyFolderError
 from yolo_dropout.folder.layout import RUN_NAME, RunFolder, StudyFolder
 from yolo_dropout.folder.results_csv import Results, read_results
@@ -24,7 +25,7 @@ class RunRecord:
     """What a run was and how it ended.
 
     Attributes:
-        rate: Drop probability that was asked for.
+        treatment: The name of what it was given; `run.json` holds a rate as a number.
         seed: The run's seed.
         status: `finished` or `failed`.
         error: Why it failed, one line; None when finished.
@@ -38,7 +39,7 @@ class RunRecord:
         fold: The fold whose images it validated on; None outside a cross-validation.
     """
 
-    rate: float
+    treatment: str
     seed: int
     status: Literal["finished", "failed"]
     error: str | None = None
@@ -54,12 +55,17 @@ class RunRecord:
     @classmethod
     def failure(cls, run: Run, error: str, seconds: float) -> RunRecord:
         """The record of a run that left none itself."""
-        return cls(run.rate, run.seed, "failed", error, seconds=round(seconds, 2), fold=run.fold)
+        return cls(run.treatment, run.seed, "failed", error, seconds=round(seconds, 2), fold=run.fold)
+
+    @property
+    def rate(self) -> float | None:
+        """Its rate; None where its treatment has a name of its own."""
+        return rate_of(self.treatment)
 
     @property
     def run(self) -> Run:
         """The run that this record is about."""
-        return Run(self.seed, self.rate, self.fold)
+        return Run(self.seed, self.treatment, self.fold)
 
     @property
     def told(self) -> str:
@@ -77,9 +83,16 @@ class RunRecord:
         return self.status == "finished"
 
 
+def plain_record(record: RunRecord) -> dict[str, Any]:
+    """A record as plain values, in which a treatment that is nothing but a rate goes by that."""
+    values = asdict(record)
+    name, rate = values.pop("treatment"), rate_of(record.treatment)
+    return ({"treatment": name} if rate is None else {"rate": rate}) | values
+
+
 def write_record(folder: RunFolder, record: RunRecord) -> None:
     """Write `run.json`, atomically."""
-    write_json(folder.record, asdict(record))
+    write_json(folder.record, plain_record(record))
 
 
 def read_record(folder: RunFolder) -> RunRecord:
@@ -93,15 +106,18 @@ def read_record(folder: RunFolder) -> RunRecord:
 
 def parse_record(values: Any, folder: RunFolder) -> RunRecord:
     """A record from plain values; an `InputError` where they are none."""
-    if isinstance(values, dict) and (others := values.keys() - {item.name for item in fields(RunRecord)}):
+    known = {"rate", *(item.name for item in fields(RunRecord))}
+    if isinstance(values, dict) and (others := values.keys() - known):
         names = ", ".join(sorted(map(str, others)))
         raise _AnotherVersionError(
             f"{folder.record}: another version of yolo-dropout wrote it, with {names}; go on with that version"
         )
     try:
         check_values(values)
-        record = RunRecord(**(values | {"sites": tuple(values["sites"]), "rate": float(values["rate"])}))
-        if not _is_sound(record):
+        rest = values | {"sites": tuple(values["sites"])}
+        rate = float(rest.pop("rate")) if "rate" in rest else None
+        record = RunRecord(rest.pop("treatment") if rate is None else rate_text(rate), **rest)
+        if not _is_sound(record) or record.rate != rate:
             raise ValueError("a field is of another type")  # noqa: TRY301 - told as the others
     except (TypeError, KeyError, ValueError, OverflowError) as error:
         raise InputError(f"{folder.record}: is no run record, {_NOT_DONE}") from error
@@ -112,7 +128,7 @@ def _is_sound(record: RunRecord) -> bool:
     """Whether each field is what its annotation says, so that nobody after this has to ask."""
     return (
         record.status in ("finished", "failed")
-        and 0 <= record.rate < 1
+        and isinstance(record.treatment, str)
         and type(record.seed) is int
         and all(type(value) in (int, NoneType) for value in (record.fold, record.epochs))
         and all(type(value) in (str, NoneType) for value in (record.error, record.note, record.started))
@@ -170,15 +186,15 @@ def read_records(
         results: Reads a `results.csv`; by default from its file.
 
     Returns:
-        The records, seed-major, and a line for everything in `runs` that is no sound record, and for every run
+        The records, and a line for everything in `runs` that is no sound record, and for every run
         whose record holds a note.
     """
     paths = sorted(folder.runs.iterdir()) if folder.runs.is_dir() else []
     # What begins with a dot is on its way to its place.
     found = [_found(RunFolder(path), read, results) for path in paths if not path.name.startswith(".")]
-    records = sorted((item for item in found if isinstance(item, RunRecord)), key=lambda record: record.run)
+    records = tuple(item for item in found if isinstance(item, RunRecord))
     notes = (item if isinstance(item, str) else item.told if item.note else "" for item in found)
-    return tuple(records), tuple(filter(None, notes))
+    return records, tuple(filter(None, notes))
 
 
 def _found(

@@ -24,8 +24,8 @@ _INPUTS, _DROPOUT = ("model", "data"), ("where", "kind", "schedule")
 def check_same_study(folder: StudyFolder, spec: StudySpec, stored: StudyFile | str) -> str | None:
     """Refuse to mix two studies in one folder.
 
-    More rates or seeds are no difference, nor is another score, nor another place of the same model and data.
-    `stored` is what `stored_study` has read there.
+    More rates, treatments or seeds are no difference, nor is another score, nor another place of the same model and
+    data. `stored` is what `stored_study` has read there.
 
     Returns:
         What is told where `study.yaml` is gone or broken, and the runs themselves agree with what is asked.
@@ -64,12 +64,19 @@ def _from_file(stored: StudyFile, spec: StudySpec) -> Iterator[str]:
     for name in ("rates", "seeds"):
         if gone := [f"{value:g}" for value in getattr(was, name) if value not in getattr(spec, name)]:
             yield f"{name} lack {', '.join(gone)}, which the study has"
+    here = {item.name: item for item in spec.named}
+    for item in was.named:
+        if item.name not in here:
+            yield f'treatments lack "{item.name}", which the study has'
+        elif item != here[item.name]:
+            yield f'treatment "{item.name}" was {item.words}, is {here[item.name].words}'
 
 
 def _from_run(run: RunFolder, spec: StudySpec) -> Iterator[str]:
     """In what a spec differs from what a run itself says that it was trained with, in words."""
     was: Any = None
-    asked = {"model": spec.model, "data": spec.data, **spec.train}
+    of_run = next((item for item in spec.treatments if item.slug == run.path.name.rpartition("-s")[0]), None)
+    asked = {"model": spec.model, "data": spec.data, **spec.train, **(of_run.train if of_run else {})}
     with contextlib.suppress(SpecError):  # no training came as far as to write it
         was = read_yaml(run.arguments)
     left_out = NO_MATTER | (_TAKEN_ALONG - asked.keys()) | ({"data"} if spec.folds else set())
@@ -81,9 +88,9 @@ def _from_run(run: RunFolder, spec: StudySpec) -> Iterator[str]:
             yield from _changed(name, before, now) if str(before) != str(now) and not moved else ()
     with contextlib.suppress(InputError):
         record = read_record(run)
-        if record.rate and record.proof.keys() >= set(_DROPOUT):
+        if of_run and record.sites and record.proof.keys() >= set(_DROPOUT):
             for name in _DROPOUT:
-                yield from _changed(name, record.proof[name], getattr(spec, name))
+                yield from _changed(name, record.proof[name], getattr(of_run.dropout, name))
 
 
 def _changed(name: str, was: object, now: object) -> Iterator[str]:

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from yolo_dropout.base.text import number, rate_text
+from yolo_dropout.base.text import capital, label_text, named, number
 from yolo_dropout.folder.results_csv import VAL_LOSS
 from yolo_dropout.report.figures.series import by_run
 from yolo_dropout.results.collect import StudyResults
+from yolo_dropout.spec.acting import ACTING
 from yolo_dropout.spec.study_spec import LEAST_SEEDS
 
 ENOUGH_SEEDS = 5
@@ -21,7 +22,7 @@ STILL_FALLING = 0.97
 
 def warnings_of(study: StudyResults) -> tuple[str, ...]:
     """All warnings for this study, the gravest first, without repetition."""
-    sources = (_missing, _versions, _seeds, _small, _short)
+    sources = (_unshared, _missing, _versions, _seeds, _small, _short)
     own = [*grave_warnings(study), *(line for source in sources for line in source(study))]
     told = [*study.prepared.get("notes", ()), *([study.branch_note] if study.branch_note else []), *study.notes]
     return tuple(dict.fromkeys(own + told))
@@ -46,13 +47,30 @@ def _unknown(study: StudyResults) -> Iterator[str]:
 
 
 def _inert(study: StudyResults) -> Iterator[str]:
-    """A rate whose curves all equal the control's to the last digit: dropout cannot have acted."""
-    found = study.table.results
-    for rate in study.spec.rates[1:]:
-        blocks = [run for run in found if run.rate == rate and replace(run, rate=0.0) in found]
-        pairs = ((found[run].matrix, found[replace(run, rate=0.0)].matrix) for run in blocks)
-        if blocks and all(np.array_equal(own, control, equal_nan=True) for own, control in pairs):
-            yield f"Rate {rate_text(rate)} gives the very curves of rate 0.0: dropout did not act in these runs."
+    """A treatment whose curves all equal the control's to the last digit: it cannot have acted."""
+    found, (control, *others) = study.table.results, study.spec.treatments
+    for item in others:
+        blocks = [run for run in found if run.treatment == item.name and replace(run, treatment=control.name) in found]
+        pairs = ((found[run].matrix, found[replace(run, treatment=control.name)].matrix) for run in blocks)
+        if blocks and all(np.array_equal(own, of_control, equal_nan=True) for own, of_control in pairs):
+            what = "it" if item.train else "dropout"
+            told = f"gives the very curves of {study.verdict.named(control.name)}: {what} did not act in these runs."
+            yield f"{capital(named(item.name))} {told}"
+
+
+def _unshared(study: StudyResults) -> Iterator[str]:
+    """What the runs of a seed do not share because of what their treatments change."""
+    found = dict[str, list[str]]()
+    for item in study.spec.named:
+        for changes in dict.fromkeys(ACTING[name].changes for name in item.train):
+            found.setdefault(changes, []).append(f'"{item.name}"')
+    if not found:
+        return
+    told = "; ".join(f"{what} by {', '.join(names)}" for what, names in found.items())
+    much = study.verdict.correlation
+    measured = "" if much is None else f" Scores correlate with their control's by {number(much, [0, 1])} on average."
+    losses = " Validation losses with other weights do not compare." if "the weights of the losses" in found else ""
+    yield f"Not all that the runs of a {study.block} share is alike. Changed are {told}.{losses}{measured}"
 
 
 def _missing(study: StudyResults) -> Iterator[str]:
@@ -70,7 +88,7 @@ def _missing(study: StudyResults) -> Iterator[str]:
 
 
 def _versions(study: StudyResults) -> Iterator[str]:
-    """Runs made before and after an upgrade differ for another reason than their rates."""
+    """Runs made before and after an upgrade differ for another reason than their treatments."""
     found = [record.versions for record in study.records if record.finished]
     for package in dict.fromkeys(name for versions in found for name in versions):
         several = sorted({versions[package] for versions in found if package in versions})
@@ -83,7 +101,8 @@ def _seeds(study: StudyResults) -> Iterator[str]:
     enough = f"{ENOUGH_SEEDS} folds or more" if folded else f"{ENOUGH_SEEDS} or more"
     if verdict.n_seeds < LEAST_SEEDS:
         noise = "the images alone move" if folded else "the seed alone moves"
-        yield f"{verdict.basis} cannot carry a verdict: {noise} a score as much as most rates do. Use {enough}."
+        most = f"most {verdict.noun}s do"
+        yield f"{verdict.basis} cannot carry a verdict: {noise} a score as much as {most}. Use {enough}."
     elif verdict.n_seeds < ENOUGH_SEEDS:
         size = f" (about {number(verdict.detectable)} and more)" if verdict.detectable else ""
         yield f"{verdict.basis} find only large effects{size}. {enough} find smaller ones."
@@ -109,9 +128,10 @@ def _short(study: StudyResults) -> Iterator[str]:
             f"Runs have {lasts.min()} to {lasts.max()} epochs with a finite validation loss: "
             "a shorter one had fewer chances at a low one."
         )
-    ends = lasts.groupby(level=0).mean().to_dict()
-    lowest = zip(study.summary["rate"], study.summary["epoch"], strict=True)
-    falling = [rate for rate, epoch in lowest if rate in ends and epoch >= STILL_FALLING * ends[rate]]
+    ends = lasts.groupby(level=0, observed=True).mean().to_dict()
+    lowest = zip(study.spec.labels, study.summary["epoch"], strict=True)
+    falling = [label for label, epoch in lowest if label in ends and epoch >= STILL_FALLING * ends[label]]
     if falling:
-        where = f"{'rate' if len(falling) == 1 else 'rates'} {', '.join(map(rate_text, falling))}"
-        yield f"At {where} the validation loss still falls at the end: more epochs may change the verdict."
+        names = ", ".join(map(label_text, falling))
+        where = f"With {names}" if study.spec.named else f"At {'rate' if len(falling) == 1 else 'rates'} {names}"
+        yield f"{where} the validation loss still falls at the end: more epochs may change the verdict."

@@ -1,4 +1,4 @@
-"""A study in short, for terminals and notebooks: the verdict, the table of rates, and the picture that shows why."""
+"""A study in short, for terminals and notebooks: the verdict, the table, and the picture that shows why."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from html import escape
 
 import pandas as pd
 
-from yolo_dropout.base.text import number, printable, rate_text
+from yolo_dropout.base.text import label_text, number, printable
 from yolo_dropout.errors import InputError, ScoresError
-from yolo_dropout.report.figures.rates import rate_response
+from yolo_dropout.report.figures import main_figure
 from yolo_dropout.report.figures.render import to_svg
 from yolo_dropout.report.figures.style import as_shipped
 from yolo_dropout.results.collect import StudyResults
@@ -24,7 +24,7 @@ def study_html(study: StudyResults) -> str:
         verdict = study.verdict
     except (InputError, ScoresError) as error:  # there is nothing to compare yet
         return _message(study.title, str(error))
-    svg = to_svg(rate_response(study.scores, study.score, verdict, study.branch_note), f"notebook-{study.title}")
+    svg = to_svg(main_figure(study), f"notebook-{study.title}")
     table = rate_table(study).to_html(index=False, border=0, justify="right")
     return f'<div style="{_PAPER}">{_message(study.title, verdict.reason)}{table}{svg[svg.index("<svg") :]}</div>'
 
@@ -34,15 +34,15 @@ def _message(title: str, message: str) -> str:
 
 
 def rate_table(study: StudyResults) -> pd.DataFrame:
-    """One row per rate, all cells as texts: runs, mean and sd of the score, improvement, gap, headline metric."""
+    """One row per treatment, all cells as texts: runs, mean and sd of the score, improvement, gap, headline metric."""
     summary, headline = study.summary, study.table.headline
-    gains = {comparison.rate: comparison.difference for comparison in study.verdict.comparisons}
+    labels, gains = study.spec.labels, [comparison.difference for comparison in study.verdict.comparisons]
     spreads = [f" ± {number(sd)}" if n > 1 else "" for n, sd in zip(summary["n"], summary["sd"], strict=True)]
     columns = {
-        "rate": list(map(rate_text, summary["rate"])),
+        study.verdict.noun: list(map(label_text, labels)),
         "runs": list(map(str, summary["n"])),
         printable(str(study.score)): list(map("".join, zip(_numbers(summary["mean"]), spreads, strict=True))),
-        "better than 0.0 by": [_signed(gains.get(rate), [0.0, *gains.values()]) for rate in summary["rate"]],
+        f"better than {study.verdict.control_name} by": [_signed(gain, [0.0, *gains]) for gain in (None, *gains)],
         "gap": _numbers(summary["gap"]),
     }
     top = {printable(headline.removeprefix("metrics/")): _numbers(summary["metric_mean"])} if headline else {}

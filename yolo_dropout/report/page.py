@@ -15,12 +15,12 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from yolo_dropout.base.text import ABSENT, capital, duration, number, rate_text
+from yolo_dropout.base.text import ABSENT, Label, capital, duration, is_control, label_text, number
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.folder.results_csv import VAL_LOSS, headline_metric
 from yolo_dropout.report.cautions import warnings_of
 from yolo_dropout.report.figures import series
-from yolo_dropout.report.figures.rates import bars_words
+from yolo_dropout.report.figures.rates import bars_words, paired_words
 from yolo_dropout.report.figures.render import inline_svg
 from yolo_dropout.report.figures.runs import evenly, frame
 from yolo_dropout.report.figures.style import colours
@@ -49,14 +49,17 @@ def render_report(
 
     Raises:
         InputError: No run has finished.
-        ScoresError: No seed has both the control and another rate.
+        ScoresError: No seed has both the control and another treatment.
     """
-    scripts, palette = [_static(name) for name in SCRIPTS], colours(study.spec.rates)
-    comparisons = {c.rate: c for c in study.verdict.comparisons}
+    labels, verdict = study.spec.labels, study.verdict
+    scripts, palette = [_static(name) for name in SCRIPTS], colours(labels)
     template = _environment().get_template("report.html.j2")
     return template.render(
         study=study,
-        verdict=study.verdict,
+        verdict=verdict,
+        noun=verdict.noun,
+        control=verdict.named(verdict.control),
+        paired=paired_words(verdict),
         planned=len(study.due) if study.ours else 0,
         command=_command(study),
         files=FILES,
@@ -64,13 +67,13 @@ def render_report(
         policy=_policy(scripts, live=live_version is not None),
         scripts=[Markup(script) for script in scripts],
         style=Markup(_static("report.css")),
-        palette=_palette(study.spec.rates),
+        palette=_palette(labels),
         payload=payload(study),
         figures={stem: Markup(inline_svg(svg, stem, palette)) for stem, svg in pictures.items()},
         warnings=warnings_of(study),
-        bars=bars_words(study.verdict, study.block),
+        bars=bars_words(verdict, study.block),
         incomplete=bool(study.scores.isna().any(axis=None)),
-        rows=[(row, comparisons.get(row["rate"])) for row in study.summary.to_dict("records")],
+        rows=list(zip(labels, study.summary.to_dict("records"), [None, *verdict.comparisons], strict=True)),
         score_rows=list(zip(series.block_names(study.scores), study.scores.to_numpy().tolist(), strict=True)),
         place=lambda record: _place(study, record),
     )
@@ -84,9 +87,10 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"rate": rate_text, "short": number, "p": _p, "raw": _raw, "duration": duration}
+    environment.filters |= {"label": label_text, "short": number, "p": _p, "raw": _raw, "duration": duration}
     environment.filters |= {"capital": capital, "metric": metric_name}
     environment.globals |= {"block_name": block_name}
+    environment.tests |= {"control": is_control}
     return environment
 
 
@@ -101,10 +105,10 @@ def _policy(scripts: Iterable[str], *, live: bool) -> str:
     return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; connect-src {connect}"
 
 
-def _palette(rates: Sequence[float]) -> Markup:
-    """Colour variables by place of the rate, for light pages and paper, and for dark screens."""
+def _palette(labels: Sequence[Label]) -> Markup:
+    """Colour variables by place of the treatment, for light pages and paper, and for dark screens."""
     light, dark = (
-        ";".join(f"--rate-{place}:{colour}" for place, colour in enumerate(colours(rates, dark=on_dark).values()))
+        ";".join(f"--rate-{place}:{colour}" for place, colour in enumerate(colours(labels, dark=on_dark).values()))
         for on_dark in (False, True)
     )
     return Markup(f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}")
@@ -129,8 +133,10 @@ def _p(value: float | None) -> str:
     return "<0.001" if value < 0.0005 else f"{value:.3f}"
 
 
-def _raw(value: float | None) -> str:
-    """A number in full, as the tables on disk have it; empty where there is none."""
+def _raw(value: float | str | None) -> str:
+    """A number, or a name, in full, as the tables on disk have it; empty where there is none."""
+    if isinstance(value, str):
+        return value
     return repr(float(value)) if value is not None and isfinite(value) else ""
 
 
@@ -138,36 +144,39 @@ def payload(study: StudyResults) -> dict[str, Any]:
     """What the page's script draws, as plain lists; single runs are thinned out where a study is large.
 
     Returns:
-        rates; chosen (index of the chosen rate or None); metrics, each with its mean by rate, its best point by
-        rate and its runs; scores, each with values by seed and rate, means and paired limits by rate.
+        rates (the treatments by their rates or names); chosen (index of the chosen one or None); metrics, each with its
+        mean by treatment, its best point by treatment and its runs; scores, each with values by seed and treatment,
+        means and paired limits by treatment; with named ones, relevant (the gain that matters).
     """
-    rates, verdict, parts = study.spec.rates, study.verdict, series.loss_parts(study.curves)
+    labels, verdict, parts = study.spec.labels, study.verdict, series.loss_parts(study.curves)
+    names = [label_text(label) for label in labels]
     tables = {name: series.by_run(study.curves, name) for name in _shown_metrics(study.curves, parts)}
     n_runs = max((table.shape[1] for table in tables.values()), default=0)
     per_run = max(12, RUN_VALUES // max(1, n_runs * len(tables)))
     return {
-        "rates": [rate_text(rate) for rate in rates],
-        "chosen": rates.index(verdict.rate) if verdict.decided else None,
+        "rates": names,
+        "chosen": names.index(verdict.treatment) if verdict.decided else None,
         "parts": parts,
-        "metrics": [_metric(name, table, rates, per_run) for name, table in tables.items() if not table.empty],
+        "metrics": [_metric(name, table, labels, per_run) for name, table in tables.items() if not table.empty],
         "scores": [_score(score, score.table.astype(float)) for score in study.all_scores],
+        **({"relevant": verdict.relevant} if study.spec.named else {}),
     }
 
 
 def _shown_metrics(curves: pd.DataFrame, parts: list[str]) -> list[str]:
-    """Validation loss first, then its parts, then the metrics; training losses differ by rate in meaning."""
+    """Validation loss first, then its parts, then the metrics; training losses differ by treatment in meaning."""
     present = [str(name) for name in curves["metric"].unique()]
     metrics = [name for name in present if name.startswith("metrics/")]
     order = dict.fromkeys([VAL_LOSS, headline_metric(present), *metrics, *parts])
     return [name for name in order if name in present and name is not None]
 
 
-def _metric(name: str, runs: pd.DataFrame, rates: tuple[float, ...], per_run: int) -> dict[str, Any]:
+def _metric(name: str, runs: pd.DataFrame, labels: tuple[Label, ...], per_run: int) -> dict[str, Any]:
     lower = not higher_is_better(name)
-    means = series.mean_by_rate(runs)
+    means = series.means_of(runs)
     epochs = runs.index.to_numpy()
     coarse, fine = evenly(len(epochs), per_run), evenly(len(epochs), MEAN_EPOCHS)
-    best = [series.best_epoch(means[rate], lower=lower) if rate in means else None for rate in rates]
+    best = [series.best_epoch(means[label], lower=lower) if label in means else None for label in labels]
     curves = zip(series.run_keys(runs), runs.to_numpy()[coarse].T.tolist(), strict=True)
     return {
         "key": name,
@@ -175,16 +184,16 @@ def _metric(name: str, runs: pd.DataFrame, rates: tuple[float, ...], per_run: in
         "lower": lower,
         "frame": list(frame(runs, lower=lower)),
         "epochs": epochs[fine].tolist(),
-        "means": [_numbers(means[rate].to_numpy()[fine]) if rate in means else [] for rate in rates],
+        "means": [_numbers(means[label].to_numpy()[fine]) if label in means else [] for label in labels],
         "best": [None if point is None else _numbers(point) for point in best],
         "runEpochs": epochs[coarse].tolist(),
-        "runs": [[rates.index(rate), block, _numbers(curve)] for (rate, block), curve in curves],
+        "runs": [[labels.index(label), block, _numbers(curve)] for (label, block), curve in curves],
     }
 
 
 def _score(score: ScoreVerdict, table: pd.DataFrame) -> dict[str, Any]:
     means, higher = series.paired_means(table), score.higher_is_better
-    limits = series.paired_limits(means[0.0], score.verdict, higher=higher) if score.verdict else {}
+    limits = series.paired_limits(means, score.verdict, higher=higher) if score.verdict else {}
     return {
         "key": score.key,
         "name": score.name,
@@ -192,7 +201,7 @@ def _score(score: ScoreVerdict, table: pd.DataFrame) -> dict[str, Any]:
         "blocks": series.block_names(table),
         "values": [_numbers(row) for row in table.to_numpy()],
         "means": _numbers(means.values()),
-        "limits": [_numbers(limits[rate]) if rate in limits else None for rate in means],
+        "limits": [_numbers(limits[label]) if label in limits else None for label in means],
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from yolo_dropout.base.text import capital, rate_text
+from yolo_dropout.base.text import CONTROL, capital
 from yolo_dropout.decision import Comparison, Verdict, decide
 from yolo_dropout.errors import InputError, ScoresError
 from yolo_dropout.folder.results_csv import VAL_LOSS
@@ -33,7 +33,7 @@ class ScoreVerdict:
         key: The score, as `val/loss@min`; `gap` is the overfitting gap.
         name: The score in words.
         higher_is_better: Its direction.
-        table: One row per block, one column per rate.
+        table: One row per block, one column per treatment.
         verdict: What `decide` says of the table; None where there is nothing to compare.
     """
 
@@ -50,22 +50,25 @@ class ScoreVerdict:
 
     @property
     def best(self) -> Comparison | None:
-        """The best-looking rate above 0.0, in comparison with the control; it may be worse."""
+        """The best-looking treatment, in comparison with the control; it may be worse."""
         return self.verdict.best if self.verdict else None
 
     @property
-    def best_rate(self) -> float:
-        """The rate with the best mean, decided or not; 0.0 where none looks better than the control."""
-        return self.best.rate if self.best and (self.best.difference or 0.0) > 0 else 0.0
+    def best_treatment(self) -> str:
+        """The treatment with the best mean, decided or not; the control where none looks better."""
+        return self.best.treatment if self.best and (self.best.difference or 0.0) > 0 else CONTROL
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         best, verdict = self.best, self.verdict
+        if self.table.columns.name == "rate":
+            which: dict[str, Any] = {"rate": verdict and verdict.rate, "best_nonzero_rate": best and best.rate}
+        else:
+            which = {"treatment": verdict and verdict.treatment, "best_beside_control": best and best.treatment}
         return {
             "score": self.key,
             "outcome": verdict and verdict.outcome,
-            "rate": verdict and verdict.rate,
-            "best_nonzero_rate": best and best.rate,
+            **which,
             **{name: best and getattr(best, name) for name in ("difference", "low", "high")},
         }
 
@@ -79,9 +82,9 @@ def other_scores(
         results: The runs' results.
         gaps: Their overfitting gaps, arranged as `own`; there may be more rows.
         primary: The score that decides, which is left out.
-        own: Its values; the others take their blocks and rates.
+        own: Its values; the others take their blocks and treatments.
         alpha: Error level of each verdict.
-        levels: By rate, what the primary verdict was allowed to spend, if that is less; see `decide`.
+        levels: By treatment, what the primary verdict was allowed to spend, if that is less; see `decide`.
     """
     seeds = own.index.get_level_values("seed").unique()
     n_folds = None if folds_of(own) is None else own.index.get_level_values("fold").nunique()
@@ -90,7 +93,7 @@ def other_scores(
     for score in (*_LOSSES, *top):
         if score != primary:
             with suppress(InputError):  # @best where no column tells which epoch that is
-                table = scores(results, score, own.columns.astype(float), seeds, n_folds)
+                table = scores(results, score, own.columns.to_list(), seeds, n_folds)
                 better, name = score.higher_is_better, score.words
                 found.append(score_verdict(str(score), name, table, alpha, higher_is_better=better, levels=levels))
     gap = score_verdict(GAP, "overfitting gap", gaps.loc[own.index], alpha, higher_is_better=False, levels=levels)
@@ -101,10 +104,10 @@ def score_verdict(
     key: str, name: str, table: pd.DataFrame, alpha: float, *, higher_is_better: bool, levels: Levels = None
 ) -> ScoreVerdict:
     """Judge one score, unless all runs have the same; see `ScoreVerdict` and `other_scores` for the arguments."""
-    values, rates = table.to_numpy(dtype=float), table.columns.to_numpy(dtype=float)
+    values, labels = table.to_numpy(dtype=float), table.columns.to_list()
     verdict = None
     with suppress(ScoresError):
-        verdict = decide(values, rates, higher_is_better, alpha, level=levels, folds=folds_of(table), score_name=name)
+        verdict = decide(values, labels, higher_is_better, alpha, level=levels, folds=folds_of(table), score_name=name)
     return ScoreVerdict(key, name, higher_is_better, table, verdict if verdict and verdict.moved else None)
 
 
@@ -130,16 +133,17 @@ def _verdicts(primary: ScoreVerdict, judged: Sequence[ScoreVerdict]) -> str:
     return f"{count} of {n} other scores {'say' if same > 1 else 'says'} the same. {capital(told)}."
 
 
-def _answer(score: ScoreVerdict) -> tuple[str, float, bool] | None:
-    return (score.verdict.outcome, score.verdict.rate, score.verdict.moved) if score.verdict else None
+def _answer(score: ScoreVerdict) -> tuple[str, str, bool] | None:
+    return (score.verdict.outcome, score.verdict.treatment, score.verdict.moved) if score.verdict else None
 
 
 def _best_rates(primary: ScoreVerdict, judged: Sequence[ScoreVerdict]) -> str:
-    """Validation loss and headline metric that point to different rates."""
+    """Validation loss and headline metric that point to different treatments."""
     turned = [other for other in judged if other.higher_is_better != primary.higher_is_better]
-    if not turned or turned[0].best_rate == primary.best_rate:
+    if not turned or turned[0].best_treatment == primary.best_treatment or primary.verdict is None:
         return ""
+    one, other = (primary.verdict.named(score.best_treatment) for score in (primary, turned[0]))
     return (
-        f"By {primary.name} rate {rate_text(primary.best_rate)} looks best, by {turned[0].name} rate "
-        f"{rate_text(turned[0].best_rate)}: ask yourself which of the two you care about."
+        f"By {primary.name} {one} looks best, by {turned[0].name} {other}: ask yourself which of the two you care "
+        "about."
     )

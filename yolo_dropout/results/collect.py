@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from yolo_dropout.base.text import counted, few
+from yolo_dropout.base.text import CONTROL, counted, few
 from yolo_dropout.decision import Verdict
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.layout import StudyFolder
@@ -61,7 +61,7 @@ class StudyResults:
 
     @property
     def block(self) -> str:
-        """What rates are compared within: a seed, or a seed and fold."""
+        """What treatments are compared within: a seed, or a seed and fold."""
         return "seed" if self.spec.folds is None else "seed and fold"
 
     @property
@@ -87,18 +87,18 @@ class StudyResults:
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """Every value by epoch: columns rate, seed, epoch, metric, value; with folds a column fold after seed."""
-        return curves(self.table)
+        """Every value by epoch: columns rate (or treatment), seed, epoch, metric, value; with folds fold after seed."""
+        return curves(self.table, self.spec.labels)
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """One row per seed, or (seed, fold); a column per rate; nan where a run is missing, failed or diverged."""
+        """One row per seed, or (seed, fold); a column per treatment; nan where a run is missing, failed or diverged."""
         return self._begun(self._planned_scores)
 
     @cached_property
     def gaps(self) -> pd.DataFrame:
         """The overfitting gap of every run, arranged as the scores are; see `table.overfitting_gap`."""
-        return self._begun(by_block(self.table, overfitting_gap, self.spec.rates, self.spec.seeds, self.spec.folds))
+        return self._begun(by_block(self.table, overfitting_gap, self.spec.labels, self.spec.seeds, self.spec.folds))
 
     @cached_property
     def due(self) -> tuple[Run, ...]:
@@ -107,7 +107,7 @@ class StudyResults:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One row per rate: runs, mean, sd and interval of the score; epoch of the minimum, gap, metric."""
+        """One row per treatment: runs, mean, sd and interval of the score; epoch of the minimum, gap, metric."""
         return summary(self.table, self.scores, self.gaps)
 
     @cached_property
@@ -116,7 +116,7 @@ class StudyResults:
 
         Raises:
             InputError: No run has finished.
-            ScoresError: No seed has both the control and another rate.
+            ScoresError: No seed has both the control and another treatment.
         """
         if not self.table.results:
             reasons = sorted({record.error or "" for record in self.failed})
@@ -124,7 +124,9 @@ class StudyResults:
             raise InputError(f"{self.folder.path}: no run has finished yet, so there is nothing to compare{why}")
         verdict = interim_verdict(self.spec, self._planned_scores, self._whole)
         if reason := self.nothing_learned:
-            return replace(verdict, outcome="undecided", rate=0.0, reason=reason, moved=False, seeds_needed=None)
+            return replace(
+                verdict, outcome="undecided", treatment=CONTROL, reason=reason, moved=False, seeds_needed=None
+            )
         return verdict
 
     @cached_property
@@ -156,7 +158,7 @@ class StudyResults:
 
     @cached_property
     def _planned_scores(self) -> pd.DataFrame:
-        return scores(self.table, self.score, self.spec.rates, self.spec.seeds, self.spec.folds)
+        return scores(self.table, self.score, self.spec.labels, self.spec.seeds, self.spec.folds)
 
     def _begun(self, values: pd.DataFrame) -> pd.DataFrame:
         seeds = {run.seed for run in self.due}
@@ -190,9 +192,9 @@ def read_study(folder: StudyFolder, kind: type[T], *, remember: bool = False) ->
     spec = stored.spec
     readings = Readings(folder)
     records, notes = read_records(folder, readings.record, readings.results)
-    asked = set(plan(spec))
-    notes += tuple(_not_asked(record for record in records if record.finished and record.run not in asked))
-    records = tuple(record for record in records if record.run in asked)
+    known, asked = {record.run: record for record in records}, plan(spec)
+    notes += tuple(_not_asked(record for run, record in known.items() if record.finished and run not in {*asked}))
+    records = tuple(known[run] for run in asked if run in known)
     files = {item.run: folder.run(item.run.name).results for item in records if item.finished}
     table = read_table(files, readings.results)
     if remember:
@@ -202,7 +204,7 @@ def read_study(folder: StudyFolder, kind: type[T], *, remember: bool = False) ->
 
 
 def _not_asked(records: Iterable[RunRecord]) -> Iterator[str]:
-    """Finished runs of seeds or rates that somebody has taken out of `study.yaml`."""
+    """Finished runs of seeds or treatments that somebody has taken out of `study.yaml`."""
     names = [record.run.name for record in records]
     if names:
         yield f"{few(names)}: finished, but study.yaml does not ask for these seeds and rates, so they are left out"

@@ -6,20 +6,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from yolo_dropout.base.text import rate_text
+from yolo_dropout.base.text import CONTROL, rate_of, rate_text
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.layout import RunFolder, StudyFolder
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.folder.study_file import read_yaml
 from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.results.table import Table, read_table
+from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.spec.arguments import NO_MATTER
-from yolo_dropout.spec.runs import Run
+from yolo_dropout.spec.runs import Run, plan
 from yolo_dropout.spec.study_spec import StudySpec, is_seed
+from yolo_dropout.spec.treatment import Treatment, why_refused
 
 
 def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> StudyResults:
-    """Read run folders that plain Ultralytics has made; rate and seed come from their `args.yaml`.
+    """Read run folders that plain Ultralytics has made; treatment and seed come from their `args.yaml`.
+
+    Runs that differ in other arguments than dropout have treatments that are named by these. The control is the first
+    run without dropout, with its arguments.
 
     Args:
         paths: Folders with `args.yaml` and `results.csv`.
@@ -27,31 +32,35 @@ def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> 
         score: What to compare.
 
     Raises:
-        InputError: A folder is no run, two folders are the same run, or runs differ in more than dropout and seed.
+        InputError: A folder is no run, two folders are the same run, or runs differ in what cannot be compared.
         SpecError: The runs cannot form a study, for instance because all have one rate.
     """
-    runs: dict[Run, Path] = {}
+    runs, treatments = dict[Run, Path](), dict[str, Treatment]()
     read = [(path, _read_arguments(path)) for path in paths]
-    first, arguments = read[0]
+    first, arguments = next(((path, own) for path, own in read if not own["dropout"]), read[0])
     for path, own in read:
-        _check_alike(path, own, first, arguments)
-        run = Run(seed=own["seed"], rate=float(own["dropout"] or 0.0))
+        treatment = _treatment(path, own, first, arguments)
+        run = Run(own["seed"], treatments.setdefault(treatment.name, treatment).name)
         if run in runs:
-            same = f"has dropout={rate_text(run.rate)} and seed={run.seed}, as {runs[run].parent} has"
+            same = f"has {treatment.words or 'dropout=0.0'} and seed={run.seed}, as {runs[run].parent} has"
             raise InputError(f"{path}: {same}; leave one out")
         runs[run] = RunFolder(path).results
     table = _whole_runs(read_table(runs), arguments, runs)
-    if len({run.rate > 0 for run in table.results}) < len({run.rate > 0 for run in runs}):
+    found = {run.treatment for run in table.results}
+    if len({name == CONTROL for name in found}) < len({run.treatment == CONTROL for run in runs}):
         raise InputError(table.notes[-1])  # why the control, or all that it is compared with, is left out
     spec = StudySpec(
         model=str(arguments.get("model") or "unknown"),
         data=str(arguments.get("data") or "unknown"),
-        rates=tuple({run.rate for run in table.results}),
+        rates=tuple(rate for rate in map(rate_of, found) if rate is not None),
         seeds=tuple({run.seed for run in table.results}),
         score=score,
+        train={name: arguments[name] for item in treatments.values() for name in item.train},
+        treatments=tuple(item for item in treatments.values() if item.name in found and item.rate is None),
     )
-    results = sorted(table.results.items())
-    records = tuple(RunRecord(run.rate, run.seed, "finished", note=found.diverged) for run, found in results)
+    table = Table({run: table.results[run] for run in plan(spec) if run in table.results}, table.notes)
+    ends = table.results.items()
+    records = tuple(RunRecord(run.treatment, run.seed, "finished", note=end.diverged) for run, end in ends)
     notes = (*table.notes, *(record.told for record in records if record.note))
     return StudyResults(StudyFolder(out), spec, records, table, {"task": arguments.get("task")}, notes, ours=False)
 
@@ -86,14 +95,17 @@ def _read_arguments(path: Path) -> dict[str, Any]:
     return values
 
 
-def _check_alike(path: Path, arguments: Mapping[str, Any], other: Path, others: Mapping[str, Any]) -> None:
-    """Runs that differ in more than dropout and seed would be compared for the wrong reason."""
-    for name in sorted(arguments.keys() & others.keys() - NO_MATTER):
-        if arguments[name] != others[name]:
-            raise InputError(
-                f"{path}: was trained with {name}={arguments[name]}, {other} with {others[name]}; "
-                "give runs that differ in dropout and seed only"
-            )
+def _treatment(path: Path, own: Mapping[str, Any], control: Path, controls: Mapping[str, Any]) -> Treatment:
+    """What a run was given that the control was not."""
+    dropout = Dropout(float(own["dropout"] or 0.0))
+    differing = [name for name in sorted(own.keys() & controls.keys() - NO_MATTER) if own[name] != controls[name]]
+    for name in differing:
+        if reason := why_refused(name):
+            told = f"was trained with {name}={own[name]}, {control} with {controls[name]}"
+            raise InputError(f"{path}: {told}: {reason}; leave one out")
+    train = {name: own[name] for name in differing}
+    words = [*([f"dropout={rate_text(dropout.rate)}"] if dropout.rate else []), *(f"{k}={v}" for k, v in train.items())]
+    return Treatment(" ".join(words) if train else rate_text(dropout.rate), dropout, train)
 
 
 def _count(value: object) -> int | None:

@@ -21,7 +21,7 @@ def due_runs(spec: StudySpec, ended: Collection[Run], scores: pd.DataFrame) -> t
     Args:
         spec: What was asked. Without `until_decided` that is all of its runs.
         ended: Runs that have finished or failed.
-        scores: One row per seed of the spec, in order, one column per rate; nan where there is none.
+        scores: One row per seed of the spec, in order, one column per treatment; nan where there is none.
 
     Returns:
         The runs of the looks that have been reached; once the study is clear, no more are added.
@@ -35,7 +35,7 @@ def due_runs(spec: StudySpec, ended: Collection[Run], scores: pd.DataFrame) -> t
         if decision.stop:
             break
         seeds, n_seeds = spec.seeds[n_seeds : decision.next_seeds], decision.next_seeds
-        due += tuple(Run(seed, rate) for seed in seeds for rate in decision.active_rates)
+        due += tuple(Run(seed, name) for seed in seeds for name in decision.active)
     return due
 
 
@@ -55,11 +55,11 @@ def interim_verdict(spec: StudySpec, scores: pd.DataFrame, whole: int) -> Verdic
 
     Args:
         spec: What was asked.
-        scores: One row per seed of the spec, or per seed and fold, one column per rate; nan where there is none.
+        scores: One row per seed of the spec, or per seed and fold, one column per treatment; nan where there is none.
         whole: How many seeds are complete: while seeds are added, only these can decide.
 
     Raises:
-        ScoresError: No seed has both the control and another rate.
+        ScoresError: No seed has both the control and another treatment.
     """
     scores = interim_scores(spec, scores, whole)
     if not spec.until_decided:
@@ -85,14 +85,14 @@ def interim_note(looked: Sequence[int]) -> Iterator[str]:
 def _decide(spec: StudySpec, scores: pd.DataFrame, level: float | None = None) -> Verdict:
     score, folds = Score.parse(spec.score), folds_of(scores)
     better, name = score.higher_is_better, score.words
-    return decide(scores.to_numpy(), spec.rates, better, spec.alpha, folds=folds, level=level, score_name=name)
+    return decide(scores.to_numpy(), spec.labels, better, spec.alpha, folds=folds, level=level, score_name=name)
 
 
 def _interim_step(spec: StudySpec, scores: pd.DataFrame, n_seeds: int) -> SequentialDecision:
     score = Score.parse(spec.score)
     return next_step(
         scores.to_numpy()[:n_seeds],
-        spec.rates,
+        spec.labels,
         max_seeds=len(spec.seeds),
         higher_is_better=score.higher_is_better,
         alpha=spec.alpha,

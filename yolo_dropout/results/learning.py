@@ -22,7 +22,7 @@ def nothing_learned(table: Table, score: Score, n_classes: int, n_val: int) -> s
         n_val: Validation images, which say how far luck takes it from there; 0 where unknown.
     """
     runs = list(table.results.values())
-    start, in_all = "No verdict, so keep 0.0 for now:", f"in all {len(runs)} runs"
+    start, in_all = "No verdict:", f"in all {len(runs)} runs"
     headline = table.headline
     if headline and runs and not any(_learned(run, headline, n_classes, n_val) for run in runs):
         best = max(score_of(run, Score(headline, "max")) for run in runs)

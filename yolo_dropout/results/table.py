@@ -1,4 +1,4 @@
-"""Results of many runs -> tidy curves, scores and a summary by rate."""
+"""Results of many runs -> tidy curves, scores and a summary by treatment."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from yolo_dropout.base.text import Label, label_text
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.results_csv import VAL_LOSS, Results, headline_metric, read_results
 from yolo_dropout.spec.runs import Run
@@ -52,7 +53,7 @@ def read_table(runs: Mapping[Run, Path], read: Callable[[Path], Results] = read_
     """
     results: dict[Run, Results] = {}
     notes: list[str] = []
-    for run in sorted(runs):
+    for run in runs:
         try:
             results[run] = read(runs[run])
         except InputError as error:
@@ -75,14 +76,24 @@ def _check_same_losses(metrics: Mapping[Path, Sequence[str]]) -> None:
             )
 
 
-def curves(table: Table) -> pd.DataFrame:
+def column(labels: Sequence[Label]) -> str:
+    """What the column of tables is called that tells treatments apart: by their rates, or by their names."""
+    return "treatment" if isinstance(labels[0], str) else "rate"
+
+
+def curves(table: Table, labels: Sequence[Label]) -> pd.DataFrame:
     """Every value of every run, one per row.
 
+    Args:
+        table: The runs' results.
+        labels: The treatments in order, by their rates or by their names.
+
     Returns:
-        Columns rate, seed, epoch, metric, value, and in a cross-validation fold after seed; sorted by rate, seed,
-        fold, then as in `results.csv`.
+        Columns rate (or treatment, a categorical of all labels), seed, epoch, metric, value, and in a cross-validation
+        fold after seed; sorted by treatment, then as the runs are, then as in `results.csv`.
     """
-    runs = sorted(table.results, key=lambda run: (run.rate, run))
+    places = {label_text(label): place for place, label in enumerate(labels)}
+    runs = sorted(table.results, key=lambda run: places[run.treatment])
     found = [table.results[run] for run in runs]
     codes = {name: code for code, name in enumerate(table.metrics)}
     metric = [np.repeat([codes[name] for name in item.metrics], len(item.epochs)) for item in found]
@@ -93,10 +104,14 @@ def curves(table: Table) -> pd.DataFrame:
     def joined(parts: Iterable[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
         return np.concatenate([np.empty(0, dtype), *parts], dtype=dtype, casting="same_kind")
 
-    folded = any(run.fold is not None for run in runs)
+    folded, named = any(run.fold is not None for run in runs), column(labels) == "treatment"
+    treatment: Any = by_run((places[run.treatment] for run in runs), np.int64)
+    treatment = (
+        pd.Categorical.from_codes(treatment, pd.Index(list(map(str, labels)))) if named else np.array(labels)[treatment]
+    )
     return pd.DataFrame(
         {
-            "rate": by_run((run.rate for run in runs), np.float64),
+            column(labels): treatment,
             "seed": by_run((run.seed for run in runs), np.int64),
             **({"fold": by_run((run.fold for run in runs), np.int64)} if folded else {}),
             "epoch": joined([np.tile(item.epochs, len(item.metrics)) for item in found], np.int64),
@@ -125,39 +140,40 @@ def score_of(results: Results, score: Score) -> float:
 
 
 def scores(
-    table: Table, score: Score, rates: Iterable[float], seeds: Iterable[int], folds: int | None = None
+    table: Table, score: Score, labels: Sequence[Label], seeds: Iterable[int], folds: int | None = None
 ) -> pd.DataFrame:
     """The score of every run.
 
     Args:
         table: The runs' results.
         score: How a curve becomes a number.
-        rates: The columns, of which the first is the control.
+        labels: The columns, of which the first is the control: rates, or names of treatments.
         seeds: The rows.
         folds: In a cross-validation, how many rows each seed has.
 
     Returns:
-        One row per seed (the index), or per seed and fold, and one column per rate; nan where a run is missing or
+        One row per seed (the index), or per seed and fold, and one column per label; nan where a run is missing or
         has diverged.
 
     Raises:
         InputError: The runs lack the metric.
     """
-    return by_block(table, lambda results: score_of(results, score), rates, seeds, folds)
+    return by_block(table, lambda results: score_of(results, score), labels, seeds, folds)
 
 
 def by_block(
     table: Table,
     value: Callable[[Results], float],
-    rates: Iterable[float],
+    labels: Sequence[Label],
     seeds: Iterable[int],
     folds: int | None = None,
 ) -> pd.DataFrame:
     """Any number per run, arranged as `scores` are; see there."""
-    columns = pd.Index(list(rates), name="rate", dtype=np.float64)
+    columns = pd.Index(list(labels), name=column(labels), dtype=object if column(labels) == "treatment" else np.float64)
+    names = [label_text(label) for label in labels]
     index = pd.Index(list(seeds), name="seed", dtype=np.int64)
     blocks = [(seed, fold) for seed in index for fold in ((None,) if folds is None else range(folds))]
-    found = [[table.results.get(Run(seed, rate, fold)) for rate in columns] for seed, fold in blocks]
+    found = [[table.results.get(Run(seed, name, fold)) for name in names] for seed, fold in blocks]
     cells = [[math.nan if results is None else value(results) for results in row] for row in found]
     rows = index if folds is None else pd.MultiIndex.from_tuples(blocks, names=["seed", "fold"])
     return pd.DataFrame(np.array(cells, dtype=np.float64).reshape(len(blocks), len(columns)), rows, columns)
@@ -179,7 +195,7 @@ def overfitting_gap(results: Results) -> float:
 
 
 def summary(table: Table, table_scores: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
-    """One row per rate.
+    """One row per treatment.
 
     Args:
         table: The runs' results.
@@ -187,20 +203,21 @@ def summary(table: Table, table_scores: pd.DataFrame, gaps: pd.DataFrame) -> pd.
         gaps: Their overfitting gaps, arranged as the scores.
 
     Returns:
-        Columns rate; n, mean, sd, low, high of the score (95 % t interval of the mean over seeds, or over folds,
-        corrected for their overlap; nan below two of them); epoch (mean epoch of the lowest validation loss); gap
-        (mean overfitting gap); metric and metric_mean (the task's headline metric, its largest value in each run,
-        mean over runs).
+        Columns rate (or treatment); n, mean, sd, low, high of the score (95 % t interval of the mean over seeds, or
+        over folds, corrected for their overlap; nan below two of them); epoch (mean epoch of the lowest validation
+        loss); gap (mean overfitting gap); metric and metric_mean (the task's headline metric, its largest value in
+        each run, mean over runs).
     """
     headline = Score(table.headline or "", "max")
     seeds = set(table_scores.index.get_level_values("seed"))  # others may be there from before, and count for nothing
     rows = []
-    for rate in table_scores.columns.astype(float):
-        results = [table.results[run] for run in sorted(table.results) if run.rate == rate and run.seed in seeds]
+    for label in table_scores.columns.to_list():
+        runs = (run for run in table.results if run.treatment == label_text(label) and run.seed in seeds)
+        results = [table.results[run] for run in runs]
         tops = (score_of(item, headline) for item in results if headline.metric in item.metrics)
-        about = {"epoch": _mean(map(_epoch_of_minimum, results)), "gap": _mean(gaps[rate])}
+        about = {"epoch": _mean(map(_epoch_of_minimum, results)), "gap": _mean(gaps[label])}
         more = {"metric": headline.metric, "metric_mean": _mean(tops)}
-        rows.append({"rate": rate} | _interval(table_scores[rate]) | about | more)
+        rows.append({table_scores.columns.name: label} | _interval(table_scores[label]) | about | more)
     return pd.DataFrame(rows)
 
 

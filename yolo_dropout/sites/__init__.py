@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from yolo_dropout.sites.plan import DropoutPlan
+from yolo_dropout.sites.plan import Dropout
 
 if TYPE_CHECKING:
     from yolo_dropout.sites.acting import apply_dropout, live_rates, set_rate, strip_dropout
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _FINDING = ["Site", "find_sites", "network"]
 _ACTING = ["apply_dropout", "live_rates", "set_rate", "strip_dropout"]
-__all__ = ["DropoutPlan", "Site", "apply_dropout", "find_sites", "live_rates", "network", "set_rate", "strip_dropout"]
+__all__ = ["Dropout", "Site", "apply_dropout", "find_sites", "live_rates", "network", "set_rate", "strip_dropout"]
 
 
 def __getattr__(name: str) -> Any:

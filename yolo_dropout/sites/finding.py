@@ -15,7 +15,7 @@ from ultralytics.nn.modules import Classify, Conv
 
 from yolo_dropout.errors import SiteError, SpecError
 from yolo_dropout.sites.heads import branch_convs, has_norm_behind, head_branch, residual_ends
-from yolo_dropout.sites.plan import PLACES, DropoutPlan
+from yolo_dropout.sites.plan import PLACES, Dropout
 
 # Below this many channels one draw of channel dropout takes a large part of the branch away.
 FEW_CHANNELS = 32
@@ -81,7 +81,7 @@ def find_sites(model: Any, where: str = "head", kind: str = "auto") -> tuple[Sit
         SpecError: `where` or `kind` is not known.
         SiteError: The model has no such site, or an activation there has weights of its own.
     """
-    DropoutPlan(0.0, where, kind)
+    Dropout(0.0, where, kind)
     net = network(model)
     layers = _layers(net)
     with _limited(where):

@@ -15,7 +15,7 @@ SCHEDULES = ("constant", "linear", "early:N", "late:N")
 
 
 @dataclass(frozen=True)
-class DropoutPlan:
+class Dropout:
     """Dropout for one training.
 
     Attributes:

@@ -5,31 +5,29 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from yolo_dropout.base.text import rate_text
+from yolo_dropout.base.text import named, rate_of
 from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.spec.treatment import slug
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training: one seed, one rate, and in a cross-validation one fold. Runs sort by seed, fold, rate."""
+    """One training: one seed, one treatment (by its name), and in a cross-validation one fold."""
 
     seed: int
-    rate: float
+    treatment: str
     fold: int | None = None
 
-    def __lt__(self, other: Run) -> bool:
-        return self._place < other._place
-
     @property
-    def _place(self) -> tuple[int, int, float]:
-        return self.seed, -1 if self.fold is None else self.fold, self.rate
+    def rate(self) -> float | None:
+        """The rate that it is named by; None for a treatment with a name of its own."""
+        return rate_of(self.treatment)
 
     @property
     def name(self) -> str:
-        """Name of the run's folder, such as `p0.10-s3` or `p0.10-s3-f0`; the rate is written in full."""
-        short = f"{self.rate:.2f}"
+        """Name of the run's folder, such as `p0.10-s3`, `p0.10-s3-f0` or `weight-decay-x10-s3`."""
         fold = "" if self.fold is None else f"-f{self.fold}"
-        return f"p{short if float(short) == self.rate else repr(self.rate)}-s{self.seed}{fold}"
+        return f"{slug(self.treatment)}-s{self.seed}{fold}"
 
     @property
     def block(self) -> str:
@@ -37,7 +35,7 @@ class Run:
         return f"seed {block_name(self.seed, self.fold)}"
 
     def __str__(self) -> str:
-        return f"rate {rate_text(self.rate)} {self.block}"
+        return f"{named(self.treatment)} {self.block}"
 
 
 def block_name(seed: int, fold: int | None = None) -> str:
@@ -48,7 +46,7 @@ def block_name(seed: int, fold: int | None = None) -> str:
 def plan(spec: StudySpec) -> tuple[Run, ...]:
     """All runs of a spec, block by block, so that an interrupted study holds whole blocks."""
     folds = (None,) if spec.folds is None else range(spec.folds)
-    return tuple(Run(seed, rate, fold) for seed in spec.seeds for fold in folds for rate in spec.rates)
+    return tuple(Run(seed, item.name, fold) for seed in spec.seeds for fold in folds for item in spec.treatments)
 
 
 def pending(runs: Iterable[Run], done: Collection[Run]) -> tuple[Run, ...]:

@@ -7,15 +7,18 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from yolo_dropout.base.text import Label, rate_of, rate_text
 from yolo_dropout.errors import SpecError
-from yolo_dropout.sites.plan import DropoutPlan
+from yolo_dropout.sites.plan import Dropout
+from yolo_dropout.spec.acting import LOSS_WEIGHTS
 from yolo_dropout.spec.arguments import check_train_arguments, known_arguments
 from yolo_dropout.spec.score import Score
+from yolo_dropout.spec.treatment import Treatment
 
 # Fewer allow no verdict. The same as `decision.rule.MIN_BLOCKS`, whose module takes a while to import.
 LEAST_SEEDS = 3
@@ -24,6 +27,7 @@ MOST_RUNS = 100_000
 LARGEST_SEED = 2**32 - 1
 # Where seeds are added until it is clear: as many may be used, unless told otherwise.
 MOST_LOOKED_AT = 12
+_USUAL_RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class StudySpec:
     Args:
         model: A `.pt` or `.yaml` path, or a name that Ultralytics knows; as for `YOLO(...)`.
         data: A data YAML, a folder (classification), or a name that Ultralytics knows.
-        rates: Drop probabilities in [0, 1). The control 0.0 is added when missing, and rates are sorted.
+        rates: Drop probabilities in [0, 1). The control 0.0 is added when missing, and rates are sorted. With
+            `treatments`, the control alone unless more are given.
         seeds: The seeds, or how many (3 means 0, 1, 2).
         train: Arguments of `YOLO.train`, except those that the study sets itself.
         where: The sites: `head`, `head.cls`, `head.box`, `neck`, `backbone`, or a regular expression.
@@ -48,6 +53,9 @@ class StudySpec:
         until_decided: Take the seeds in order, look at the scores after each from the third on, and stop as soon as
             they decide. `seeds` is then the most that may be used: give more than the default, such as 12.
         folds: Cross-validate over so many folds of all images, at least 2; None keeps the data set's own split.
+        treatments: What is compared beside the rates, in order: each a `Treatment`, or as a mapping of names to
+            arguments. The spec holds all treatments: the control first, then a treatment for every other rate, then
+            these. Of equals the earlier one is taken.
 
     Raises:
         SpecError: A field breaks its rule.
@@ -55,7 +63,7 @@ class StudySpec:
 
     model: str
     data: str
-    rates: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.5)
+    rates: tuple[float, ...] = _USUAL_RATES
     seeds: tuple[int, ...] = (0, 1, 2)
     train: Mapping[str, Any] = field(default_factory=dict)
     where: str = "head"
@@ -65,13 +73,15 @@ class StudySpec:
     alpha: float = 0.05
     until_decided: bool = False
     folds: int | None = None
+    treatments: tuple[Treatment, ...] = ()
 
     def __post_init__(self) -> None:
+        alone = bool(self.treatments) and self.rates is _USUAL_RATES
         # Each rule takes what was given, and returns it as the spec holds it or raises.
         values = {
             "model": _path_or_name("model", self.model),
             "data": _path_or_name("data", self.data),
-            "rates": _rates(self.rates),
+            "rates": (0.0,) if alone else _rates(self.rates, others=bool(self.treatments)),
             "seeds": _seeds(self.seeds),
             "train": check_train_arguments(self.train),
             "score": str(Score.parse(self.score)),
@@ -87,8 +97,23 @@ class StudySpec:
         epochs = self.train.get("epochs", 1)
         sound = isinstance(epochs, int) and not isinstance(epochs, bool) and epochs >= 1
         _must(sound, f"epochs: must be a whole number of at least 1, got {epochs!r}; for instance epochs=50")
-        plan = DropoutPlan(self.rates[-1], self.where, self.kind, self.schedule)
-        plan.check_epochs(self.epochs, compiled=bool(self.train.get("compile")))  # now, and not in the first run
+        usual = Dropout(0.0, self.where, self.kind, self.schedule)
+        object.__setattr__(self, "treatments", _treatments(self.treatments, self.rates, usual))
+        _check_treatments(self)
+
+    @property
+    def named(self) -> tuple[Treatment, ...]:
+        """The treatments that are more than a rate."""
+        return self.treatments[len(self.rates) :]
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """What tables call the treatments, in their order: their rates where they are nothing else, or their names."""
+        return tuple(item.name for item in self.treatments) if self.named else self.rates
+
+    def treatment(self, name: str) -> Treatment:
+        """The treatment of that name; a `KeyError` where there is none."""
+        return {item.name: item for item in self.treatments}[name]
 
     @property
     def model_name(self) -> str:
@@ -109,7 +134,9 @@ class StudySpec:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as `study.yaml` holds them."""
         plain = {item.name: getattr(self, item.name) for item in fields(self)}
-        return plain | {"rates": list(self.rates), "seeds": list(self.seeds), "train": dict(self.train)}
+        plain |= {"rates": list(self.rates), "seeds": list(self.seeds), "train": dict(self.train)}
+        del plain["treatments"]
+        return plain | ({"treatments": {item.name: item.fields for item in self.named}} if self.named else {})
 
     @classmethod
     def from_dict(cls, values: object, source: str = "spec") -> StudySpec:
@@ -148,9 +175,48 @@ def _path_or_name(name: str, value: object) -> str:
     return text
 
 
-def _rates(values: object) -> tuple[float, ...]:
-    """Rates in order, with the control."""
+class _Whole(tuple[Treatment, ...]):
+    """All treatments of a spec as it holds them: a copy of the spec makes those of its rates anew."""
+
+
+def _treatments(given: Any, rates: tuple[float, ...], usual: Dropout) -> _Whole:
+    """The treatments of the rates, then the named ones among those that were given."""
+    of_rates = tuple(Treatment(rate_text(rate), replace(usual, rate=rate)) for rate in rates)
+    if isinstance(given, Mapping):
+        given = [Treatment.from_fields(name, values, usual) for name, values in given.items()]
+    _must(_is_list(given), f"treatments: must be names with arguments, such as dropout=0.1, got {given!r}")
+    for item in given:
+        _must(isinstance(item, Treatment), f"treatments: each must be a Treatment, got {item!r}")
+        known = isinstance(given, _Whole) or rate_of(item.name) is None or item in of_rates
+        _must(known, f"treatments: {item.name} is a rate; give it with the rates, or another name")
+    return _Whole((*of_rates, *(item for item in given if rate_of(item.name) is None)))
+
+
+def _check_treatments(spec: StudySpec) -> None:
+    """Refuse treatments that cannot be told apart, or whose scores would not compare."""
+    names, contents = dict[str, str](), list[tuple[object, str]]()
+    by_loss = Score.parse(spec.score).metric.startswith("val/")
+    for item in spec.treatments:
+        item.dropout.check_epochs(spec.epochs, compiled=bool(spec.train.get("compile")))  # not only in the first run
+        content = item.dropout if item.dropout.rate else None, {**known_arguments(), **spec.train, **item.train}
+        twin, same = names.setdefault(item.slug, item.name), next((n for c, n in contents if c == content), item.name)
+        contents.append((content, item.name))
+        clash = f'treatments: "{item.name}" and "{twin}" would have the same folders ({item.slug}); rename one'
+        _must(twin is item.name, clash)
+        _must(same is item.name, f'treatments: "{item.name}" trains as {same} does; leave one out')
+        if weights := sorted(LOSS_WEIGHTS & item.train.keys() if by_loss else ()):
+            raise SpecError(
+                f'treatments: "{item.name}" cannot change {weights[0]}: it weighs the validation losses, by which this '
+                'study judges; use a metric, such as --score "metrics/mAP50-95(B)"'
+            )
+        _folds(spec.folds, {**spec.train, **item.train}, until_decided=spec.until_decided)
+
+
+def _rates(values: object, *, others: bool) -> tuple[float, ...]:
+    """Rates in order, with the control, which may be the only one where there are other treatments."""
     rates = sorted(_rate(value) for value in (values if _is_list(values) else [values]))
+    if others and rates in ([], [0.0]):
+        return (0.0,)
     _must(rates != [], "rates: at least one rate above 0 is needed, got none; for instance --rates 0 0.1 0.3")
     for rate, following in itertools.pairwise(rates):
         _must(rate < following, f"rates: each must be given once, got {rate:g} twice")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from yolo_dropout.errors import InputError, SpecError
-from yolo_dropout.sites.plan import DropoutPlan
+from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.training.models import branch_note, can_go_on, load_model
 from yolo_dropout.training.preparation import refuse_trainer, versions
 from yolo_dropout.training.record import plan_to_resume, read_record
@@ -30,6 +30,7 @@ class TrainedRun:
         sites: Names of the modules where dropout acted, read from the live model.
         proof: Sites, rates by epoch, and whether training passes of the live model differed while those of evaluation
             did not; JSON-able.
+        arguments: All arguments of the training, as its trainer had them.
     """
 
     metrics: Any
@@ -39,6 +40,7 @@ class TrainedRun:
     last: Path
     sites: tuple[str, ...]
     proof: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 def train_with_dropout(
@@ -73,7 +75,7 @@ def train_with_dropout(
         SiteError: A rate above 0 finds no site, or dropout there does not act.
         InputError: The model or the checkpoint to resume cannot be used.
     """
-    return _train(model, DropoutPlan(dropout, where, kind, schedule), train_args)
+    return _train(model, Dropout(dropout, where, kind, schedule), train_args)
 
 
 def train_lean(model: Any, *, on_epoch: OnEpoch | None = None, **arguments: Any) -> TrainedRun:
@@ -86,12 +88,12 @@ def train_lean(model: Any, *, on_epoch: OnEpoch | None = None, **arguments: Any)
     multi-GPU training, whose epochs run in other processes.
     """
     fields = {"dropout": "rate", "where": "where", "kind": "kind", "schedule": "schedule"}
-    plan = DropoutPlan(**{field: arguments.pop(name) for name, field in fields.items() if name in arguments})
+    plan = Dropout(**{field: arguments.pop(name) for name, field in fields.items() if name in arguments})
     return _train(model, plan, {"plots": False, **arguments}, lean=True, on_epoch=on_epoch)
 
 
 def _train(
-    model: Any, plan: DropoutPlan, train_args: dict[str, Any], *, lean: bool = False, on_epoch: OnEpoch | None = None
+    model: Any, plan: Dropout, train_args: dict[str, Any], *, lean: bool = False, on_epoch: OnEpoch | None = None
 ) -> TrainedRun:
     _refuse(train_args, plan)
     from yolo_dropout.sites import find_sites
@@ -109,7 +111,7 @@ def _train(
     return _finished(yolo, plan, metrics)
 
 
-def _refuse(train_args: dict[str, Any], plan: DropoutPlan) -> None:
+def _refuse(train_args: dict[str, Any], plan: Dropout) -> None:
     refuse_trainer(train_args)
     if isinstance(train_args.get("data"), (list, tuple)):
         raise SpecError(f"data: must be one data set, got {len(train_args['data'])}; train once for each")
@@ -135,7 +137,7 @@ def _resumable(yolo: Any, resume: Any) -> Path:
     return last
 
 
-def _finished(yolo: Any, plan: DropoutPlan, metrics: Any) -> TrainedRun:
+def _finished(yolo: Any, plan: Dropout, metrics: Any) -> TrainedRun:
     trainer = yolo.trainer
     save_dir = Path(trainer.save_dir)
     # A multi-GPU training ran in other processes: what it did is in the file, not in this trainer.
@@ -143,4 +145,4 @@ def _finished(yolo: Any, plan: DropoutPlan, metrics: Any) -> TrainedRun:
     proof = acted or {**asdict(plan), "sites": [], "rates": []}
     proof |= {"branch_note": branch_note(yolo, nms=trainer.args.nms), "versions": versions()}
     csv, best, last = map(Path, (trainer.csv, trainer.best, trainer.last))
-    return TrainedRun(metrics, save_dir, csv, best, last, tuple(proof["sites"]), proof)
+    return TrainedRun(metrics, save_dir, csv, best, last, tuple(proof["sites"]), proof, dict(vars(trainer.args)))

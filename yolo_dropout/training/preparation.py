@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from yolo_dropout.errors import SpecError
-from yolo_dropout.sites.plan import DropoutPlan
+from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.training.data import DataFound, look_at_data
 from yolo_dropout.training.models import branch_note, load_model, one_line
 
@@ -57,7 +57,7 @@ def prepare(  # noqa: PLR0917 - a spec's fields in their order
     """
     from yolo_dropout.sites import find_sites, network
 
-    plans = [DropoutPlan(rate, where, kind) for rate in rates]
+    plans = [Dropout(rate, where, kind) for rate in rates]
     args = check_args(train_args)
     yolo = load_model(model)
     found = look_at_data(yolo, data, args, pooled=pooled)

@@ -11,7 +11,7 @@ from typing import Any
 
 from yolo_dropout.base.files import read_json
 from yolo_dropout.errors import InputError, SpecError
-from yolo_dropout.sites.plan import DropoutPlan
+from yolo_dropout.sites.plan import Dropout
 
 NAME = "dropout.json"
 
@@ -33,7 +33,7 @@ def read_record(save_dir: Path) -> dict[str, Any] | None:
     return record
 
 
-def plan_to_resume(last: Path, asked: DropoutPlan) -> DropoutPlan:
+def plan_to_resume(last: Path, asked: Dropout) -> Dropout:
     """The dropout that an interrupted training had.
 
     That of the `dropout.json` beside the folder of its `last.pt`; without that file it was the control. What the
@@ -44,7 +44,7 @@ def plan_to_resume(last: Path, asked: DropoutPlan) -> DropoutPlan:
         InputError: `dropout.json` cannot be read.
     """
     record = read_record(last.resolve().parent.parent)
-    had, default = _plan(record) if record else DropoutPlan(), DropoutPlan()
+    had, default = _plan(record) if record else Dropout(), Dropout()
     for field, value in asdict(asked).items():
         if value not in (getattr(default, field), getattr(had, field)):
             raise SpecError(
@@ -54,5 +54,5 @@ def plan_to_resume(last: Path, asked: DropoutPlan) -> DropoutPlan:
     return had
 
 
-def _plan(record: dict[str, Any]) -> DropoutPlan:
-    return DropoutPlan(**{field: record[field] for field in ("rate", "where", "kind", "schedule")})
+def _plan(record: dict[str, Any]) -> Dropout:
+    return Dropout(**{field: record[field] for field in ("rate", "where", "kind", "schedule")})

@@ -12,7 +12,7 @@ from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.utils import RANK
 from ultralytics.utils.torch_utils import unwrap_model
 
-from yolo_dropout.sites import DropoutPlan, Site, apply_dropout, live_rates, network, set_rate, strip_dropout
+from yolo_dropout.sites import Dropout, Site, apply_dropout, live_rates, network, set_rate, strip_dropout
 from yolo_dropout.training import record
 from yolo_dropout.training.checkpoints import AtomicPath, SafeCheckpoints
 from yolo_dropout.training.lean.checkpoints import LeanCheckpoints
@@ -21,7 +21,7 @@ from yolo_dropout.training.proof import measure
 
 
 def trainer_class(
-    yolo: Any, plan: DropoutPlan, *, lean: bool, on_epoch: Callable[[dict[str, float]], None] | None = None
+    yolo: Any, plan: Dropout, *, lean: bool, on_epoch: Callable[[dict[str, float]], None] | None = None
 ) -> type:
     """The trainer class for a model and a plan.
 
@@ -50,7 +50,7 @@ class _Local:
 class ActingDropout(BaseTrainer):  # type: ignore[misc]
     """Mixin before an Ultralytics trainer: puts dropout into the model and sets its rate every epoch."""
 
-    dropout_plan: DropoutPlan
+    dropout_plan: Dropout
     dropout_sites: tuple[Site, ...] = ()
 
     def get_model(self, *args: Any, **kwargs: Any) -> Any:

@@ -44,7 +44,7 @@ def run_job(job: Job, backend: Backend, tell: Callable[[EpochDone], None]) -> Ru
         StudyFolderError: The record itself cannot be written.
     """
     started, clock = datetime.now().astimezone().isoformat(timespec="seconds"), time.perf_counter()
-    record = RunRecord(job.run.rate, job.run.seed, "failed", started=started, fold=job.run.fold)
+    record = RunRecord(job.run.treatment, job.run.seed, "failed", started=started, fold=job.run.fold)
     try:
         record = replace(record, status="finished", **_trained(job, backend, tell))
     except BaseException as raised:  # including SystemExit: the run has failed all the same

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from yolo_dropout.errors import InputError, SpecError
+from yolo_dropout.errors import InputError, SiteError, SpecError
 from yolo_dropout.executors import PRELOAD, Backend, Found, Job, OnEpoch, Outcome
 from yolo_dropout.executors.ultralytics.trackers import registering_in_turn, tracker_environment
 from yolo_dropout.folder.results_csv import VAL_LOSS
+from yolo_dropout.sites.plan import Dropout
+from yolo_dropout.spec.acting import ACTING, why_ignored
+from yolo_dropout.spec.remedies import remedies as listed
 from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.spec.treatment import Treatment
 from yolo_dropout.training.inputs import InputFiles, input_files
 
 
@@ -30,8 +36,42 @@ def inspect(spec: StudySpec) -> Found:
     _check_score(spec, yolo)
     places, pooled = (spec.where, spec.kind), spec.folds is not None
     found = prepare(yolo, spec.data, dict(spec.train), spec.rates, *places, pooled=pooled)
+    for treatment in spec.named:
+        _check_treatment(spec, treatment, yolo)
     parameters, memory = footprint(spec, yolo)
     return Found(**asdict(found), parameters=parameters, memory=memory, gpus=gpus_of(spec))
+
+
+def _check_treatment(spec: StudySpec, treatment: Treatment, yolo: Any) -> None:
+    """A treatment that this model and task would ignore is told before the first run, by name."""
+    from yolo_dropout.sites import find_sites
+    from yolo_dropout.training.preparation import check_args
+
+    given = {**spec.train, **treatment.train}
+    for name in treatment.train:
+        if reason := why_ignored(name, yolo.task, given):
+            raise SpecError(f'treatments: "{treatment.name}": {name} {reason}')
+    try:
+        check_args(given)
+        if treatment.dropout.rate > 0:
+            find_sites(yolo, treatment.dropout.where, treatment.dropout.kind)
+    except (SpecError, SiteError) as error:
+        raise type(error)(f'treatments: "{treatment.name}": {error}') from error
+
+
+def remedies(spec: StudySpec) -> tuple[Treatment, ...]:
+    """Those of `spec.remedies` that this model and task can do, each with the arguments that act there."""
+    from yolo_dropout.training.models import load_model
+
+    yolo, usual, found = load_model(spec.model), Dropout(), dict[str, Treatment]()
+    for name, fields in listed(spec):
+        given = {**spec.train, **fields}
+        acting = {k: v for k, v in fields.items() if k not in ACTING or not why_ignored(k, yolo.task, given)}
+        with suppress(SpecError, SiteError):  # it is the control, another remedy, or has no place in this model
+            treatment = Treatment.from_fields(name, acting, usual)
+            _check_treatment(replace(spec, treatments=(*spec.treatments, *found.values(), treatment)), treatment, yolo)
+            found[name] = treatment
+    return tuple(found.values())
 
 
 def _check_score(spec: StudySpec, yolo: Any) -> None:
@@ -57,19 +97,31 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
     from yolo_dropout.training import train_lean
 
     os.environ.update(tracker_environment(job))
-    spec, model, given = job.spec, job.spec.model, dict[str, Any](job.spec.train)
+    spec, model, treatment = job.spec, job.spec.model, job.treatment
+    given = {**spec.train, **treatment.train}
     continued = job.checkpoint is not None and _broke_off(job.checkpoint)
     if continued:
         # The GPU that is free now and the folder as it is called now, not those of before.
         model = str(job.checkpoint)
         given = {name: given[name] for name in ("device", "plots") if name in given} | {"resume": True}
     else:
-        given |= {"dropout": job.run.rate, "where": spec.where, "kind": spec.kind, "schedule": spec.schedule}
+        dropout = asdict(treatment.dropout)
+        given |= {"dropout": dropout.pop("rate"), **dropout}
         given |= {"data": job.data, "seed": job.run.seed}
     with registering_in_turn():
         run = train_lean(model, on_epoch=on_epoch, save_dir=str(job.path), **given)
-    proof = dict(run.proof)
+    proof = dict(run.proof) | _applied(treatment, run.arguments)
     return Outcome(run.sites, proof, proof.pop("versions", {}), continued)
+
+
+def _applied(treatment: Treatment, trained: Mapping[str, Any]) -> dict[str, Any]:
+    """What differed from the control's arguments, as the trainer had it; a `SpecError` where that is not as asked."""
+    applied = {name: trained.get(name) for name in treatment.train}
+    for name, value in treatment.train.items():
+        if value not in (applied[name], "auto"):  # for which Ultralytics puts what it has chosen
+            told = f"asks for {name}={value}, and was trained with {applied[name]}"
+            raise SpecError(f'treatments: "{treatment.name}" {told}')
+    return {"train": applied} if applied else {}
 
 
 def _broke_off(checkpoint: Path) -> bool:
@@ -94,4 +146,4 @@ def inputs(spec: StudySpec) -> dict[str, InputFiles]:
     return input_files(spec.model, spec.data, spec.train)
 
 
-ULTRALYTICS = Backend(inspect, train, rehearse, split, inputs, PRELOAD)
+ULTRALYTICS = Backend(inspect, train, rehearse, split, inputs, PRELOAD, remedies)

@@ -18,13 +18,16 @@ _TURN_S = 60.0
 
 
 def tracker_environment(job: Job, given: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Variables that make the study an experiment or a group, and a run findable by rate and seed.
+    """Variables that make the study an experiment or a group, and a run findable by treatment and seed.
 
     Whether a tracker is on is Ultralytics' setting (`yolo settings tensorboard=True`), and nothing here turns one on.
-    TensorBoard and W&B name a run after its folder, which tells rate and seed. What the user has set, `given`, wins,
+    TensorBoard and W&B name a run after its folder, which tells both. What the user has set, `given`, wins,
     except for the name of a run, which no two runs may share; tags for W&B are added to the user's own.
     """
-    study, marks = job.study.path.name, {"rate": f"{job.run.rate:g}", "seed": str(job.run.seed)}
+    # A comma would end a tag.
+    study, name, rate = job.study.path.name, job.run.treatment.replace(",", ""), job.run.rate
+    marks = {"treatment": name} if rate is None else {"rate": f"{rate:g}"}
+    marks |= {"seed": str(job.run.seed)}
     marks |= {} if job.run.fold is None else {"fold": str(job.run.fold)}
     tags = [given.get("WANDB_TAGS", ""), *(f"{name}={value}" for name, value in marks.items())]
     return {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from yolo_dropout.folder.results_csv import headline_metric
+from yolo_dropout.report.figures.effects import effects
 from yolo_dropout.report.figures.lines import loss_components, metric_curves, validation_loss
 from yolo_dropout.report.figures.rates import overfitting_gap, rate_response
 from yolo_dropout.report.figures.series import loss_parts
@@ -16,17 +17,24 @@ if TYPE_CHECKING:
     from yolo_dropout.results.collect import StudyResults
 
 
+def main_figure(study: StudyResults) -> Figure:
+    """The figure of the score that decides: by rate, or the effects of named treatments."""
+    draw = effects if study.spec.named else rate_response
+    return draw(study.scores, study.score, study.verdict, study.branch_note)
+
+
 @as_shipped
 def figures_of(study: StudyResults) -> dict[str, Figure]:
     """All figures of a study, by file stem.
 
     Returns:
-        rate_response, val_loss, overfitting_gap, and, where the curves hold them, loss_components and metric.
+        rate_response (effects where treatments have names), val_loss, overfitting_gap, and, where the curves hold
+        them, loss_components and metric.
         Write them with `to_png(figure)` and `to_svg(figure, stem)`, whose bytes are the same every time.
     """
     curves, note = study.curves, study.branch_note
     figures = {
-        "rate_response": rate_response(study.scores, study.score, study.verdict, note),
+        "effects" if study.spec.named else "rate_response": main_figure(study),
         "val_loss": validation_loss(curves, study.verdict, note),
         "overfitting_gap": overfitting_gap(study.gaps, note),
     }

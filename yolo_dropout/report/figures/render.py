@@ -9,6 +9,7 @@ from io import BytesIO
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from yolo_dropout.base.text import Label
 from yolo_dropout.report.figures import style
 
 THEMED = {style.INK: "ink", style.MUTED: "muted", style.GRID: "grid", style.PAPER: "paper"}
@@ -32,12 +33,12 @@ def to_png(figure: Figure, dpi: int = 150) -> bytes:
     return buffer.getvalue()
 
 
-def inline_svg(svg: str, stem: str, rate_colours: Mapping[float, str]) -> str:
+def inline_svg(svg: str, stem: str, palette: Mapping[Label, str]) -> str:
     """SVG element for a page that defines the variables --ink, --muted, --grid, --paper and --rate-0, --rate-1, ...
 
     Its colours follow the page's theme; `stem`, unique on the page, becomes part of every id: they stay its own.
     """
-    names = {colour: f"rate-{place}" for place, colour in enumerate(rate_colours.values()) if place} | THEMED
+    names = {colour: f"rate-{place}" for place, colour in enumerate(palette.values()) if place} | THEMED
     title = re.search(r"<title>(.*?)</title>", svg, re.DOTALL)
     box = re.search(r'viewBox="[^"]*"', svg)
     text = svg[svg.index(">", svg.index("<svg")) + 1 :]

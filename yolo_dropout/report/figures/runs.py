@@ -1,4 +1,4 @@
-"""Draw the runs of one metric into axes, and name every rate at its line's end."""
+"""Draw the runs of one metric into axes, and name every treatment at its line's end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
-from yolo_dropout.base.text import rate_text
+from yolo_dropout.base.text import Label, is_control, label_text
 from yolo_dropout.report.figures import series, style
 
 FEW_RUNS, MANY_RUNS, MOST_RUNS = 100, 150, 500
@@ -21,38 +21,38 @@ LINE_SHARE = 0.075
 
 
 def draw_runs(
-    ax: Axes, runs: pd.DataFrame, palette: Mapping[float, str], *, lower: bool, dot_pt: float = 6.5
-) -> dict[float, tuple[float, float]]:
-    """Draw every run of `series.by_run` faint and every rate's mean strong, with its best epoch marked by a dot.
+    ax: Axes, runs: pd.DataFrame, palette: Mapping[Label, str], *, lower: bool, dot_pt: float = 6.5
+) -> dict[Label, tuple[float, float]]:
+    """Draw every run of `series.by_run` faint and every treatment's mean strong, its best epoch marked by a dot.
 
     Returns:
-        The last point (epoch, value) of each rate's mean, for labels.
+        The last point (epoch, value) of each treatment's mean, for labels.
     """
     if runs.empty:
         ax.text(0.5, 0.5, "no values", transform=ax.transAxes, color=style.MUTED, ha="center")
         return {}
     _faint(ax, runs, palette)
-    ends = {}
-    for rate, mean in sorted(series.mean_by_rate(runs).items(), reverse=True):
+    ends = dict[Label, tuple[float, float]]()
+    for label, mean in reversed(series.means_of(runs).items()):
         line, best = mean.dropna(), series.best_epoch(mean, lower=lower)
         if best is None:
             continue
-        look: dict[str, Any] = {"linestyle": style.dashes(rate), "marker": "." if len(line) == 1 else ""}
-        look |= {"linewidth": 2.2, "solid_capstyle": "round", "zorder": 3 + (rate == 0)}
-        ax.plot(mean.index.to_numpy(), mean.to_numpy(), color=palette[rate], **look)
+        look: dict[str, Any] = {"linestyle": style.dashes(label), "marker": "." if len(line) == 1 else ""}
+        look |= {"linewidth": 2.2, "solid_capstyle": "round", "zorder": 3 + is_control(label)}
+        ax.plot(mean.index.to_numpy(), mean.to_numpy(), color=palette[label], **look)
         dot: dict[str, Any] = {"markersize": dot_pt, "markeredgecolor": style.PAPER, "zorder": 5}
-        ax.plot(*([x] for x in best), "o", color=palette[rate], **dot)
-        ends[rate] = (float(line.index.to_numpy()[-1]), float(line.iloc[-1]))
+        ax.plot(*([x] for x in best), "o", color=palette[label], **dot)
+        ends[label] = (float(line.index.to_numpy()[-1]), float(line.iloc[-1]))
     ax.set_ylim(*frame(runs, lower=lower))
-    return dict(sorted(ends.items()))
+    return dict(reversed(ends.items()))
 
 
-def _faint(ax: Axes, runs: pd.DataFrame, palette: Mapping[float, str]) -> None:
+def _faint(ax: Axes, runs: pd.DataFrame, palette: Mapping[Label, str]) -> None:
     """All runs, or 500 of them evenly spread, since more only blacken the page."""
     many, places = runs.shape[1] > MANY_RUNS, evenly(runs.shape[1], MOST_RUNS)
     epochs = runs.index.to_numpy(dtype=float)
     lines = [np.column_stack([epochs, curve]) for curve in runs.iloc[:, places].to_numpy(dtype=float).T]
-    tints = [palette[float(rate)] for rate in runs.columns.get_level_values(0)[places]]
+    tints = [palette[label] for label in runs.columns.get_level_values(0)[places]]
     width, alpha = (0.6, 0.07) if many else (0.9, 0.3)
     ax.add_collection(LineCollection(lines, colors=tints, linewidths=width, alpha=alpha, zorder=2, rasterized=many))
 
@@ -73,7 +73,7 @@ def frame(runs: pd.DataFrame, *, lower: bool) -> tuple[float, float]:
     worst = np.nanquantile(settled.to_numpy(dtype=float), 0.98 if lower else 0.02)
     best = np.nanmin(values) if lower else np.nanmax(values)
     if runs.shape[1] < FEW_RUNS:  # one of them is more than two in a hundred
-        medians = settled.T.groupby(level=0).median().to_numpy(dtype=float)
+        medians = settled.T.groupby(level=0, observed=True).median().to_numpy(dtype=float)
         usual = best + 2 * ((np.nanmax(medians) if lower else np.nanmin(medians)) - best)
         worst = min(worst, usual) if lower else max(worst, usual)
     far = best + 1.15 * (worst - best)
@@ -81,23 +81,23 @@ def frame(runs: pd.DataFrame, *, lower: bool) -> tuple[float, float]:
     return float(min(best, far) - pad), float(max(best, far) + pad)
 
 
-def end_labels(ax: Axes, ends: Mapping[float, tuple[float, float]], palette: Mapping[float, str]) -> None:
-    """Name every rate at its line's end (epoch, value), joined by a short leader; the limits of `ax` are final."""
+def end_labels(ax: Axes, ends: Mapping[Label, tuple[float, float]], palette: Mapping[Label, str]) -> None:
+    """Name every treatment at its line's end (epoch, value), joined by a short leader; the limits of `ax` are final."""
     low, high = ax.get_ylim()
     last = max((epoch for epoch, _ in ends.values()), default=0.0)
     look: dict[str, Any] = {"color": style.INK, "fontsize": style.TEXT_PT, "va": "center"}
-    late = {rate: end for rate, end in ends.items() if end[0] >= EARLY_END * last}
-    for rate in (rate for rate in ends if rate not in late):
-        ax.annotate(rate_text(rate), ends[rate], xytext=(7, 0), textcoords="offset points", **look)
+    late = {label: end for label, end in ends.items() if end[0] >= EARLY_END * last}
+    for label in (label for label in ends if label not in late):
+        ax.annotate(label_text(label), ends[label], xytext=(7, 0), textcoords="offset points", **look)
     places = spread([(value - low) / (high - low) for _, value in late.values()], LINE_SHARE, 0.02, 0.98)
-    for (rate, (epoch, value)), place in zip(late.items(), places, strict=True):
-        leader = {"arrowstyle": "-", "color": palette[rate], "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
+    for (label, (epoch, value)), place in zip(late.items(), places, strict=True):
+        leader = {"arrowstyle": "-", "color": palette[label], "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
         ax.annotate(
-            style.rate_name(rate),
+            style.full_name(label),
             (epoch, min(max(value, low), high)),
             xytext=(1.035, place),
             textcoords="axes fraction",
-            fontweight="bold" if rate == 0 else "normal",
+            fontweight="bold" if is_control(label) else "normal",
             arrowprops=leader | {"relpos": (0, 0.5)},
             annotation_clip=False,
             **look,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from yolo_dropout.base.text import CONTROL, Label, is_control
 from yolo_dropout.folder.results_csv import VAL_LOSS
 from yolo_dropout.spec.runs import block_name
 
@@ -16,19 +18,29 @@ if TYPE_CHECKING:
     Curve: TypeAlias = "pd.Series[float]"
 
 
+def labels_of(curves: pd.DataFrame) -> list[Label]:
+    """The treatments of tidy curves in order, by rate or by name; the control first, also where it has no curve."""
+    column = curves.iloc[:, 0]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return list(column.cat.categories)
+    return sorted({0.0, *map(float, column.unique())})
+
+
 def by_run(curves: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One metric as a table of epochs by runs.
 
     Returns:
-        Index epoch (ascending), columns (rate, seed), or (rate, seed, fold), in ascending order; infinite values
-        and missing epochs are NaN, runs without any finite value are left out. Empty if the metric is absent.
+        Index epoch (ascending), columns (rate or treatment, seed), or these and fold, in order; infinite values and
+        missing epochs are NaN, runs without any finite value are left out. Empty if the metric is absent.
     """
     chosen = curves[curves["metric"] == metric]
     # Filled by place: pivot_table takes several times as long, and a study has thousands of runs.
-    keys = [name for name in ("rate", "seed", "fold") if name in curves]
+    first, *keys = [str(name) for name in curves if name in ("rate", "treatment", "seed", "fold")]
     row, epochs = pd.factorize(chosen["epoch"], sort=True)
-    factors = [pd.factorize(chosen[key], sort=True) for key in keys]
-    columns = pd.MultiIndex.from_product([levels for _, levels in factors], names=keys)
+    labels = pd.Categorical(chosen[first], labels_of(curves))
+    factors = [(labels.codes, labels.categories), *(pd.factorize(chosen[key], sort=True) for key in keys)]
+    sorted_levels = [pd.CategoricalIndex(labels.categories, labels.categories), *(levels for _, levels in factors[1:])]
+    columns = pd.MultiIndex.from_product(sorted_levels, names=[first, *keys])
     values = chosen["value"].to_numpy(dtype=float)
     table = np.full((len(epochs), len(columns)), np.nan)
     if len(columns):
@@ -42,55 +54,62 @@ def block_names(scores: pd.DataFrame) -> list[str]:
     return [block_name(*block) for block in scores.index.to_frame().itertuples(index=False, name=None)]
 
 
-def run_keys(runs: pd.DataFrame) -> list[tuple[float, str]]:
-    """Rate and block of every column of `by_run`'s table."""
+def run_keys(runs: pd.DataFrame) -> list[tuple[Label, str]]:
+    """Treatment and block of every column of `by_run`'s table."""
     columns: list[Any] = runs.columns.to_list()
-    return [(float(rate), block_name(*block)) for rate, *block in columns]
+    return [(label, block_name(*block)) for label, *block in columns]
 
 
-def mean_by_rate(runs: pd.DataFrame) -> dict[float, Curve]:
-    """Mean over blocks, only at epochs that every block of the rate has.
+def means_of(runs: pd.DataFrame) -> dict[Label, Curve]:
+    """Mean over blocks by treatment, only at epochs that every block of it has.
 
-    A mean over fewer of them late in training would jump for no reason but that a run had stopped. A rate with other
-    blocks than the control gets the control's mean plus their mean difference, as in `paired_means`.
+    A mean over fewer of them late in training would jump for no reason but that a run had stopped. A treatment with
+    other blocks than the control gets the control's mean plus their mean difference, as in `paired_means`.
     """
-    rates = dict.fromkeys(float(rate) for rate in runs.columns.get_level_values(0))
-    tables = {rate: pd.DataFrame(runs[rate]) for rate in rates}
-    means = {rate: table.mean(axis=1, skipna=False) for rate, table in tables.items()}
-    control = tables.get(0.0, pd.DataFrame())
-    for rate, table in tables.items():
-        both = table.columns.intersection(control.columns)
-        if len(both) and not table.columns.equals(control.columns):
-            means[rate] = means[0.0] + (table[both] - control[both]).mean(axis=1, skipna=False)
+    labels: list[Label] = runs.columns.get_level_values(0).unique().to_list()
+    tables = {label: pd.DataFrame(runs[label]) for label in labels}
+    means = {label: table.mean(axis=1, skipna=False) for label, table in tables.items()}
+    control = next((label for label in labels if is_control(label)), CONTROL)
+    of_control = tables.get(control, pd.DataFrame())
+    for label, table in tables.items():
+        both = table.columns.intersection(of_control.columns)
+        if len(both) and not table.columns.equals(of_control.columns):
+            means[label] = means[control] + (table[both] - of_control[both]).mean(axis=1, skipna=False)
     return means
 
 
-def paired_means(scores: pd.DataFrame) -> dict[float, float]:
-    """Mean score by rate, such that what is better within blocks is better on average too.
+def paired_means(scores: pd.DataFrame) -> dict[Label, float]:
+    """Mean score by treatment, such that what is better within blocks is better on average too.
 
-    Where a rate lacks runs, its plain mean is over other blocks than the control's, and their luck would count as its
+    Where one lacks runs, its plain mean is over other blocks than the control's, and their luck would count as its
     own: it gets the control's mean plus the mean difference within the blocks that hold both.
 
     Args:
-        scores: Index seed, or seed and fold; one column per rate, the control among them; NaN where a run is missing.
+        scores: Index seed, or seed and fold; one column per treatment, the control first; NaN where a run is missing.
     """
     table = scores.replace([np.inf, -np.inf], np.nan).astype(float)
-    control, means = table[0.0], {float(rate): float(table[rate].mean()) for rate in table.columns.to_list()}
-    for rate in means:
-        gain = table[rate] - control
+    labels: list[Any] = table.columns.to_list()
+    control, means = table[labels[0]], {label: float(table[label].mean()) for label in labels}
+    for label in labels:
+        gain = table[label] - control
         # One value per block of a verdict: the seeds of a fold count as one.
         difference = float((gain.groupby(level="fold").mean() if "fold" in gain.index.names else gain).mean())
-        if np.isfinite(difference) and not table[rate].notna().equals(control.notna()):
-            means[rate] = means[0.0] + difference
+        if np.isfinite(difference) and not table[label].notna().equals(control.notna()):
+            means[label] = means[labels[0]] + difference
     return means
 
 
-def paired_limits(control: float, verdict: Verdict, *, higher: bool) -> dict[float, tuple[float, float]]:
-    """By rate: the simultaneous limits of the paired improvement, laid off from the control's mean, the lower first."""
+def paired_limits(means: Mapping[Label, float], verdict: Verdict, *, higher: bool) -> dict[Label, tuple[float, float]]:
+    """By treatment: the simultaneous limits of the paired improvement, laid off from the control's mean, lower first.
+
+    `means` are those of `paired_means` for the scores of the verdict.
+    """
+    control, *others = means
+    base, shown = means[control], verdict.shown
     return {
-        c.rate: (control + c.low, control + c.high) if higher else (control - c.high, control - c.low)
-        for c in verdict.shown
-        if c.low is not None and c.high is not None
+        label: (base + c.low, base + c.high) if higher else (base - c.high, base - c.low)
+        for label, c in zip(others, verdict.comparisons, strict=True)
+        if c in shown and c.low is not None and c.high is not None
     }
 
 

@@ -1,7 +1,7 @@
 """How every figure looks: colours, type sizes, axes, labels at line ends.
 
 What is not set on the objects themselves is as matplotlib ships it, so that a figure looks the same whatever the global
-settings are. Colours: the control is dark and dashed; other rates follow a perceptual, colour-blind safe map
+settings are. Colours: the control is dark and dashed; other treatments follow a perceptual, colour-blind safe map
 in their order, cut so that even the last stands out on white.
 """
 
@@ -18,7 +18,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from yolo_dropout.base.text import rate_text
+from yolo_dropout.base.text import Label, is_control, label_text
 
 INK = "#1c2530"
 INK_ON_DARK = "#edf1f5"
@@ -26,6 +26,7 @@ MUTED = "#5d6875"
 GRID = "#e3e7eb"
 PAPER = "#ffffff"
 WIDTH_IN = 8.0
+MOST_SIGNS = 34
 TITLE_PT, TEXT_PT, SMALL_PT = 12.5, 10.5, 8.5
 MAP, LIGHT_PART, DARK_PART = "plasma", (0.12, 0.76), (0.36, 0.93)
 # Differences below this share of the value are not worth an axis of their own.
@@ -34,28 +35,36 @@ SAME = 1e-3
 as_shipped = mpl.rc_context({name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"})
 
 
-def rate_name(rate: float) -> str:
-    """A rate where a figure names it."""
-    return rate_text(rate) + ("" if rate else " (control)")
+def full_name(label: Label) -> str:
+    """A treatment where a figure names it, a long name cut."""
+    name = textwrap.shorten(label_text(label), MOST_SIGNS, placeholder="…")
+    return f"{name} (control)" if is_control(label) else name
 
 
-def dashes(rate: float, scale: float = 1.0) -> Any:
-    """The line style of a rate: the control is dashed, by lengths that legends scale down."""
-    return "-" if rate else (0, (4 * scale, 1.6 * scale))
+def where(label: Label) -> str:
+    """A treatment in a title: at rate 0.1, with "weight decay x10", without dropout, in the control."""
+    if is_control(label):
+        return "in the control" if isinstance(label, str) else "without dropout"
+    return f'with "{label}"' if isinstance(label, str) else f"at rate {label_text(label)}"
 
 
-def colours(rates: Sequence[float], *, dark: bool = False) -> dict[float, str]:
-    """Colour by rate: ink for the control, the sequential map in order for the others.
+def dashes(label: Label, scale: float = 1.0) -> Any:
+    """The line style of a treatment: the control is dashed, by lengths that legends scale down."""
+    return (0, (4 * scale, 1.6 * scale)) if is_control(label) else "-"
+
+
+def colours(labels: Sequence[Label], *, dark: bool = False) -> dict[Label, str]:
+    """Colour by treatment: ink for the control, which is the first, the sequential map in order for the others.
 
     Args:
-        rates: Any order, with or without the control.
+        labels: Rates or names.
         dark: For a dark ground: light ink, and the map's lighter part.
     """
-    others = sorted({float(rate) for rate in rates} - {0.0})
+    control, *others = labels
     start, end = DARK_PART if dark else LIGHT_PART
     places = np.linspace(start, end, len(others)) if len(others) > 1 else [(start + end) / 2]
-    tints = {rate: to_hex(mpl.colormaps[MAP](place)) for rate, place in zip(others, places, strict=False)}
-    return {0.0: INK_ON_DARK if dark else INK} | tints
+    tints = {label: to_hex(mpl.colormaps[MAP](place)) for label, place in zip(others, places, strict=False)}
+    return {control: INK_ON_DARK if dark else INK} | tints
 
 
 def new_figure(height_in: float = 4.6, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:

@@ -4,6 +4,9 @@ const state = { metric: 0, score: 0, hidden: new Set(), epoch: null };
 let data;
 const colour = (rate) => `var(--rate-${rate})`;
 const isControl = (rate) => Number(data.rates[rate]) === 0;
+const isNamed = () => data.rates.some((name) => Number.isNaN(Number(name)));  // treatments with names of their own
+const noun = () => (isNamed() ? "treatment" : "rate");
+const longest = () => d3.max(data.rates, (name) => name.length);
 const rateName = (rate) => data.rates[rate] + (isControl(rate) ? " (control)" : "");
 const shown = () => d3.range(data.rates.length).filter((rate) => !state.hidden.has(data.rates[rate]));
 const finite = (value) => value !== null && value !== undefined;
@@ -47,8 +50,8 @@ function lineChart(metric, width, height, detailed) {
   const best = rates.filter((rate) => metric.best[rate]).map((rate) => ({ rate, e: metric.best[rate][0], v: metric.best[rate][1] }));
   marks.push(Plot.dot(best, { x: "e", y: "v", r: detailed ? 4.5 : 3, fill: (d) => colour(d.rate), stroke: "var(--paper)", strokeWidth: 1.2 }));
   if (detailed) marks.push(...endLabels(metric, rates, height - 50), Plot.ruleX(metric.epochs, Plot.pointerX({ x: (d) => d, stroke: "var(--muted)" })));
-  const options = look(width, height, `${metric.name} by epoch, one line per rate; the values are in the table below`);
-  return Plot.plot({ ...options, marginRight: detailed ? 106 : 10, marks,
+  const options = look(width, height, `${metric.name} by epoch, one line per ${noun()}; the values are in the table below`);
+  return Plot.plot({ ...options, marginRight: detailed ? Math.min(Math.max(106, 24 + 7 * longest()), width / 2) : 10, marks,
     x: { domain: last > first ? [first, last] : [first - 0.5, last + 0.5] }, y: { domain: [low, high], type: "linear" }, color: { type: "identity" } });
 }
 
@@ -67,7 +70,31 @@ function endLabels(metric, rates, height) {
   ];
 }
 
+// Improvement on the control by treatment: means with their limits, and a dot for every seed.
+function effectsChart(score, width) {
+  const rates = shown().filter((rate) => !isControl(rate)), name = (d) => data.rates[d.rate], sign = score.higher ? 1 : -1;
+  const gain = (value, control) => (finite(value) && finite(control) ? sign * (value - control) : NaN);
+  const dots = score.values.flatMap((row, i) => rates.map((rate) => ({ rate, block: score.blocks[i], v: gain(row[rate], row[0]) })));
+  const means = rates.map((rate) => ({ rate, v: gain(score.means[rate], score.means[0]) })).filter((d) => Number.isFinite(d.v));
+  const bars = rates.filter((rate) => score.limits[rate]).map((rate) => ({ rate, ends: score.limits[rate].map((end) => gain(end, score.means[0])) }));
+  const text = format([0, ...means.map((d) => d.v)]), label = Math.min(24 + 7 * longest(), width / 2.5);
+  const band = score === data.scores[0] && data.relevant ? [data.relevant] : [];
+  return Plot.plot({ ...look(width, 70 + 44 * rates.length, `${score.name}: improvement by treatment; the values are in the table below`), marginLeft: label, marginRight: 60,
+    x: { nice: true }, y: { type: "point", domain: rates.map((rate) => data.rates[rate]), padding: 0.6 },
+    marks: [
+      Plot.rectX(band, { x1: (d) => -d, x2: (d) => d, fill: "var(--muted)", fillOpacity: 0.08 }),
+      Plot.gridX({ stroke: "var(--grid)", strokeOpacity: 1 }), Plot.axisX({ label: "improvement on the control", labelAnchor: "center", labelArrow: "none", labelOffset: 38, tickSize: 0 }), Plot.axisY({ label: null, tickSize: 0 }),
+      Plot.ruleX([0], { stroke: "var(--ink)", strokeDasharray: "5 4" }),
+      Plot.dot(dots, { x: "v", y: name, dy: 7, r: 3, fill: (d) => colour(d.rate), fillOpacity: score.blocks.length > 40 ? 0.3 : 0.7 }),
+      ...bars.map((bar) => Plot.link([bar], { x1: (d) => d.ends[0], x2: (d) => d.ends[1], y1: name, y2: name, dy: -7, stroke: colour(bar.rate), strokeWidth: 1.6, marker: "tick" })),
+      Plot.dot(means, { x: "v", y: name, dy: -7, r: 6, symbol: "diamond", fill: (d) => colour(d.rate), stroke: "var(--paper)" }),
+      Plot.text(means, { y: name, dy: -7, text: (d) => text(d.v), frameAnchor: "right", dx: 52, textAnchor: "end", fill: "var(--ink)" }),
+      Plot.tip(dots, Plot.pointer({ x: "v", y: name, fill: "var(--paper)", stroke: "var(--muted)", title: (d) => `${name(d)}, seed ${d.block}\n${text(d.v)}` })),
+    ] });
+}
+
 function responseChart(score, width, height) {
+  if (isNamed()) return effectsChart(score, width);
   const rates = shown(), names = rates.map((rate) => data.rates[rate]), name = (d) => data.rates[d.rate];
   const dots = score.values.flatMap((row, i) => rates.map((rate) => ({ rate, block: score.blocks[i], v: row[rate] ?? NaN })));
   const means = rates.filter((rate) => finite(score.means[rate])).map((rate) => ({ rate, v: score.means[rate] }));

@@ -77,14 +77,14 @@ function showMetric() {
   $("epoch").max = count - 1;
   $("metric-note").textContent = metric.lower ? "lower is better" : "higher is better";
   const lines = d3.range(count).filter((i) => count <= 30 || i % Math.ceil(count / 30) === 0 || i === count - 1);
-  fill($("means"), `Mean ${metric.name} over runs, by epoch and rate`, ["epoch", ...data.rates], lines.map((i) => [metric.epochs[i], metric.means.map((line) => line[i] ?? null), text]));
+  fill($("means"), `Mean ${metric.name} over runs, by epoch and ${noun()}`, ["epoch", ...data.rates], lines.map((i) => [metric.epochs[i], metric.means.map((line) => line[i] ?? null), text]));
   const ended = Math.max(...metric.means.map((line) => line.findLastIndex(finite)));  // runs may stop early, each at its own epoch
   read(Math.min(state.epoch ?? Math.max(ended, 0), count - 1));
 }
 
 function showScore() {
   const score = data.scores[state.score], name = score.name[0].toUpperCase() + score.name.slice(1);
-  if (state.score) fill($("scores"), `${name}, by seed and rate`, ["seed", ...data.rates], score.values.map((row, i) => [score.blocks[i], row, format(row)]));
+  if (state.score) fill($("scores"), `${name}, by seed and ${noun()}`, ["seed", ...data.rates], score.values.map((row, i) => [score.blocks[i], row, format(row)]));
   $("score-note").textContent = `${score.higher ? "Higher" : "Lower"} is better. ` + (state.score ? `The verdict above rests on another score: ${data.scores[0].name}.` : "The verdict rests on this score.");
 }
 
