@@ -120,7 +120,7 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     assert not (tmp_path / "here" / "~").exists()
 
 
-@pytest.mark.parametrize("words", ["~nobody-of-that-name/x", "a\udcff", "loop/x"])
+@pytest.mark.parametrize("words", ["~nobody-of-that-name/x", "loop/x"])
 def test_an_out_that_is_no_path_is_told(words, capfd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
