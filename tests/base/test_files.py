@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from types import SimpleNamespace
 
 import pytest
 
-from yolo_dropout.base.files import atomic_path, set_aside, write_json, write_text
+from yolo_dropout.base.files import atomic_path, check_values, set_aside, write_json, write_text
 from yolo_dropout.errors import StudyFolderError
 from yolo_dropout.folder.claim import clear_leftovers
 from yolo_dropout.folder.layout import StudyFolder
@@ -37,6 +40,25 @@ def test_a_path_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StudyFolderError, match=r"cannot be written \(.+\); choose another --out, or make it writable"):
         write_text(tmp_path / "file" / "x.txt", "x")
+
+
+def test_a_disk_that_can_hold_no_more_files_is_told_from_one_that_is_full(tmp_path, monkeypatch):
+    def write():
+        with atomic_path(tmp_path / "x"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    for left, told in ((5, "free some disk space"), (0, r"no more files \(inodes\)")):
+        monkeypatch.setattr(os, "statvfs", lambda path, left=left: SimpleNamespace(f_files=9, f_favail=left))
+        with pytest.raises(StudyFolderError, match=told):
+            write()
+
+
+@pytest.mark.parametrize(
+    "values", [{"a": ["\ud800"]}, {"\ud800": 1}, json.loads("[" * 99 + "]" * 99), [0] * 100_001, [[0] * 1000] * 1000]
+)
+def test_values_that_no_file_of_ours_holds_are_refused(values):
+    with pytest.raises(ValueError, match=r"nested too deeply|too many values|surrogates not allowed"):
+        check_values(values)
 
 
 def test_json_refuses_what_is_no_json(tmp_path):

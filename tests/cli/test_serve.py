@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
+import struct
 from urllib.parse import urlsplit
 
 import pytest
+from waiting import wait_until
 
-from yolo_dropout.cli.watch import REST, LivePage, serve
+from yolo_dropout.cli.watch import MOST_CONNECTIONS, REST, LivePage, serve
 from yolo_dropout.errors import InputError, SpecError
 
 
@@ -127,6 +130,29 @@ def test_port_in_use_is_one_clear_line():
 def test_impossible_port_is_one_clear_line(port: int):
     with pytest.raises(SpecError, match=r"port: must be a free port, got"), serve(Study().page, port):
         pass
+
+
+def test_idle_and_broken_connections_take_nothing_from_the_study(capfd):
+    with serve(Study().page) as url, contextlib.ExitStack() as stack:
+        place = ("127.0.0.1", urlsplit(url).port)
+        idle = [stack.enter_context(socket.create_connection(place, 30)) for _ in range(MOST_CONNECTIONS + 20)]
+        assert idle[-1].recv(1) == b"", "more than there is room for is closed at once"
+        assert idle[0].recv(1) == b"", "and what asks for nothing after a while"
+        wait_until(lambda: answers(url))
+        for _ in range(5):
+            broken = socket.create_connection(place)
+            broken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            broken.sendall(b"GET / HTTP/1.1\r\n")
+            broken.close()  # reset, in the midst of its request
+        wait_until(lambda: answers(url))
+    assert capfd.readouterr() == ("", "")
+
+
+def answers(url: str) -> bool:
+    try:
+        return ask(url)[0] == 200
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 def test_port_is_free_again_afterwards():

@@ -137,6 +137,13 @@ def test_a_cache_whose_values_are_gone_is_none(folder):
     assert same(read_all(folder)["p0.10-s1"], folder.run("p0.10-s1"))
 
 
+def test_a_study_does_without_a_cache_that_cannot_be_written(folder):
+    folder.readings.parent.write_text("mine")
+    assert same(read_all(folder)["p0.00-s0"], folder.run("p0.00-s0"))
+    assert len(load_study(folder.path, remember=True).records) == 4
+    assert folder.readings.parent.read_text() == "mine"
+
+
 def test_a_study_is_the_same_with_and_without_the_cache(folder):
     without = load_study(folder.path)
     assert not folder.readings.exists()

@@ -240,6 +240,15 @@ def test_links_that_lead_back_to_each_other_are_refused(data: Path) -> None:
         notes(data)
 
 
+@pytest.mark.parametrize("name", ["images/train/x.png", "images/train/x", "labels/train/0.txt"])
+def test_a_pipe_is_refused_and_not_waited_for(data: Path, name: str) -> None:
+    pipe = data.parent / name
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match=rf"^data: .*{name} (is a pipe|must be a file)"):
+        notes(data)
+
+
 def test_a_link_to_another_folder_is_no_loop(data: Path, tmp_path: Path) -> None:
     (data.parent / "images/train").rename(tmp_path / "images")
     (data.parent / "images/train").mkdir()
@@ -272,7 +281,7 @@ def test_some_images_in_both_splits_are_told_by_whatever_link(link: Any, folder:
 
 
 def sweep(data: Path, task: str, out: Path, *words: str) -> int:
-    given = [f"model={model_of(task)}", f"data={data}", "imgsz=32", "batch=1", "epochs=1"]
+    given = [f"model={model_of(task)}", f"data={data}", "imgsz=32", "batch=2", "epochs=1"]
     return main(["sweep", *given, "--dry-run", "--out", str(out), *words])
 
 

@@ -178,6 +178,7 @@ CASES: list[tuple[Words, str]] = [
         ["train", "--from", "/no/such"],
         "/no/such/study.yaml: cannot be read (No such file or directory); check the path",
     ),
+    (["sweep", "--rates", "0", "0.1", "--rates", "0.2"], "--rates: must be given once, got it again with ['0.2']…"),
     (["sweep", "--rates", "0.1", "0.1"], "rates: each must be given once, got 0.1 twice"),
     (["sweep", "epochs=3", "epochs=4"], "epochs: must be given once, got epochs=3 and epochs=4"),
     (["sweep", "val=False"], "val: must stay on, got val=False; a study compares validation losses by epoch"),
@@ -216,7 +217,14 @@ CASES: list[tuple[Words, str]] = [
     (["sweep", "epochs=0"], "epochs: must be a whole number of at least 1, got 0; for instance epochs=50"),
     (["sweep", "epochs=1.5"], "epochs: must be a whole number of at least 1, got 1.5; for instance epochs=50"),
     (argument("imgsz=abc"), "train arguments: …imgsz…"),
-    (argument("imgsz=0"), "imgsz: must be at least 1, got 0; for instance imgsz=640"),
+    (argument("imgsz=0"), "imgsz: must be from 1 to 32768, got 0; for instance imgsz=640"),
+    (argument("imgsz=99999999"), "imgsz: must be from 1 to 32768, got 99999999; for instance imgsz=640"),
+    (argument("imgsz=32", "batch=1"), "batch: one image of imgsz=32 is too little to normalise by, got batch=1; use…"),
+    (argument("freeze=99"), "freeze: leaves nothing to train of this model's 24 layers, got 99; use fewer"),
+    *[
+        (argument(f"{field}=nope.pt"), f"{field}: nope.pt does not exist, and Ultralytics offers no model of that name")
+        for field in ("pretrained", "distill_model")
+    ],
     (argument("batch=abc"), "train arguments: …batch…"),
     (argument("batch=0", "imgsz=32"), "batch: must be a number of images, or -1 to choose one, got 0"),
     (argument("batch=-3", "imgsz=32"), "batch: must be a number of images, or -1 to choose one, got -3"),
@@ -245,6 +253,7 @@ CASES: list[tuple[Words, str]] = [
     (model_file("model.yaml", "a: [1"), "model: {root}/model.yaml cannot be loaded: …"),
     (model_file("model.yaml", ""), "model: {root}/model.yaml cannot be loaded: …"),
     (model_file("model.yaml", "- 1\n"), "model: {root}/model.yaml cannot be loaded: …"),
+    (model_file("model.yaml", "backbone: []\n"), "model: {root}/model.yaml cannot be loaded: it lacks 'head'"),
     (
         model_file("model.yaml", "backbone:\n  - [-1, 1, Convv, [64, 3, 2]]\nhead:\n  - [[0], 1, Detect, [2]]\n"),
         "model: {root}/model.yaml cannot be loaded: …Convv…",
@@ -288,6 +297,7 @@ CASES: list[tuple[Words, str]] = [
         "data: a pose model needs kpt_shape in {root}/data/data.yaml, such as [17, 3]",
     ),
     (data(bad.rewritten("[2, 3]", "[5, 3]"), "pose"), NO_LABEL + "columns…"),
+    (data(bad.removed("val"), "classify"), "data: {root}/data has no val; add one, or use split="),
     (data(bad.removed("*/*/*"), "classify"), "data: {root}/data cannot be used: …"),
     (data(bad.image(b"hello"), "classify"), "data: {root}/data has no images for train; check its folders"),
     (

@@ -126,6 +126,8 @@ def _told(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         full = "free some disk space and run the same command again"
+        if error.errno == errno.ENOSPC and _is_full_of_files(path):
+            full = "the disk can hold no more files (inodes): remove some and run the same command again"
         way_out = full if error.errno == errno.ENOSPC else "choose another --out, or make it writable"
         raise StudyFolderError(f"{path}: cannot be written ({error.strerror or error}); {way_out}") from error
 
@@ -140,6 +142,13 @@ def working_folder() -> Path:
     except FileNotFoundError:
         os.chdir("/")
         return Path("/")
+
+
+def _is_full_of_files(path: Path) -> bool:
+    with contextlib.suppress(OSError, AttributeError):  # Windows has no such number
+        found = os.statvfs(path.parent)
+        return found.f_files > 0 and found.f_favail == 0
+    return False
 
 
 def files_below(folder: Path, without: str | None = None) -> dict[str, Path]:

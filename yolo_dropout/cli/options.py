@@ -96,6 +96,16 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(BAD_INPUT)
 
 
+class _Once(argparse.Action):
+    """An option that is told again is a mistake: the last would win without a word."""
+
+    def __call__(self, parser: Any, options: Any, values: Any, option: str | None = None) -> None:
+        if self.dest in vars(options).setdefault("given", set()):
+            parser.error(f"{option}: must be given once, got it again with {values!r}")
+        options.given.add(self.dest)
+        setattr(options, self.dest, values)
+
+
 def command_line() -> argparse.ArgumentParser:
     """What takes the options of all commands, without key=value."""
     parser = _Parser(
@@ -119,6 +129,7 @@ def command_line() -> argparse.ArgumentParser:
         for words, told in OPTIONS[name].items():
             option, _, takes = words.partition(" ")
             many = {"*": {"nargs": "*"}, "+": {"action": "append"}}.get(takes[-1:], {})
+            many = {"action": _Once} | many
             how: dict[str, Any] = {"metavar": takes.rstrip("*+"), **many} if takes else {"action": "store_true"}
             command.add_argument(option, help=told, **how)
         command.set_defaults(command=name)

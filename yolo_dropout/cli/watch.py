@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import BoundedSemaphore, Lock, Thread
+from typing import Any
 
 from yolo_dropout.base.text import whole
 from yolo_dropout.cli.output import FINISHED
@@ -21,6 +22,8 @@ from yolo_dropout.study import load_study
 ADDRESS = "127.0.0.1"
 # A page that took t seconds is not drawn again before 20 t have passed: at most 5 % of one core.
 REST = 20.0
+# A browser asks for one thing at a time, and at once. Who only holds connections open would take files from the study.
+MOST_CONNECTIONS, PATIENCE_S = 32, 5.0
 
 
 def watch(options: Namespace) -> int:
@@ -108,7 +111,7 @@ def serve(page: LivePage, port: int = 0) -> Iterator[str]:
         SpecError: The port is taken or not allowed.
     """
     try:
-        server = ThreadingHTTPServer((ADDRESS, port), _handler(page))
+        server = _Server((ADDRESS, port), _handler(page))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(f"port: must be a free port, got {port} ({reason}); choose another or 0") from error
@@ -122,10 +125,32 @@ def serve(page: LivePage, port: int = 0) -> Iterator[str]:
             thread.join()
 
 
+class _Server(ThreadingHTTPServer):
+    """Serves a few connections at a time, closes what is more, and leaves the terminal alone."""
+
+    def __init__(self, *args: Any) -> None:
+        self._room = BoundedSemaphore(MOST_CONNECTIONS)
+        super().__init__(*args)
+
+    def verify_request(self, *_request: Any) -> bool:
+        return self._room.acquire(blocking=False)
+
+    def process_request_thread(self, *request: Any) -> None:
+        try:
+            super().process_request_thread(*request)
+        finally:
+            self._room.release()
+
+    def handle_error(self, *_request: Any) -> None:
+        """Stay silent: a reader that has gone away is no fault of the study's."""
+
+
 def _handler(page: LivePage) -> type[BaseHTTPRequestHandler]:
     answers = {"/": (page.html, "text/html"), "/version": (page.version, "text/plain")}
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = PATIENCE_S
+
         def do_GET(self) -> None:
             own_names = {f"{name}:{self.connection.getsockname()[1]}" for name in (ADDRESS, "localhost")}
             if self.headers.get("Host") not in own_names:

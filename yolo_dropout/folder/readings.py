@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from yolo_dropout import __version__
 from yolo_dropout.base.files import atomic_path
+from yolo_dropout.errors import StudyFolderError
 from yolo_dropout.folder.layout import RunFolder, StudyFolder
 from yolo_dropout.folder.records import RunRecord, parse_record, plain_record, read_record
 from yolo_dropout.folder.results_csv import Results, read_results
@@ -83,7 +84,7 @@ class Readings:
         return None
 
     def save(self) -> None:
-        """Write what has been read, if any of it is new."""
+        """Write what has been read, if any of it is new; where that cannot be, the next time takes longer."""
         if not self._new:
             return
         index: dict[str, Any] = {"format": _FORMAT, "results": {}}
@@ -94,7 +95,7 @@ class Readings:
             blocks.append(np.column_stack([results.epochs, results.matrix]).ravel())
             start += blocks[-1].size
         text = np.frombuffer(json.dumps(index).encode(), dtype=np.uint8)
-        with atomic_path(self._file) as path:
+        with contextlib.suppress(StudyFolderError), atomic_path(self._file) as path:
             np.savez(path, index=text, values=np.concatenate(blocks))
 
 

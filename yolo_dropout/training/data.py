@@ -62,6 +62,10 @@ def look_at_data(yolo: Any, data: str, args: Any, *, pooled: bool = False) -> Da
 def _build_and_tell(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> tuple[Any, list[str]]:
     """A data set, and what is left out of it."""
     split = mode if mode == "train" else args.split
+    if spec.get(split) is None:
+        raise InputError(
+            f"data: {spec.get('yaml_file') or spec['train'].parent} has no {split}; add one, or use split="
+        )
     root = Path(spec.get("path") or spec["train"].parent).resolve()
     told = list(data_notes.passed_over(split, spec[split], root))  # first, because a loop of links can take for ever
     with data_notes.overheard() as heard:
@@ -169,7 +173,9 @@ def _digest(facts: data_notes.Facts, *datasets: Any) -> tuple[str, str]:
 
 
 def _fingerprint(file: Path) -> bytes:
-    if not file.exists():
+    if not file.is_file():
+        if file.exists():
+            raise InputError(f"data: {file} must be a file, as a label is; remove it")
         return b"absent"
     # Another class often takes as many bytes.
     return hashlib.sha256(file.read_bytes()).digest() if file.suffix == ".txt" else b"%d " % file.stat().st_size

@@ -90,7 +90,7 @@ def _lost_labels(dataset: Any, files: Sequence[str], classes: Any) -> list[str]:
     wanted = set(names) if classes is None else {int(number) for number in np.atleast_1d(classes)}
     wanted -= set(np.unique(np.concatenate([label["cls"].ravel() for label in dataset.labels])).astype(int).tolist())
     lost: set[int] = set()
-    for file in img2label_paths(list(files)):
+    for file in filter(os.path.isfile, img2label_paths(list(files))):
         if lost == wanted:
             break
         with suppress(OSError):  # there is none, or it cannot be read
@@ -130,7 +130,8 @@ def passed_over(split: str, source: Any, root: Path) -> Iterator[str]:
     Text files of images are left to Ultralytics. Paths are told below `root`.
 
     Raises:
-        InputError: A link leads back to a folder above it: Ultralytics would count each image some forty times.
+        InputError: A link leads back to a folder above it: Ultralytics would count each image some forty times. Or
+            there is a pipe or a device, and whoever opens it would wait for ever.
     """
     folders = map(str, source if isinstance(source, list) else [source])
     errors = [error for folder in filter(os.path.isdir, folders) for error in _dead_ends(folder)]
@@ -151,11 +152,14 @@ def _dead_ends(folder: str, above: frozenset[str] = frozenset()) -> Iterator[OSE
     try:
         with os.scandir(folder) as entries:
             # Images that cannot be read are told by Ultralytics, and hidden folders are none of its business.
-            others = [e for e in entries if e.name.rpartition(".")[2].lower() not in IMG_FORMATS and e.name[0] != "."]
+            shown = [entry for entry in entries if entry.name[0] != "."]
     except OSError as error:
         yield error
         return
-    for entry in others:
+    for entry in shown:
+        if not (entry.is_symlink() or entry.is_file() or entry.is_dir()):  # known without asking the drive again
+            raise InputError(f"data: {entry.path} is a pipe or a device, which a training would wait for; remove it")
+    for entry in (entry for entry in shown if entry.name.rpartition(".")[2].lower() not in IMG_FORMATS):
         try:
             if entry.is_symlink():
                 entry.stat()

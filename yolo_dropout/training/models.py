@@ -28,7 +28,7 @@ def load_model(model: Any) -> Any:
         return _check(model, type(model).__name__)
     name = str(model).strip()
     try:
-        _check_there(name)
+        check_there(name)
         return _check(_class_for(name)(name), name)
     except InputError:
         raise
@@ -57,6 +57,7 @@ def branch_note(yolo: Any, nms: bool | None = None) -> str:
 def one_line(error: BaseException) -> str:
     """The message of a foreign exception on one line, without colours."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)) or type(error).__name__
+    text = f"it lacks {text}" if isinstance(error, KeyError) else text
     return " ".join(text.replace("❌️", "").replace("❌", "").split())[:400]
 
 
@@ -70,7 +71,8 @@ def reachable(url: str) -> bool:
         return False
 
 
-def _check_there(name: str) -> None:
+def check_there(name: str, field: str = "model") -> None:
+    """Make sure that a model can be had, here or by its name from Ultralytics; an `InputError` names the argument."""
     from ultralytics.utils import SETTINGS
     from ultralytics.utils.checks import check_yolov5u_filename
     from ultralytics.utils.downloads import GITHUB_ASSETS_NAMES, GITHUB_ASSETS_STEMS
@@ -80,10 +82,10 @@ def _check_there(name: str) -> None:
     if here or not file.endswith(".pt") or file.lower().startswith(_REMOTE):
         return
     if Path(file).name not in GITHUB_ASSETS_NAMES:
-        raise InputError(f"model: {name} does not exist, and Ultralytics offers no model of that name")
+        raise InputError(f"{field}: {name} does not exist, and Ultralytics offers no model of that name")
     if not reachable("https://github.com/ultralytics/assets/releases"):
         raise InputError(
-            f"model: {name} is not here and cannot be downloaded; put the file there, check the network, or start "
+            f"{field}: {name} is not here and cannot be downloaded; put the file there, check the network, or start "
             f"from scratch with {Path(file).stem}.yaml"
         )
 

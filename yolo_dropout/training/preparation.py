@@ -13,7 +13,7 @@ from unittest.mock import patch
 from yolo_dropout.errors import SpecError
 from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.training.data import DataFound, look_at_data
-from yolo_dropout.training.models import branch_note, load_model, one_line
+from yolo_dropout.training.models import branch_note, check_there, load_model, one_line
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def prepare(  # noqa: PLR0917 - a spec's fields in their order
     plans = [Dropout(rate, where, kind) for rate in rates]
     args = check_args(train_args)
     yolo = load_model(model)
+    _check_fits(yolo, args)
     found = look_at_data(yolo, data, args, pooled=pooled)
     sites = find_sites(yolo, where, kind) if any(plan.rate > 0 for plan in plans) else ()
     told: dict[str, dict[str, None]] = {}  # branches by what is to be minded there
@@ -74,6 +75,18 @@ def prepare(  # noqa: PLR0917 - a spec's fields in their order
         versions=versions(),
         **vars(found) | {"notes": (*found.notes, *(f"{' and '.join(told[text])}: {text}" for text in told))},
     )
+
+
+def _check_fits(yolo: Any, args: Any) -> None:
+    """What Ultralytics would refuse run by run: models that are not there, and nothing left to train."""
+    from yolo_dropout.sites import network
+
+    for field in ("pretrained", "distill_model"):
+        if isinstance(name := getattr(args, field), str):
+            check_there(name, field)
+    layers, freeze = len(network(yolo).model), args.freeze
+    if set(range(freeze) if isinstance(freeze, int) else freeze or ()) >= set(range(layers)):
+        raise SpecError(f"freeze: leaves nothing to train of this model's {layers} layers, got {freeze}; use fewer")
 
 
 def versions() -> dict[str, str]:

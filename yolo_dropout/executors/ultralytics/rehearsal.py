@@ -26,6 +26,9 @@ _MEMORY_PER_PARAMETER = 44
 _BESIDE_ACTIVATIONS = 1.25
 _PROBE_SIDE, _PROBE_BATCH, _AUTO_BATCH = 160, 2, 16
 _PATIENCE_S = 10.0
+_LARGEST_SIDE = 2**15
+# Below it the coarsest feature map of a model may be a single cell.
+_ONE_CELL = 64
 
 
 def footprint(spec: StudySpec, yolo: Any) -> tuple[int, int | None]:
@@ -38,6 +41,13 @@ def footprint(spec: StudySpec, yolo: Any) -> tuple[int, int | None]:
     """
     batch, side = _size(spec, yolo.task)
     net, memory = _trainable(yolo), None
+    if batch == 1 and side <= _ONE_CELL:
+        try:
+            net(_images(net, batch, side))
+        except ValueError as error:  # of batch normalisation
+            raise SpecError(
+                f"batch: one image of imgsz={side} is too little to normalise by, got batch=1; use 2 or a larger imgsz"
+            ) from error
     parameters = sum(parameter.numel() for parameter in net.parameters())
     if _device(spec).type != "cpu":
         if (asked := spec.train.get("batch", 1)) < 1:
@@ -103,8 +113,8 @@ def _size(spec: StudySpec, task: str) -> tuple[int, int]:
     batch = spec.train.get("batch", known_arguments()["batch"])
     side = spec.train.get("imgsz", default)
     side = max(side, default=0) if isinstance(side, (list, tuple)) else int(side)
-    if side < 1:
-        raise SpecError(f"imgsz: must be at least 1, got {side}; for instance imgsz=640")
+    if not 1 <= side <= _LARGEST_SIDE:
+        raise SpecError(f"imgsz: must be from 1 to {_LARGEST_SIDE}, got {side}; for instance imgsz=640")
     if (batch < 0 and batch != -1) or batch == 0:
         raise SpecError(f"batch: must be a number of images, or -1 to choose one, got {batch}")
     return (int(batch) if batch >= 1 else _AUTO_BATCH), 32 * math.ceil(int(side) / 32)
