@@ -119,7 +119,10 @@ def run_study(
         def job(run: Run) -> Job:
             if place := make_way(folder.run(run.name)):
                 view.note(f"{place}: is what lay in the place of {run.name}, and is left out")
-            return Job(run, spec, folder.run(run.name).path, continue_broken)
+            made = Job(run, spec, folder.run(run.name).path, continue_broken)
+            if made.checkpoint:
+                view.note(f"{made.checkpoint}: is loaded, to go on from it, which runs code of whoever made it")
+            return made
 
         while todo := _todo(study, retry, ended):
             check_vacant(folder, todo)

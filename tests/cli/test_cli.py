@@ -152,7 +152,8 @@ def test_a_training_is_resumed_by_the_words_that_ultralytics_takes():
 
 
 @pytest.mark.parametrize(("device", "final"), [("0,1", "0"), ([2, 3], "2"), ("1", "1"), ("cpu", "cpu")])
-def test_the_final_training_takes_one_gpu_of_a_study_that_had_several(device, final, tmp_path):
+def test_the_final_training_takes_one_gpu_of_a_study_that_had_several(device, final, tmp_path, capfd):
     spec = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=1, train={"device": device})
     run_study(spec, tmp_path, backend=fakes.FAKE, publish=publish_tables)
     assert from_study(str(tmp_path))["device"] == final
+    assert f"m: is loaded, as {tmp_path}/study.yaml says" in capfd.readouterr().out

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from report_samples import make_report
 from tiny_data import make_data
@@ -247,6 +248,36 @@ def test_a_pipe_is_refused_and_not_waited_for(data: Path, name: str) -> None:
     os.mkfifo(pipe)
     with pytest.raises(InputError, match=rf"^data: .*{name} (is a pipe|must be a file)"):
         notes(data)
+
+
+class Touches:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.mark,)
+
+
+@pytest.mark.parametrize(("task", "name"), [("detect", "labels/train.cache"), ("classify", "train.cache")])
+def test_a_label_cache_of_a_stranger_is_not_read_but_written_anew(task: str, name: str, tmp_path: Path) -> None:
+    data, cache = make_data(task, tmp_path / "data"), tmp_path / "data" / name
+    np.save(tmp_path / "made.npy", np.array(Touches(tmp_path / "mark"), dtype=object), allow_pickle=True)
+    shutil.copyfile(tmp_path / "made.npy", cache)
+    notes(data, task)
+    assert not (tmp_path / "mark").exists()
+    assert np.load(cache, allow_pickle=True).item()["results"]
+
+
+def test_a_dry_run_runs_no_script_that_downloads(data: Path, tmp_path: Path, capfd: Any, monkeypatch: Any) -> None:
+    monkeypatch.delenv("YOLO_OFFLINE", raising=False)
+    mark = tmp_path / "mark"
+    data.write_text(data.read_text().replace("images/", "nowhere/") + f"download: open({str(mark)!r}, 'w')\n")
+    assert sweep(data, "detect", tmp_path / "out") == 2
+    told = f"data: the images of {data} are not here and cannot be downloaded (a dry run downloads nothing): open("
+    assert told in capfd.readouterr().err
+    assert not mark.exists()
 
 
 def test_a_link_to_another_folder_is_no_loop(data: Path, tmp_path: Path) -> None:

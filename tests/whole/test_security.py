@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import fakes
+import made_studies
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +18,7 @@ from yolo_dropout.cli import main, run
 from yolo_dropout.cli.options import parse
 from yolo_dropout.cli.sweep import sweep
 from yolo_dropout.cli.sweep_options import default_out
+from yolo_dropout.cli.watch import live_page
 from yolo_dropout.executors import Backend
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.spec.runs import plan
@@ -62,6 +66,42 @@ def test_a_score_name_of_a_spec_cannot_lead_out_of_the_folder(tmp_path):
     before = set(tmp_path.iterdir())
     assert main(["report", str(tmp_path / "r"), "--out", str(tmp_path / "o"), "--score", "val/../../../x"]) == 0
     assert set(tmp_path.iterdir()) == before | {tmp_path / "o"}
+
+
+class Touches:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+def test_report_and_watch_load_no_checkpoint_and_no_pickle(tmp_path):
+    mark, folder = tmp_path / "mark", StudyFolder(tmp_path / "study")
+    program = pickle.dumps(Touches(mark))
+    (tmp_path / "m.pt").write_bytes(program)
+    asked = made_studies.spec(model=str(tmp_path / "m.pt"), rates=(0, 0.1), seeds=2)
+    made_studies.run(folder.path, asked)
+    for path in (folder.path, folder.runs, *(made.path for made in folder.run_folders)):
+        for name in ("weights/last.pt", "weights/best.pt", "labels.cache", "state.pkl"):
+            (path / name).parent.mkdir(exist_ok=True)
+            (path / name).write_bytes(program)
+    np.savez(folder.readings, index=np.array([Touches(mark)], dtype=object), values=np.array([Touches(mark)], object))
+    assert main(["report", str(folder.path)]) == 0
+    assert "<html" in live_page(folder).html()
+    assert not mark.exists()
+    pickle.loads(program)  # noqa: S301
+    assert mark.exists(), "it would have been seen"
+
+
+def test_a_checkpoint_that_a_run_goes_on_from_is_named_before_it_is_loaded(tmp_path):
+    view, last = made_studies.Watcher(), StudyFolder(tmp_path).run("p0.00-s0").path / "weights" / "last.pt"
+    last.parent.mkdir(parents=True)
+    last.touch()
+    made_studies.run(tmp_path, made_studies.spec(rates=(0, 0.1), seeds=1), view=view, continue_broken=True)
+    assert f"{last}: is loaded, to go on from it, which runs code of whoever made it" in view.notes
 
 
 def complain(job, on_epoch):

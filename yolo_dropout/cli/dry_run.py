@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
+from unittest.mock import patch
 
 from yolo_dropout.base.text import duration, named, printable
 from yolo_dropout.cli.output import FINISHED
@@ -47,7 +49,7 @@ def dry_run(
     records, notes = read_records(folder)
     records = tuple(record for record in records if record.finished or not retry_failed)
     per_image = None
-    with _scratch() as scratch:
+    with _scratch() as scratch, patch.dict(os.environ, YOLO_OFFLINE="true"):  # for the processes that look
         log = scratch / "prepare.log"
         found = inspect(spec, folder, stored_study(folder), executor, backend, folds=scratch / "folds", log=log)
         if backend.rehearse is not None and not any(record.finished for record in records):

@@ -129,8 +129,8 @@ def command_line() -> argparse.ArgumentParser:
         for words, told in OPTIONS[name].items():
             option, _, takes = words.partition(" ")
             many = {"*": {"nargs": "*"}, "+": {"action": "append"}}.get(takes[-1:], {})
-            many = {"action": _Once} | many
-            how: dict[str, Any] = {"metavar": takes.rstrip("*+"), **many} if takes else {"action": "store_true"}
+            how: dict[str, Any] = {"action": _Once, "metavar": takes.rstrip("*+"), **many}
+            how = how if takes else {"action": "store_true"}
             command.add_argument(option, help=told, **how)
         command.set_defaults(command=name)
     sweep.set_defaults(executor="local")

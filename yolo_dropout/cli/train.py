@@ -70,6 +70,7 @@ def from_study(path: str) -> dict[str, Any]:
     if not study.verdict.decided:
         print(f"The study has not decided; training with its control{', rate 0.0' if not study.spec.named else ''}.")
     spec, treatment = study.spec, study.spec.treatment(study.verdict.treatment)
+    print(printable(f"{spec.model}: is loaded, as {study.folder.spec} says"))
     dropout = asdict(treatment.dropout)
     dropout["dropout"] = dropout.pop("rate")
     # Several GPUs are a study's pool; each of its runs trained on one, and so does the final training.

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from yolo_dropout.errors import InputError
 from yolo_dropout.training import data_notes
-from yolo_dropout.training.models import one_line, reachable
+from yolo_dropout.training.models import dry, offline, one_line, reachable
 
 # Where Ultralytics' data sets keep the names of their label files, by task.
 _LABELS = ("label_files", "mask_files", "depth_files")
@@ -93,7 +94,8 @@ def read_data(task: str, data: str, args: Any) -> dict[str, Any]:
         if task == "classify":
             _check_classify_there(data)
             return dict(check_cls_dataset(data, split=args.split))
-        spec = _read_yaml(data, args)
+        with patch("ultralytics.data.utils.check_font"):  # downloads one, for plots
+            spec = _read_yaml(data, args)
     except InputError:
         raise
     except Exception as error:  # Ultralytics raises many kinds here, from OSError to SyntaxError
@@ -116,7 +118,7 @@ def _converted(task: str, data: str, args: Any) -> dict[str, Any]:
 def _check_classify_there(data: str) -> None:
     from ultralytics.utils import ASSETS_URL, DATASETS_DIR
 
-    there = Path(data).exists() or (Path(DATASETS_DIR) / data).exists() or "://" in data
+    there = Path(data).exists() or (Path(DATASETS_DIR) / data).exists() or ("://" in data and not offline())
     if not there and (len(Path(data).parts) > 1 or not reachable(f"{ASSETS_URL}/{data}.zip")):
         raise InputError(f"data: {data} does not exist and cannot be downloaded; give the folder with train/ and val/")
 
@@ -127,6 +129,8 @@ def _read_yaml(data: str, args: Any) -> dict[str, Any]:
     from ultralytics.utils.checks import check_file
 
     if "://" in data:
+        if offline():
+            raise InputError(f"data: {data} cannot be downloaded{dry()}")
         return dict(check_det_dataset(data, split=args.split))
     name = data if Path(data).suffix or Path(data).exists() else f"{data}.yaml"
     file = check_file(name, hard=False)
@@ -136,8 +140,9 @@ def _read_yaml(data: str, args: Any) -> dict[str, Any]:
         return dict(check_det_dataset(file, autodownload=False, split=args.split))
     except FileNotFoundError as error:
         source = "" if Path(file).is_dir() else str(YAML.load(file).get("download") or "")
-        if source.lower().startswith("http") and not reachable(source):
-            raise InputError(f"data: the images of {data} are not here and cannot be downloaded: {source}") from error
+        if source and (not reachable(source) if source.lower().startswith("http") else offline()):
+            told = f"are not here and cannot be downloaded{dry()}: {source}"
+            raise InputError(f"data: the images of {data} {told}") from error
     return dict(check_det_dataset(file, split=args.split))
 
 
@@ -153,7 +158,9 @@ def build_dataset(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> Any:
     trainer.args.task, trainer.args.cache, trainer.args.imgsz = yolo.task, False, args.imgsz or 224
     source = spec[mode if mode == "train" else args.split]
     try:
-        return trainer.build_dataset(source, mode, 1)
+        # A label cache is a pickle, and whose this one is nobody knows: it is written anew, and the runs read that.
+        with patch("ultralytics.data.dataset.load_dataset_cache_file", side_effect=FileNotFoundError):
+            return trainer.build_dataset(source, mode, 1)
     except Exception as error:  # one of many, for each way in which labels can be wrong
         raise InputError(
             f"data: {mode} of {spec.get('yaml_file', source)} cannot be used: {one_line(error.__cause__ or error)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,22 @@ def one_line(error: BaseException) -> str:
     return " ".join(text.replace("❌️", "").replace("❌", "").split())[:400]
 
 
+def offline() -> bool:
+    """Whether nothing may be downloaded: so in a dry run, and where the user has told Ultralytics the same."""
+    return os.environ.get("YOLO_OFFLINE", "").lower() in ("1", "true")
+
+
+def dry() -> str:
+    """Why something cannot be downloaded, in brackets; empty where that is not known."""
+    return " (a dry run downloads nothing)" if offline() else ""
+
+
 def reachable(url: str) -> bool:
-    """Whether an address answers within seconds; Ultralytics' own download may retry for minutes."""
+    """Whether an address may be asked and answers within seconds; Ultralytics' own download may retry for minutes."""
     import requests
 
+    if offline():
+        return False
     try:
         return requests.head(url, timeout=_TIMEOUT_S, allow_redirects=True).ok
     except requests.RequestException:
@@ -79,14 +92,15 @@ def check_there(name: str, field: str = "model") -> None:
 
     file = check_yolov5u_filename(f"{name}.pt" if name in GITHUB_ASSETS_STEMS else name, verbose=False)
     here = Path(file).is_file() or (Path(SETTINGS["weights_dir"]) / file).is_file()
-    if here or not file.endswith(".pt") or file.lower().startswith(_REMOTE):
+    remote = file.lower().startswith(_REMOTE)
+    if here or not (file.endswith(".pt") or remote) or (remote and not offline()):
         return
-    if Path(file).name not in GITHUB_ASSETS_NAMES:
+    if not remote and Path(file).name not in GITHUB_ASSETS_NAMES:
         raise InputError(f"{field}: {name} does not exist, and Ultralytics offers no model of that name")
     if not reachable("https://github.com/ultralytics/assets/releases"):
         raise InputError(
-            f"{field}: {name} is not here and cannot be downloaded; put the file there, check the network, or start "
-            f"from scratch with {Path(file).stem}.yaml"
+            f"{field}: {name} is not here and cannot be downloaded{dry()}; put the file there, check the network, or "
+            f"start from scratch with {Path(file).stem}.yaml"
         )
 
 
