@@ -315,6 +315,8 @@ CASES: list[tuple[Words, str]] = [
     # one training
     (train("foo=2"), "train arguments: …foo…"),
     (train("lr0=abc"), "train arguments: …lr0…"),
+    (["train", "model=yolo26n.yaml", "data=['a','b']"], "data: must be one data set, got 2; train once for each"),
+    (["sweep", "model=yolo26n.yaml", "data=['a','b']"], "data: must be a path or a name, got ['a', 'b']"),
     (train("dropout=2"), "dropout: the rate must be a number in [0, 1), got 2"),
     (train("dropout=abc"), "dropout: the rate must be a number in [0, 1), got 'abc'"),
     (

@@ -28,7 +28,8 @@ def spec_from(options: Namespace) -> StudySpec:
     """The spec that the words ask for: a config or the embedded study, then what is given beside it."""
     given = parse_key_values(options.key_values)
     values = _base(options.config, given)
-    values |= {name: str(given.pop(name)) for name in ("model", "data") if name in given}
+    for name in given.keys() & {"model", "data"}:
+        values[name] = value if isinstance(value := given.pop(name), list) else str(value)  # a rule refuses lists
     train = values.get("train") or {}
     values["train"] = {**train, **given} if isinstance(train, dict) else train  # a spec's rule refuses what is no dict
     values |= _treatments(options, values)

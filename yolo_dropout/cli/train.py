@@ -26,7 +26,7 @@ def train(options: Namespace) -> int:
 
     model = arguments.pop("model")
     if not arguments.get("resume"):
-        rest = {name: value for name, value in arguments.items() if name not in ("data", "dropout", *_DROPOUT)}
+        rest = {name: value for name, value in arguments.items() if name not in ("dropout", *_DROPOUT)}
         places = {name: arguments[name] for name in ("where", "kind") if name in arguments}
         prepare(model, str(arguments["data"]), rest, (arguments.get("dropout") or 0.0,), **places)
     run = train_with_dropout(model, **arguments)

@@ -11,7 +11,7 @@ from typing import Any
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.training.models import branch_note, can_go_on, load_model
-from yolo_dropout.training.preparation import refuse_trainer, versions
+from yolo_dropout.training.preparation import refuse_untaken, versions
 from yolo_dropout.training.record import plan_to_resume, read_record
 
 OnEpoch = Callable[[dict[str, float]], None]
@@ -112,9 +112,7 @@ def _train(
 
 
 def _refuse(train_args: dict[str, Any], plan: Dropout) -> None:
-    refuse_trainer(train_args)
-    if isinstance(train_args.get("data"), (list, tuple)):
-        raise SpecError(f"data: must be one data set, got {len(train_args['data'])}; train once for each")
+    refuse_untaken(train_args)
     if (cfg := train_args.get("cfg")) is not None:
         from ultralytics.cfg import cfg2dict
 

@@ -95,8 +95,10 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
-def refuse_trainer(train_args: dict[str, Any]) -> None:
-    """Tell how a trainer of one's own has dropout; a `SpecError` where one is given."""
+def refuse_untaken(train_args: dict[str, Any]) -> None:
+    """Raise a `SpecError` for what `YOLO.train` takes and a training with our trainer does not."""
+    if isinstance(data := train_args.get("data"), (list, tuple)):
+        raise SpecError(f"data: must be one data set, got {len(data)}; train once for each")
     if "trainer" in train_args:
         raise SpecError(
             "trainer: not taken, dropout acts through ours; in yours call apply_dropout(self.model, 0.1) at the end of "
@@ -113,7 +115,7 @@ def check_args(train_args: dict[str, Any]) -> Any:
     from ultralytics.cfg import DEFAULT_CFG, get_cfg
     from ultralytics.utils import LOGGER
 
-    refuse_trainer(train_args)
+    refuse_untaken(train_args)
     try:
         with patch.object(LOGGER, "disabled", True):  # it prints its whole command-line help on an unknown name
             args = get_cfg(DEFAULT_CFG, dict(train_args))
