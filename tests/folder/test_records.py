@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from permissions import bound_by_permissions
 
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.layout import RunFolder, StudyFolder
@@ -75,6 +79,27 @@ def test_a_renamed_folder_is_told_and_left_out(tmp_path):
     records, notes = read_records(folder)
     assert records == (RECORD,)
     assert "the folder was renamed and is left out" in notes[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX permissions")
+@pytest.mark.parametrize("locked", ["", "results.csv", "run.json"])
+def test_a_run_that_may_not_be_read_is_told_and_the_others_count(locked):
+    with tempfile.TemporaryDirectory() as root:  # pytest's own folders are closed to others
+        Path(root).chmod(0o755)
+        folder = StudyFolder(Path(root))
+        for seed in (3, 4):
+            run = folder.run(f"p0.10-s{seed}")
+            write_record(run, replace(RECORD, seed=seed))
+            run.results.write_text(HEAD + ROW.format(1))
+        assert len(read_records(folder)[0]) == 2
+        place = run.path / locked
+        place.chmod(0)
+        with bound_by_permissions():
+            records, notes = read_records(folder)
+        place.chmod(0o755)
+    assert [record.seed for record in records] == [3]
+    assert len(notes) == 1
+    assert notes[0].startswith(f"{place}: cannot be read (")
 
 
 def test_a_run_without_record_is_passed_over_and_anything_foreign_is_told(tmp_path):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from permissions import bound_by_permissions
 from report_samples import make_report
 from tiny_data import make_data
 
@@ -198,19 +197,6 @@ def test_image_folders_and_links_that_lead_nowhere_are_told(data: Path) -> None:
         "val: 1 of 3 images cannot be used and are left out, first images/val/9.png (corrupt image/label: [Errno 2] "
         "No such file or directory: 'images/val/9.png')",
     ]
-
-
-@contextmanager
-def bound_by_permissions() -> Iterator[None]:
-    """Root may read everything: be somebody else for a moment."""
-    if os.geteuid():
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX permissions")

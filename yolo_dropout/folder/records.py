@@ -204,15 +204,17 @@ def _found(
     path = folder.path
     if ASIDE in path.name:
         return f"{path}: was set aside and is left out; remove it when you need nothing of it"
-    if not folder.record.exists():
-        return "" if RUN_NAME.fullmatch(path.name) else f"{path}: belongs to no run of this study and is left out"
     try:
+        if not folder.record.exists():
+            return "" if RUN_NAME.fullmatch(path.name) else f"{path}: belongs to no run of this study and is left out"
         record = read(folder)
         if record.run.name != path.name:
             return f"{path}: holds the record of {record.run.name}; the folder was renamed and is left out"
         lost = _lost(folder, record, results)
     except InputError as error:
         return str(error)
+    except OSError as error:  # of a folder that may not be looked into
+        return f"{path}: cannot be read ({error.strerror}) and is left out; change its permissions"
     return f"{lost}, {_NOT_DONE}" if lost else record
 
 
