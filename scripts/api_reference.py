@@ -17,7 +17,7 @@ import yolo_dropout
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 GROUPS = {
     "Train": ("train_with_dropout", "TrainedRun"),
-    "Study": ("StudySpec", "run_study", "load_study", "Study"),
+    "Study": ("StudySpec", "Treatment", "Dropout", "run_study", "load_study", "Study"),
     "Decide": ("decide", "Verdict", "Comparison"),
     "Sites": ("find_sites", "apply_dropout", "strip_dropout", "Site"),
 }

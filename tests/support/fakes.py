@@ -10,8 +10,11 @@ from pathlib import Path
 from yolo_dropout.executors import Backend, Ended, Event, Found, Job, OnEpoch, Outcome
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.records import RunRecord
+from yolo_dropout.sites.plan import Dropout
+from yolo_dropout.spec.remedies import remedies as listed
 from yolo_dropout.spec.runs import plan
 from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.spec.treatment import Treatment
 
 COLUMNS = ("epoch", "time", "train/box_loss", "metrics/mAP50-95(B)", "val/box_loss", "val/cls_loss", "lr/pg0")
 
@@ -51,7 +54,12 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
     return Outcome(("head",) if rate else (), {"kind": "dropout2d"}, {"ultralytics": "0"})
 
 
-FAKE = Backend(inspect, train)
+def remedies(spec: StudySpec) -> tuple[Treatment, ...]:
+    """All that the list has for a spec, whatever its task."""
+    return tuple(Treatment.from_fields(name, fields, Dropout()) for name, fields in listed(spec) if fields)
+
+
+FAKE = Backend(inspect, train, remedies=remedies)
 SPEC = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=2)
 
 

@@ -20,12 +20,11 @@ from yolo_dropout.cli.options import parse
 from yolo_dropout.cli.sweep import sweep
 from yolo_dropout.cli.train import from_study
 from yolo_dropout.errors import SpecError
-from yolo_dropout.executors import Backend, Job
+from yolo_dropout.executors import Job
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.ultralytics.trackers import tracker_environment
 from yolo_dropout.report.page import render_report
 from yolo_dropout.report.publish import publish, publish_tables
-from yolo_dropout.spec.remedies import remedies
 from yolo_dropout.spec.runs import plan
 from yolo_dropout.spec.study_spec import StudySpec
 
@@ -34,17 +33,10 @@ HALF = Treatment("dropout 0.9 in the neck", Dropout(0.9, "neck"))
 DECAY = Treatment("weight decay x10", train={"weight_decay": 0.005})
 
 
-def listed_remedies(asked: StudySpec) -> tuple[Treatment, ...]:
-    return tuple(Treatment.from_fields(name, fields, Dropout()) for name, fields in remedies(asked) if fields)
-
-
-BACKEND = Backend(fakes.inspect, fakes.train, remedies=listed_remedies)
-
-
 def swept(folder: Path, *words: str) -> int:
     """The command, with as many epochs as mosaic takes to act; pictures and report are drawn."""
     base = ["sweep", "model=m", "data=d", "epochs=20", "--seeds", "3", "--jobs", "2", "--out", str(folder)]
-    return run_command(parse([*base, *words]), partial(sweep, backend=BACKEND))
+    return run_command(parse([*base, *words]), partial(sweep, backend=fakes.FAKE))
 
 
 def folders(study: Path) -> set[str]:

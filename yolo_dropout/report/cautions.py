@@ -34,7 +34,7 @@ def grave_warnings(study: StudyResults) -> tuple[str, ...]:
 
 
 def _unknown(study: StudyResults) -> Iterator[str]:
-    if study.ours:
+    if study.ours or not any(item.dropout.rate for item in study.spec.treatments):
         return
     start = "These runs were not made by this project, and their files do not say whether dropout acted."
     if study.prepared.get("task") == "classify":

@@ -15,7 +15,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from yolo_dropout.base.text import ABSENT, Label, capital, duration, is_control, label_text, number
+from yolo_dropout.base.text import ABSENT, Label, capital, counted, duration, is_control, label_text, number
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.folder.results_csv import VAL_LOSS, headline_metric
 from yolo_dropout.report.cautions import warnings_of
@@ -28,6 +28,7 @@ from yolo_dropout.results.agreement import ScoreVerdict
 from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.spec.runs import block_name
 from yolo_dropout.spec.score import higher_is_better, metric_name
+from yolo_dropout.spec.treatment import Treatment
 
 # How many values the script is given: of all runs together, of a mean, and digits of each.
 RUN_VALUES, MEAN_EPOCHS, SIGNIFICANT = 200_000, 400, 5
@@ -51,7 +52,7 @@ def render_report(
         InputError: No run has finished.
         ScoresError: No seed has both the control and another treatment.
     """
-    labels, verdict = study.spec.labels, study.verdict
+    labels, named, verdict = study.spec.labels, study.spec.named, study.verdict
     scripts, palette = [_static(name) for name in SCRIPTS], colours(labels)
     template = _environment().get_template("report.html.j2")
     return template.render(
@@ -75,6 +76,9 @@ def render_report(
         incomplete=bool(study.scores.isna().any(axis=None)),
         rows=list(zip(labels, study.summary.to_dict("records"), [None, *verdict.comparisons], strict=True)),
         score_rows=list(zip(series.block_names(study.scores), study.scores.to_numpy().tolist(), strict=True)),
+        asked=study.spec.as_dict()
+        | ({"treatments": [f"{item.name}: {item.words}" for item in named]} if named else {}),
+        applied={item.name: _applied(study, item) for item in named},
         place=lambda record: _place(study, record),
     )
 
@@ -124,6 +128,16 @@ def _place(study: StudyResults, record: RunRecord) -> str:
     """The run's folder relative to the page; empty for runs of others."""
     folder = study.folder.run(record.run.name).path
     return folder.relative_to(study.folder.path).as_posix() if study.ours else ""
+
+
+def _applied(study: StudyResults, treatment: Treatment) -> str:
+    """What a treatment's first run was really given, as its record says; empty where none has finished."""
+    runs = (record for record in study.records if record.treatment == treatment.name and record.finished)
+    record = next(runs, None)
+    if record is None or not study.ours:
+        return ""
+    sites = [f"dropout at {counted(len(record.sites), 'site')}"] if record.sites else []
+    return ", ".join([*sites, *(f"{name}={value}" for name, value in record.proof.get("train", {}).items())])
 
 
 def _p(value: float | None) -> str:
