@@ -23,7 +23,7 @@ REMEDIES: Mapping[str, str] = {
     "DropBlock in the neck": "dropout=0.1 where=neck kind=dropblock schedule=linear",
     "stochastic depth": "dropout=0.1 where=backbone kind=drop_path",
     "weight decay x10": "weight_decay={tenfold:g}",
-    "freeze 10 layers": "freeze=10",
+    "freeze 10 layers": "freeze={frozen}",
     "no augmentation": "mosaic=0.0 mixup=0.0 scale=0.0 translate=0.0 fliplr=0.0 hsv_h=0.0 hsv_s=0.0 hsv_v=0.0 "
     "auto_augment=none erasing=0.0",
     "default augmentation": "mosaic=1.0 scale=0.5 translate=0.1 fliplr=0.5 hsv_h=0.015 hsv_s=0.7 hsv_v=0.4 "
@@ -37,7 +37,9 @@ REMEDIES: Mapping[str, str] = {
 def remedies(spec: StudySpec) -> Iterator[tuple[str, dict[str, Any]]]:
     """The remedies by name, each with the arguments by which it differs from a study's own."""
     args = {**known_arguments(), **spec.train}
-    numbers = {"fifth": max(1, spec.epochs // 5), "tenfold": 10 * args["weight_decay"]}
+    # Where the study freezes layers itself, to freeze ten would be to free some.
+    frozen = str(args["freeze"] or 10).replace(" ", "")
+    numbers = {"fifth": max(1, spec.epochs // 5), "tenfold": 10 * args["weight_decay"], "frozen": frozen}
     for name, words in REMEDIES.items():
         fields = parse_key_values(words.format(**numbers).split())
         yield name, {key: value for key, value in fields.items() if key == "dropout" or args.get(key, "") != value}
