@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from yolo_dropout.base.text import noun
+from yolo_dropout.decision.best import may_be_best, not_beaten
 from yolo_dropout.decision.levels import critical_value, tail_probability
 from yolo_dropout.decision.reason import Phrases, explain
 from yolo_dropout.decision.rule import MIN_BLOCKS, Contrasts, Ruling, contrast, degrees_of_freedom, rule, spread
@@ -33,6 +36,7 @@ def decide(
     folds: npt.ArrayLike | None = None,
     level: npt.ArrayLike | None = None,
     score_name: str = "score",
+    parts: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Verdict:
     """Say which treatment to use, such as a dropout rate, as far as the scores allow.
 
@@ -53,6 +57,7 @@ def decide(
         level: What may be spent now, where that is less than alpha; one for all treatments, or one for each beside
             the control in their order, shape (n_treatments - 1,).
         score_name: What the score is called in the reason.
+        parts: Of treatments that combine others, by name, the names of these.
 
     Returns:
         The verdict with its reason; the same digits for any order of rows, and of rates.
@@ -69,7 +74,7 @@ def decide(
         gains, overlap, seeds, noise = fold_rows(gains, folds)
         relevant, phrases = noise if relevant is None else relevant, replace(phrases, seeds_per_fold=seeds)
     now = checked_level(alpha if level is None else level, len(names) - 1, alpha)
-    return judge(gains, names, alpha=alpha, level=now, relevant=relevant, overlap=overlap, phrases=phrases)
+    return judge(gains, names, alpha=alpha, level=now, relevant=relevant, overlap=overlap, phrases=phrases, parts=parts)
 
 
 def judge(
@@ -82,6 +87,7 @@ def judge(
     relevant: float | None = None,
     overlap: float = 0.0,
     last_level: float | None = None,
+    parts: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Verdict:
     """The verdict on checked scores, at a nominal level that may differ from alpha; p <= alpha means a win at it.
 
@@ -95,10 +101,13 @@ def judge(
         relevant: Gain that matters; None for one standard deviation of the control.
         overlap: n_val / n_train of the folds, else 0.
         last_level: What may be spent at the last of several looks: by it, the verdict tells what more seeds would do.
+        parts: See `decide`.
     """
     found = contrast(gains, overlap)
     matters = float(spread(gains[:, 0])) if relevant is None else relevant
     ruling = rule(found, level, matters)
+    together, everything = float(np.min(level)), noun(names) != "rate" and bool(ruling.judged)
+    best = may_be_best(gains, together, overlap) if everything else []
     later = float(np.max(level)) if last_level is None else last_level
     paired = gains[:, 1:] - gains[:, :1]
     moved = bool((np.nan_to_num(paired) != 0).any())
@@ -119,7 +128,11 @@ def judge(
         seeds_needed=_blocks_needed(found, later, _or_none(matters) or 0.0, n_blocks) if open_ended else None,
         basis=phrases.blocks(n_blocks),
         moved=moved,
+        candidates=tuple(names[i] for i in best),
     )
+    if outcome == "use" and (own := [names.index(part) for part in parts.get(verdict.treatment, ()) if part in names]):
+        left = not_beaten(gains, names.index(verdict.treatment), own, together, overlap)
+        verdict = replace(verdict, unbeaten=tuple(names[i] for i in left))
     return replace(verdict, reason=explain(verdict, phrases))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from yolo_dropout.base.text import capital, counted, named, noun, number, rate_of
+from yolo_dropout.base.text import capital, counted, few, named, noun, number, rate_of
 from yolo_dropout.decision.rule import MIN_BLOCKS
 from yolo_dropout.decision.verdict import Comparison, Verdict
 
@@ -54,7 +54,7 @@ class Phrases:
 def explain(verdict: Verdict, phrases: Phrases) -> str:
     """At most four sentences for a practitioner, on a verdict whose own reason is not read."""
     tell = {"use": _use, "keep": _keep, "undecided": _undecided, "exploratory": _exploratory}[verdict.outcome]
-    return " ".join(filter(None, tell(verdict, phrases, phrases.blocks(verdict.n_seeds))))
+    return " ".join([*filter(None, tell(verdict, phrases, phrases.blocks(verdict.n_seeds)))][:4])
 
 
 def _use(verdict: Verdict, phrases: Phrases, _over: str) -> list[str]:
@@ -78,6 +78,8 @@ def _use(verdict: Verdict, phrases: Phrases, _over: str) -> list[str]:
         f"{phrases.blocks(chosen.n)}, and by at least {number(chosen.low)}{_sure(verdict, phrases)}.",
         f"On average that is less than {number(verdict.relevant)}, the size that matters here." if small else "",
         beside,
+        _candidates(verdict),
+        _parts(verdict),
         _harm(verdict),
         "" if small else _OTHER_IMAGES if phrases.folded else narrower,
     ]
@@ -114,7 +116,7 @@ def _undecided(verdict: Verdict, phrases: Phrases, over: str) -> list[str]:
         size = f" ({number(verdict.relevant)} or more)" if verdict.relevant else ""
         why, more = f"a gain that matters{size} cannot be excluded either", _settling(verdict, phrases)
     first = f"{undecided} over {over} no {noun} is shown to beat it, but {why}."
-    return [first, _leader(verdict, phrases), _harm(verdict), phrases.then or more]
+    return [first, _leader(verdict, phrases), _candidates(verdict) or _harm(verdict), phrases.then or more]
 
 
 def _settling(verdict: Verdict, phrases: Phrases) -> str:
@@ -158,6 +160,26 @@ def _leader(verdict: Verdict, phrases: Phrases) -> str:
 def _harm(verdict: Verdict) -> str:
     harmful = [c for c in verdict.comparisons if c.worse]
     return f"{capital(_listed(harmful))} did harm." if harmful else ""
+
+
+def _candidates(verdict: Verdict) -> str:
+    """Which treatments may be the best; nothing where that leaves out none."""
+    kept = [verdict.named(name) for name in verdict.candidates]
+    if not kept or len(kept) > len(verdict.comparisons):
+        return ""
+    sure = f"with {verdict.confidence} confidence"
+    if verdict.candidates == (verdict.treatment,):
+        return f"{capital(sure)} it is the best of the {len(verdict.comparisons) + 1}."
+    return f"The best of the {len(verdict.comparisons) + 1} is among {few(kept, 4)} {sure}."
+
+
+def _parts(verdict: Verdict) -> str:
+    """Whether a chosen combination is worth its parts."""
+    if verdict.unbeaten is None:
+        return ""
+    if not verdict.unbeaten:
+        return "It is shown to beat each of its parts alone."
+    return f"It is not shown to beat {few(list(map(verdict.named, verdict.unbeaten)))} alone, which is simpler."
 
 
 def _sure(verdict: Verdict, phrases: Phrases) -> str:

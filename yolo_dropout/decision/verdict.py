@@ -75,6 +75,8 @@ class Verdict:
         basis: What the claims rest on, such as `3 seeds` or `5 folds x 3 seeds`.
         moved: False where nothing was measured: no run's score differs from that of its block's control, or no run
             learned anything.
+        candidates: The named treatments, the control among them, that may be the best of all; empty among rates.
+        unbeaten: The parts of a chosen combination that it is not shown to beat; None where it has no parts.
     """
 
     outcome: Outcome
@@ -90,6 +92,8 @@ class Verdict:
     seeds_needed: int | None
     basis: str
     moved: bool = True
+    candidates: tuple[str, ...] = ()
+    unbeaten: tuple[str, ...] | None = None
 
     @property
     def rate(self) -> float | None:
@@ -149,6 +153,8 @@ class Verdict:
     def as_dict(self) -> dict[str, Any]:
         """The verdict as plain dicts, lists, numbers and None, ready for JSON; rates among rates are numbers."""
         values = asdict(self) | {"decided": self.decided, "comparisons": [asdict(c) for c in self.comparisons]}
+        if self.noun == "rate":
+            del values["candidates"], values["unbeaten"]
         return by_rate(values) if self.noun == "rate" else values
 
 

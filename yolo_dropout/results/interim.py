@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -85,7 +86,8 @@ def interim_note(looked: Sequence[int]) -> Iterator[str]:
 def _decide(spec: StudySpec, scores: pd.DataFrame, level: float | None = None) -> Verdict:
     score, folds = Score.parse(spec.score), folds_of(scores)
     better, name = score.higher_is_better, score.words
-    return decide(scores.to_numpy(), spec.labels, better, spec.alpha, folds=folds, level=level, score_name=name)
+    told: dict[str, Any] = {"folds": folds, "level": level, "score_name": name, "parts": spec.parts}
+    return decide(scores.to_numpy(), spec.labels, better, spec.alpha, **told)
 
 
 def _interim_step(spec: StudySpec, scores: pd.DataFrame, n_seeds: int) -> SequentialDecision:

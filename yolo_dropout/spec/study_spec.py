@@ -111,6 +111,16 @@ class StudySpec:
         """What tables call the treatments, in their order: their rates where they are nothing else, or their names."""
         return tuple(item.name for item in self.treatments) if self.named else self.rates
 
+    @property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """Of each treatment that combines others, by name, the names of these: all that they change, it changes too."""
+        fields = {item.name: item.fields for item in self.treatments[1:]}
+        found = {
+            name: tuple(part for part, less in fields.items() if less.items() < whole.items())
+            for name, whole in fields.items()
+        }
+        return {name: parts for name, parts in found.items() if parts}
+
     def treatment(self, name: str) -> Treatment:
         """The treatment of that name; a `KeyError` where there is none."""
         return {item.name: item for item in self.treatments}[name]

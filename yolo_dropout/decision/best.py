@@ -1,0 +1,51 @@
+"""Which treatments may be the best of all, and whether a combination beats its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from yolo_dropout.decision.rule import MIN_BLOCKS, contrast, rule
+from yolo_dropout.decision.scores import FloatArray
+
+
+def may_be_best(gains: FloatArray, level: float, overlap: float = 0.0) -> list[int]:
+    """The treatments, the control among them, that no other is shown to beat: multiple comparisons with the best.
+
+    Each takes the control's place once. The best of all is left out with probability `level` at most, since that takes
+    a false find against it.
+
+    Args:
+        gains: Scores, higher is better, shape (n_blocks, n_treatments); NaN where missing.
+        level: One-sided error level for all of them together.
+        overlap: As `contrast` takes it.
+
+    References:
+        Hsu 1984, "Constrained simultaneous confidence intervals for multiple comparisons with the best", Annals of
+        Statistics 12.
+    """
+    return [i for i in range(gains.shape[1]) if not rule(contrast(_first(gains, i), overlap), level, np.nan).use]
+
+
+def not_beaten(gains: FloatArray, whole: int, parts: Sequence[int], level: float, overlap: float = 0.0) -> list[int]:
+    """Those parts of a combination that it is not shown to beat.
+
+    That it beats each of them is one claim, which takes no correction for several. The noise is that of all treatments,
+    as everywhere; arguments as for `may_be_best`.
+
+    References:
+        Berger 1982, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24.
+    """
+    left = []
+    for part in parts:
+        found = contrast(_first(gains, part), overlap)
+        alone = found._replace(compared=np.asarray(1))  # the degrees of freedom stay those of all
+        place = whole - (whole > part)
+        if not (found.n[place] >= MIN_BLOCKS and rule(alone, level, np.nan).low[place] > 0):
+            left.append(part)
+    return left
+
+
+def _first(gains: FloatArray, i: int) -> FloatArray:
+    return np.concatenate([gains[:, [i]], np.delete(gains, i, axis=1)], axis=1)
