@@ -261,8 +261,9 @@ def test_a_dry_run_runs_no_script_that_downloads(data: Path, tmp_path: Path, cap
     mark = tmp_path / "mark"
     data.write_text(data.read_text().replace("images/", "nowhere/") + f"download: open({str(mark)!r}, 'w')\n")
     assert sweep(data, "detect", tmp_path / "out") == 2
-    told = f"data: the images of {data} are not here and cannot be downloaded (a dry run downloads nothing): open("
-    assert told in capfd.readouterr().err
+    told = f"data: the images of {data} are not here and cannot be downloaded: open("
+    assert told in (line := capfd.readouterr().err)
+    assert line.endswith("(nothing is downloaded in a dry run, or with YOLO_OFFLINE)\n")
     assert not mark.exists()
 
 

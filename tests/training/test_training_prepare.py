@@ -35,6 +35,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody answers there
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("no_proxy", "")
+    monkeypatch.delenv("YOLO_OFFLINE", raising=False)  # with it nobody asks
 
 
 def refusal(error: type[YoloDropoutError], *args: Any, **kwargs: Any) -> str:

@@ -141,7 +141,7 @@ def _read_yaml(data: str, args: Any) -> dict[str, Any]:
     except FileNotFoundError as error:
         source = "" if Path(file).is_dir() else str(YAML.load(file).get("download") or "")
         if source and (not reachable(source) if source.lower().startswith("http") else offline()):
-            told = f"are not here and cannot be downloaded{dry()}: {source}"
+            told = f"are not here and cannot be downloaded: {source}{dry()}"
             raise InputError(f"data: the images of {data} {told}") from error
     return dict(check_det_dataset(file, split=args.split))
 

@@ -69,7 +69,7 @@ def offline() -> bool:
 
 def dry() -> str:
     """Why something cannot be downloaded, in brackets; empty where that is not known."""
-    return " (a dry run downloads nothing)" if offline() else ""
+    return " (nothing is downloaded in a dry run, or with YOLO_OFFLINE)" if offline() else ""
 
 
 def reachable(url: str) -> bool:
@@ -99,8 +99,8 @@ def check_there(name: str, field: str = "model") -> None:
         raise InputError(f"{field}: {name} does not exist, and Ultralytics offers no model of that name")
     if not reachable("https://github.com/ultralytics/assets/releases"):
         raise InputError(
-            f"{field}: {name} is not here and cannot be downloaded{dry()}; put the file there, check the network, or "
-            f"start from scratch with {Path(file).stem}.yaml"
+            f"{field}: {name} is not here and cannot be downloaded; put the file there, check the network, or start "
+            f"from scratch with {Path(file).stem}.yaml{dry()}"
         )
 
 
