@@ -74,6 +74,28 @@ def test_a_combination_no_better_than_its_better_part_is_seldom_said_to_beat_it(
     assert false / n <= 0.055 + 2 * np.sqrt(0.055 * 0.945 / n)
 
 
+@pytest.mark.parametrize(("n_seeds", "gain"), [(5, 1.0), (8, 1.0), (5, 2.0)])
+def test_what_is_expected_is_nearer_to_the_truth_than_what_was_measured(n_seeds, gain):
+    """Of gains that were found, the mean of what is expected is within a sixth of the true one."""
+    rng, measured, expected = np.random.default_rng(4), [], []
+    for _ in range(1500):
+        losses = rng.normal(0, 0.7, (n_seeds, 3)) - np.array([0, gain, 0])
+        verdict = decide(losses, [0, 0.1, 0.3])
+        if verdict.rate == 0.1:
+            measured.append(verdict.comparisons[0].difference)
+            expected.append(verdict.expected)
+    assert abs(np.mean(expected) / gain - 1) < 1 / 6
+    assert gain < 1.5 or abs(np.mean(measured) / gain - 1) < 0.05
+    assert gain > 1.5 or np.mean(measured) / gain > 1.1
+    assert all(0 <= less <= more for less, more in zip(expected, measured, strict=True))
+
+
+def test_a_gain_below_what_matters_is_excluded_or_not_as_one_asks():
+    losses = scores([0, 0.02, -0.02], n_seeds=12, noise=0.03)
+    assert decide(losses, [0, 0.1, 0.3], relevant=0.3).outcome == "keep"
+    assert decide(losses, [0, 0.1, 0.3], relevant=0.001).outcome == "undecided"
+
+
 def test_four_sentences_are_the_most():
     rng = np.random.default_rng(3)
     for _ in range(200):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,9 +18,20 @@ def spec(**changes: object) -> StudySpec:
     return StudySpec(**({"model": "m.yaml", "data": "d.yaml"} | changes))
 
 
-def test_defaults_are_five_rates_and_three_seeds():
-    assert spec().rates == (0.0, 0.1, 0.2, 0.3, 0.5)
-    assert spec().seeds == (0, 1, 2)
+def test_defaults_are_three_rates_and_five_seeds():
+    assert spec().rates == (0.0, 0.1, 0.3)
+    assert spec().seeds == (0, 1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("gain", [0, -1, math.nan, "much", True])
+def test_a_gain_that_matters_is_above_0(gain):
+    with pytest.raises(SpecError, match=r"^min_gain: must be "):
+        spec(min_gain=gain)
+
+
+def test_the_gain_that_matters_is_in_the_plain_values_where_it_was_given():
+    assert "min_gain" not in spec().as_dict()
+    assert StudySpec.from_dict(spec(min_gain="0.01").as_dict()).min_gain == 0.01
 
 
 def test_the_control_is_added_and_rates_are_sorted():

@@ -21,10 +21,10 @@ _DROPOUT = {
 # What each command takes. An option takes one word, none, many (P*), or one at each of several times (NAME=N+).
 OPTIONS = {
     "sweep": {
-        "--rates P*": "drop probabilities (default 0 0.1 0.2 0.3 0.5)",
+        "--rates P*": "drop probabilities (default 0 0.1 0.3)",
         "--treatment NAME:ARGS+": 'what is compared too: "weight decay x10: weight_decay=0.005"',
         "--remedies": "compare what may help against overfitting",
-        "--seeds N*": "how many seeds, or which, such as 3-13 (default 3)",
+        "--seeds N*": "how many seeds, or which, such as 3-13 (default 5)",
         "--until-decided": "add seeds one by one until it is clear",
         "--max-seeds N": "most seeds for --until-decided (default 12)",
         "--folds K": "cross-validate over K folds of all images",
@@ -34,6 +34,7 @@ OPTIONS = {
         "--config FILE": "read the study from a YAML file",
         "--score METRIC": "what is compared (default val/loss; or METRIC@last5 ...)",
         "--alpha A": "error level of the verdict (default 0.05)",
+        "--min-gain G": "the smallest gain that matters, in units of the score (default: the control's noise)",
         "--run-timeout S": "stop a run that takes longer, in seconds",
         "--continue-broken": "go on from last.pt where a run broke off, instead of anew",
         "--dry-run": "say what would be trained, and what it takes",

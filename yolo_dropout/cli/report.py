@@ -49,4 +49,4 @@ def _judged_by(study: StudyResults, score: str | None) -> StudyResults:
     if study.spec.until_decided:
         stays = f"{study.spec.score} told when to stop adding seeds, so it stays; the report has other scores beside it"
         raise InputError(f"--score: {stays}")
-    return replace(study, spec=replace(study.spec, score=score))
+    return replace(study, spec=replace(study.spec, score=score, min_gain=None))  # which is in units of the other

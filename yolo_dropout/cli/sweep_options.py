@@ -21,7 +21,7 @@ from yolo_dropout.spec.remedies import RATES
 from yolo_dropout.spec.study_spec import MOST_LOOKED_AT, StudySpec, check_number_of_seeds
 
 _LONGEST_S = 1e8  # three years, which a clock of any system can wait for
-_PLAIN_OPTIONS = ("score", "alpha", "where", "kind", "schedule")
+_PLAIN_OPTIONS = ("score", "alpha", "min_gain", "where", "kind", "schedule")
 
 
 def spec_from(options: Namespace) -> StudySpec:

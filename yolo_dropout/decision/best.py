@@ -1,10 +1,12 @@
-"""Which treatments may be the best of all, and whether a combination beats its parts."""
+"""Of treatments: which may be the best of all, how large a gain that was found is, and whether parts do as well."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import optimize, special
 
 from yolo_dropout.decision.rule import MIN_BLOCKS, contrast, rule
 from yolo_dropout.decision.scores import FloatArray
@@ -26,6 +28,30 @@ def may_be_best(gains: FloatArray, level: float, overlap: float = 0.0) -> list[i
         Statistics 12.
     """
     return [i for i in range(gains.shape[1]) if not rule(contrast(_first(gains, i), overlap), level, np.nan).use]
+
+
+def expected_gain(difference: float, error: float, low: float) -> float:
+    """A gain that was found, less what its being found adds to it on average: only large ones are.
+
+    The likeliest gain, given that the measured one is larger than its limit's reach; noise is taken as normal.
+
+    Args:
+        difference: Measured gain.
+        error: Its standard error.
+        low: Its lower limit, above 0.
+
+    References:
+        Zhong and Prentice 2008, "Bias-reduced estimators and confidence intervals for odds ratios in genome-wide
+        association studies", Biostatistics 9.
+    """
+    measured, reach = difference / error, (difference - low) / error
+
+    def excess(gain: float) -> float:
+        """How far the mean of what is found lies above what was measured."""
+        beyond = reach - gain
+        return gain + math.exp(-(beyond**2) / 2 - float(special.log_ndtr(-beyond))) / math.sqrt(2 * math.pi) - measured
+
+    return min(difference, error * float(optimize.brentq(excess, 0.0, measured))) if excess(0.0) < 0 else 0.0
 
 
 def not_beaten(gains: FloatArray, whole: int, parts: Sequence[int], level: float, overlap: float = 0.0) -> list[int]:

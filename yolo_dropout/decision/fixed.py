@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import special
 
 from yolo_dropout.base.text import noun
-from yolo_dropout.decision.best import may_be_best, not_beaten
+from yolo_dropout.decision.best import expected_gain, may_be_best, not_beaten
 from yolo_dropout.decision.levels import critical_value, tail_probability
 from yolo_dropout.decision.reason import Phrases, explain
 from yolo_dropout.decision.rule import MIN_BLOCKS, Contrasts, Ruling, contrast, degrees_of_freedom, rule, spread
@@ -130,6 +130,10 @@ def judge(
         moved=moved,
         candidates=tuple(names[i] for i in best),
     )
+    if outcome == "use":
+        chosen = int(ruling.chosen)
+        gain = expected_gain(*(float(part[chosen]) for part in (found.difference, found.error, ruling.low)))
+        verdict = replace(verdict, expected=gain)
     if outcome == "use" and (own := [names.index(part) for part in parts.get(verdict.treatment, ()) if part in names]):
         left = not_beaten(gains, names.index(verdict.treatment), own, together, overlap)
         verdict = replace(verdict, unbeaten=tuple(names[i] for i in left))

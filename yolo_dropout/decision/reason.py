@@ -76,6 +76,7 @@ def _use(verdict: Verdict, phrases: Phrases, _over: str) -> list[str]:
     return [
         f"Use {what}: it {phrases.change(chosen.difference)} on average over "
         f"{phrases.blocks(chosen.n)}, and by at least {number(chosen.low)}{_sure(verdict, phrases)}.",
+        _expectation(verdict, chosen.difference or 0.0),
         f"On average that is less than {number(verdict.relevant)}, the size that matters here." if small else "",
         beside,
         _candidates(verdict),
@@ -160,6 +161,13 @@ def _leader(verdict: Verdict, phrases: Phrases) -> str:
 def _harm(verdict: Verdict) -> str:
     harmful = [c for c in verdict.comparisons if c.worse]
     return f"{capital(_listed(harmful))} did harm." if harmful else ""
+
+
+def _expectation(verdict: Verdict, measured: float) -> str:
+    """What gain to expect, where that differs from the measured one by more than a twentieth."""
+    if verdict.expected is None or verdict.expected > 0.95 * measured:
+        return ""
+    return f"Expect about {number(verdict.expected)}: gains that are found look larger than they are."
 
 
 def _candidates(verdict: Verdict) -> str:

@@ -68,6 +68,7 @@ def next_step(
     higher_is_better: bool = False,
     alpha: float = 0.05,
     score_name: str = "score",
+    relevant: float | None = None,
 ) -> SequentialDecision:
     """Say whether to stop, and otherwise which treatments get how many more seeds.
 
@@ -82,6 +83,7 @@ def next_step(
         higher_is_better: False for a loss, True for mAP or accuracy.
         alpha: Level of each claim over all treatments and all looks, in (0, 0.5).
         score_name: What the score is called in the reason.
+        relevant: Gain that matters, in units of the score; by default one standard deviation of the control.
 
     Returns:
         The decision at the last look reached.
@@ -90,7 +92,7 @@ def next_step(
         ScoresError: The scores or treatments cannot be compared, fewer seeds than the first look needs, or an
             option is out of range.
     """
-    check_options(alpha)
+    check_options(alpha, relevant)
     plan = planned_looks(max_seeds)
     gains, names = read_scores(scores, rates, higher_is_better)
     if len(gains) < plan[0]:
@@ -103,7 +105,9 @@ def next_step(
         level[active] = levels[look]
         active = worth_more(contrast(gains[:n]), active, n=n, most=plan[-1], level=levels[-1])
         phrases = Phrases(score_name, higher_is_better, then=_then(noun(names), active, n, plan[-1]))
-        verdict = judge(gains[:n], names, alpha=alpha, level=level, phrases=phrases, last_level=levels[-1])
+        verdict = judge(
+            gains[:n], names, alpha=alpha, level=level, phrases=phrases, relevant=relevant, last_level=levels[-1]
+        )
         if verdict.decided or not active.any() or n == plan[-1]:
             return SequentialDecision(verdict, stop=True, active=(), next_seeds=n)
         # What was run for a dropped rate in spite of that must not count later.

@@ -76,6 +76,7 @@ class Verdict:
         moved: False where nothing was measured: no run's score differs from that of its block's control, or no run
             learned anything.
         candidates: The named treatments, the control among them, that may be the best of all; empty among rates.
+        expected: The chosen treatment's gain less what its being found adds to it on average; None without one.
         unbeaten: The parts of a chosen combination that it is not shown to beat; None where it has no parts.
     """
 
@@ -92,6 +93,7 @@ class Verdict:
     seeds_needed: int | None
     basis: str
     moved: bool = True
+    expected: float | None = None
     candidates: tuple[str, ...] = ()
     unbeaten: tuple[str, ...] | None = None
 

@@ -86,7 +86,13 @@ def interim_note(looked: Sequence[int]) -> Iterator[str]:
 def _decide(spec: StudySpec, scores: pd.DataFrame, level: float | None = None) -> Verdict:
     score, folds = Score.parse(spec.score), folds_of(scores)
     better, name = score.higher_is_better, score.words
-    told: dict[str, Any] = {"folds": folds, "level": level, "score_name": name, "parts": spec.parts}
+    told: dict[str, Any] = {
+        "folds": folds,
+        "level": level,
+        "score_name": name,
+        "parts": spec.parts,
+        "relevant": spec.min_gain,
+    }
     return decide(scores.to_numpy(), spec.labels, better, spec.alpha, **told)
 
 
@@ -99,4 +105,5 @@ def _interim_step(spec: StudySpec, scores: pd.DataFrame, n_seeds: int) -> Sequen
         higher_is_better=score.higher_is_better,
         alpha=spec.alpha,
         score_name=score.words,
+        relevant=spec.min_gain,
     )

@@ -27,7 +27,7 @@ MOST_RUNS = 100_000
 LARGEST_SEED = 2**32 - 1
 # Where seeds are added until it is clear: as many may be used, unless told otherwise.
 MOST_LOOKED_AT = 12
-_USUAL_RATES = (0.0, 0.1, 0.2, 0.3, 0.5)
+_USUAL_RATES = (0.0, 0.1, 0.3)
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class StudySpec:
         treatments: What is compared beside the rates, in order: each a `Treatment`, or as a mapping of names to
             arguments. The spec holds all treatments: the control first, then a treatment for every other rate, then
             these. Of equals the earlier one is taken.
+        min_gain: The smallest improvement that matters, above 0 in units of the score; by default one standard
+            deviation of the control's scores.
 
     Raises:
         SpecError: A field breaks its rule.
@@ -64,7 +66,7 @@ class StudySpec:
     model: str
     data: str
     rates: tuple[float, ...] = _USUAL_RATES
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     train: Mapping[str, Any] = field(default_factory=dict)
     where: str = "head"
     kind: str = "auto"
@@ -74,6 +76,7 @@ class StudySpec:
     until_decided: bool = False
     folds: int | None = None
     treatments: tuple[Treatment, ...] = ()
+    min_gain: float | None = None
 
     def __post_init__(self) -> None:
         alone = bool(self.treatments) and self.rates is _USUAL_RATES
@@ -87,6 +90,7 @@ class StudySpec:
             "score": str(Score.parse(self.score)),
             "alpha": _alpha(self.alpha),
             "until_decided": _until_decided(self.until_decided, self.seeds),
+            "min_gain": _min_gain(self.min_gain),
             "folds": _folds(self.folds, self.train, until_decided=self.until_decided),
             **{name: _word(name, getattr(self, name)) for name in ("where", "kind", "schedule")},
         }
@@ -146,6 +150,8 @@ class StudySpec:
         plain = {item.name: getattr(self, item.name) for item in fields(self)}
         plain |= {"rates": list(self.rates), "seeds": list(self.seeds), "train": dict(self.train)}
         del plain["treatments"]
+        if self.min_gain is None:
+            del plain["min_gain"]
         return plain | ({"treatments": {item.name: item.fields for item in self.named}} if self.named else {})
 
     @classmethod
@@ -287,6 +293,14 @@ def _alpha(value: object) -> float:
     alpha = _number("alpha", value)
     _must(0 < alpha < 0.5, f"alpha: must be in (0, 0.5), got {value}")
     return alpha
+
+
+def _min_gain(value: object) -> float | None:
+    if value is None:
+        return None
+    gain = _number("min_gain", value)
+    _must(gain > 0, f"min_gain: must be above 0, in units of the score, got {value}; for instance --min-gain 0.01")
+    return gain
 
 
 def _word(name: str, value: Any) -> str:

@@ -44,6 +44,8 @@ def rate_response(scores: pd.DataFrame, score: Score, verdict: Verdict, branch_n
     for label, ends in series.paired_limits(means, verdict, higher=score.higher_is_better).items():
         ax.plot([list(means).index(label) + ASIDE] * 2, ends, "_-", color=palette[label], **look)
     _means(ax, values, verdict.treatment if verdict.decided else None)
+    if (gain := verdict.relevant) and np.isfinite(control := next(iter(means.values()))):
+        ax.axhspan(control - gain, control + gain, color=style.MUTED, alpha=0.08, linewidth=0, zorder=0)
     low, high = ax.get_ylim()
     pad = max(0.0, style.SAME * abs(high) - (high - low))  # runs that are all alike need no axis of their own
     ax.set_ylim(low - pad / 2, high + pad / 2)
@@ -111,6 +113,7 @@ def _reading(values: pd.DataFrame, verdict: Verdict) -> str:
     present = np.isfinite(values.to_numpy(dtype=float))
     missing, block = int((~present).sum()), "seed" if folds_of(values) is None else "seed and fold"
     text = f"Diamonds: means; dots joined by a line: one {block}; dashed: no dropout."
+    text += f" Band: less than {number(verdict.relevant)} off, too little to matter." if verdict.relevant else ""
     text += bars_words(verdict, block) or (" One seed has no interval." if len(values) < 2 else "")
     paired = f": a diamond is {paired_words(verdict)}" if present[:, 0].any() else ""
     return text + (f" {missing} of {values.size} runs were not made or have no score{paired}." if missing else "")
