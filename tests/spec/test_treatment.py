@@ -77,6 +77,7 @@ def test_folders_of_runs_are_named_after_treatments():
         ({"a": {"batch": 2}}, '"a" cannot change batch: all runs share one estimate of memory'),
         ({"a": {"seed": 2}}, '"a" cannot change seed: the study sets it'),
         ({"a": {"plots": True}}, '"a" cannot change plots: it is about how runs are made'),
+        ({"a": {"label_smoothing": 0.1}}, '"a" cannot change label_smoothing: Ultralytics drops it'),
         ({"a": {"cls": 2.0}}, '"a" cannot change cls: it weighs the validation losses'),
         ({"a": {"dropout": 0.1, "schedule": "late:20"}}, "late:N needs N below epochs=20"),
     ],

@@ -41,7 +41,7 @@ _GROUPS = (
     ("the augmentation", frozenset(("segment", "obb", "semantic")), "copy_paste copy_paste_mode"),
     ("the augmentation", frozenset(("classify",)), "auto_augment erasing"),
     ("the number of training images", TASKS, "fraction"),
-    ("the length of the training", TASKS, "time patience"),
+    ("the length of the training", TASKS, "patience"),
     ("the weights of the losses", _BOXES, "box cls dfl"),
     ("the weights of the losses", _MASKS, "cls_pw"),
     ("the weights of the losses", frozenset(("pose",)), "pose kobj rle"),

@@ -28,7 +28,7 @@ _OURS = {
 }
 
 # Names of before, which Ultralytics still takes: it puts what they mean into others, or drops them.
-_OLD_NAMES = frozenset(
+OLD_NAMES = frozenset(
     (
         *("half", "int8", "end2end", "boxes", "hide_labels", "hide_conf", "line_thickness"),
         *("label_smoothing", "save_hybrid", "crop_fraction", "keras"),
@@ -74,7 +74,7 @@ def check_train_arguments(train: object) -> dict[str, Any]:
     for name, value in train.items():
         if name in _OURS:
             raise SpecError(f"{name}: the study sets it, got {name}={value}; {_OURS[name].format(value=value)}")
-        if name not in known_arguments() and name not in _OLD_NAMES:
+        if name not in known_arguments() and name not in OLD_NAMES:
             close = difflib.get_close_matches(str(name), list(known_arguments()), n=1)
             hint = f"did you mean {close[0]}?" if close else "see `yolo cfg` for the list"
             raise SpecError(f"{name}: is no argument of YOLO.train, got {name}={value}; {hint}")

@@ -11,7 +11,7 @@ from yolo_dropout.base.text import rate_of
 from yolo_dropout.errors import SpecError
 from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.spec.acting import ACTING
-from yolo_dropout.spec.arguments import check_train_arguments, known_arguments
+from yolo_dropout.spec.arguments import OLD_NAMES, check_train_arguments, known_arguments
 
 _LONGEST = 80
 _PLACES = ("where", "kind", "schedule")
@@ -26,6 +26,7 @@ _UNLIKE = {
     ),
     **dict.fromkeys(("seed", "project", "name", "save_dir", "exist_ok", "resume", "mode", "cfg", "val"), _STUDYS),
     "dropout": "that is not among its training arguments, but dropout=Dropout(0.1)",
+    **dict.fromkeys(OLD_NAMES, "Ultralytics drops it, or takes it for another argument"),
     "distill_model": "its validation has losses that the others lack",
 }
 
@@ -117,6 +118,6 @@ def _checked_name(name: object) -> str:
 
 def why_refused(name: str) -> str | None:
     """Why no treatment may change an argument; None where one may, or where Ultralytics does not know it."""
-    if name in ACTING or name not in known_arguments():
+    if name in ACTING or not (name in known_arguments() or name in _UNLIKE):
         return None
     return _UNLIKE.get(name, "it is about how runs are made or measured, and not about what they learn")
