@@ -7,18 +7,18 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from yolo_dropout.base.text import Label, rate_of, rate_text
+from yolo_dropout.base.text import Label
 from yolo_dropout.errors import SpecError
 from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.spec.acting import LOSS_WEIGHTS
 from yolo_dropout.spec.arguments import check_train_arguments, known_arguments
 from yolo_dropout.spec.score import Score
-from yolo_dropout.spec.treatment import Treatment
+from yolo_dropout.spec.treatment import Treatment, whole
 
 # Fewer allow no verdict. The same as `decision.rule.MIN_BLOCKS`, whose module takes a while to import.
 LEAST_SEEDS = 3
@@ -102,7 +102,7 @@ class StudySpec:
         sound = isinstance(epochs, int) and not isinstance(epochs, bool) and epochs >= 1
         _must(sound, f"epochs: must be a whole number of at least 1, got {epochs!r}; for instance epochs=50")
         usual = Dropout(0.0, self.where, self.kind, self.schedule)
-        object.__setattr__(self, "treatments", _treatments(self.treatments, self.rates, usual))
+        object.__setattr__(self, "treatments", whole(self.treatments, self.rates, usual))
         _check_treatments(self)
 
     @property
@@ -189,23 +189,6 @@ def _path_or_name(name: str, value: object) -> str:
         path = Path(text).expanduser()
         return str(path.resolve()) if not re.match(r"[a-z]+://", text) and path.exists() else text
     return text
-
-
-class _Whole(tuple[Treatment, ...]):
-    """All treatments of a spec as it holds them: a copy of the spec makes those of its rates anew."""
-
-
-def _treatments(given: Any, rates: tuple[float, ...], usual: Dropout) -> _Whole:
-    """The treatments of the rates, then the named ones among those that were given."""
-    of_rates = tuple(Treatment(rate_text(rate), replace(usual, rate=rate)) for rate in rates)
-    if isinstance(given, Mapping):
-        given = [Treatment.from_fields(name, values, usual) for name, values in given.items()]
-    _must(_is_list(given), f"treatments: must be names with arguments, such as dropout=0.1, got {given!r}")
-    for item in given:
-        _must(isinstance(item, Treatment), f"treatments: each must be a Treatment, got {item!r}")
-        known = isinstance(given, _Whole) or rate_of(item.name) is None or item in of_rates
-        _must(known, f"treatments: {item.name} is a rate; give it with the rates, or another name")
-    return _Whole((*of_rates, *(item for item in given if rate_of(item.name) is None)))
 
 
 def _check_treatments(spec: StudySpec) -> None:

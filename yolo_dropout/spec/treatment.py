@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from yolo_dropout.base.text import rate_of
+from yolo_dropout.base.text import rate_of, rate_text
 from yolo_dropout.errors import SpecError
 from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.spec.acting import ACTING
@@ -96,6 +96,30 @@ class Treatment:
         return cls(str(name), replace(usual, rate=rate, **places) if rate else Dropout(rate), train)
 
 
+class Whole(tuple[Treatment, ...]):
+    """All treatments of a spec as it holds them: a copy of the spec makes those of its rates anew."""
+
+
+def whole(given: Any, rates: tuple[float, ...], usual: Dropout) -> Whole:
+    """The treatments of the rates, whose dropout is else as `usual` has it, then the named ones of those given.
+
+    Raises:
+        SpecError: What is given is no treatment, or a rate that is not among the rates.
+    """
+    of_rates = tuple(Treatment(rate_text(rate), replace(usual, rate=rate)) for rate in rates)
+    if isinstance(given, Mapping):
+        given = [Treatment.from_fields(name, values, usual) for name, values in given.items()]
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise SpecError(f"treatments: must be names with arguments, such as dropout=0.1, got {given!r}")
+    items = tuple(given)
+    for item in items:
+        if not isinstance(item, Treatment):
+            raise SpecError(f"treatments: each must be a Treatment, got {item!r}")
+        if not (isinstance(given, Whole) or item.rate is None or item in of_rates):
+            raise SpecError(f"treatments: {item.name} is a rate; give it with the rates, or another name")
+    return Whole((*of_rates, *(item for item in items if item.rate is None)))
+
+
 def slug(treatment: str) -> str:
     """A treatment's name as part of a folder's; a rate is written in full, and with at least two decimals."""
     rate = rate_of(treatment)
@@ -111,9 +135,17 @@ def _checked_name(name: object) -> str:
         raise SpecError(
             f"treatments: a name must be up to {_LONGEST} characters with a letter or digit of ASCII, got {name!r}"
         )
-    if rate_of(text) is None and re.fullmatch(r"[-+.\deE]*\d[-+.\deE]*", text):
+    if rate_of(text) is None and _is_number(text):
         raise SpecError(f"treatments: a name must not be a number, got {name!r}; rates have their own place")
     return text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def why_refused(name: str) -> str | None:
