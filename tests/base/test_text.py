@@ -11,6 +11,7 @@ def test_rates_and_numbers_are_written_as_people_do():
     assert [rate_text(rate) for rate in (0.0, 0.05, 0.1)] == ["0.0", "0.05", "0.1"]
     assert number(2.6, [2.6, None, 2.59, 3.2]) == "2.600"
     assert number(2.6049) == "2.6"
+    assert number(-0.001, [-0.001, 5.0]) == "0.00"
     assert number(None) == number(float("nan")) == "–"
 
 

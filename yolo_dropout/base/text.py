@@ -80,7 +80,8 @@ def number(value: float | None, among: Iterable[float | None] = ()) -> str:
     if not span:
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     least = 2 - floor(log10(max(abs(value), 1.0)))
-    return f"{value:.{min(max(2 - floor(log10(span)), least, 0), 6)}f}"
+    text = f"{value:.{min(max(2 - floor(log10(span)), least, 0), 6)}f}"
+    return text if float(text) else text.lstrip("-")
 
 
 def duration(seconds: float | None) -> str:

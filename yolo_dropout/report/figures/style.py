@@ -18,7 +18,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from yolo_dropout.base.text import Label, is_control, label_text
+from yolo_dropout.base.text import Label, is_control, label_text, rate_of
 
 INK = "#1c2530"
 INK_ON_DARK = "#edf1f5"
@@ -36,8 +36,9 @@ as_shipped = mpl.rc_context({name: value for name, value in mpl.rcParamsDefault.
 
 
 def full_name(label: Label) -> str:
-    """A treatment where a figure names it, a long name cut."""
-    name = textwrap.shorten(label_text(label), MOST_SIGNS, placeholder="…")
+    """A treatment where a figure names it, a long name cut; a rate among named treatments is one of dropout."""
+    among_names = isinstance(label, str) and rate_of(label) is not None and not is_control(label)
+    name = f"dropout {label}" if among_names else textwrap.shorten(label_text(label), MOST_SIGNS, placeholder="…")
     return f"{name} (control)" if is_control(label) else name
 
 

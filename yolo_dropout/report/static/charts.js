@@ -14,7 +14,7 @@ const finite = (value) => value !== null && value !== undefined;
 function format(values) {
   const known = values.filter(finite), span = known.length > 1 ? d3.max(known) - d3.min(known) : Math.abs(known[0] ?? 1);
   const decimals = span > 0 ? 2 - Math.floor(Math.log10(span)) : 3, least = (value) => 2 - Math.floor(Math.log10(Math.max(Math.abs(value), 1)));
-  return (value) => (finite(value) ? value.toFixed(Math.min(6, Math.max(decimals, least(value), 0))) : "–");
+  return (value) => (finite(value) ? value.toFixed(Math.min(6, Math.max(decimals, least(value), 0))).replace(/^-(?=0(\.0*)?$)/, "") : "–");
 }
 
 const look = (width, height, label) => ({
