@@ -70,9 +70,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="the study's folder")
     study = run_study(spec(), parser.parse_args().out)
     losses, nothing = study.scores, frozenset[str]()
-    print(
-        f"{study.verdict.reason}\n\n| effect on {study.score.words}, lower is better | mean (95 % interval) |\n|---|---|"
-    )
+    print(f"{study.verdict.reason}\n")
+    print(f"| effect on {study.score.words}, lower is better | mean (95 % interval) |\n|---|---|")
     for one in FACTORS:
         print(f"| {one} alone | {contrast(losses, {frozenset({one}): 1, nothing: -1})} |")
     for one, other in itertools.permutations(FACTORS, 2):
