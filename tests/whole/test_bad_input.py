@@ -85,7 +85,10 @@ BOMB = "\n".join(
 NOT_YAML = "is no valid YAML"
 NO_LABEL = "data: train of {root}/data/data.yaml cannot be used: No valid images found in …"
 NO_CSV = "is no results.csv of Ultralytics; its first line must name the columns, epoch first; the run is left out"
-FIELDS = "the fields are model, data, rates, seeds, train, where, kind, schedule, score, alpha, until_decided, folds"
+FIELDS = (
+    "the fields are model, data, rates, seeds, train, where, kind, schedule, score, alpha, until_decided, folds, "
+    "treatments"
+)
 MODEL_FILE = "model: needs a .pt or .yaml model that can be trained, got"
 
 CASES: list[tuple[Words, str]] = [
