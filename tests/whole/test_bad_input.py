@@ -163,7 +163,10 @@ CASES: list[tuple[Words, str]] = [
     (["sweep", "--jobs", "two"], "jobs: must be auto or a whole number of at least 1, got 'two'"),
     (["sweep", "--run-timeout", "-1"], "run-timeout: must be a number of seconds above 0, 100000000 at most, got '-1'"),
     (["sweep", "--alpha", "0.5"], "alpha: must be in (0, 0.5), got 0.5"),
-    (["sweep", "--score", "@"], "score: must be a metric, alone or with @min, @max, @best, @last or @last5, got '@'"),
+    (
+        ["sweep", "--score", "@"],
+        "score: must be a metric, alone or with @min, @min5, @max, @best, @last or @last5, got '@'",
+    ),
     (
         ["sweep", "--config", "/no/such.yaml"],
         "/no/such.yaml: cannot be read (No such file or directory); check the path",
@@ -190,7 +193,7 @@ CASES: list[tuple[Words, str]] = [
         "time: must be left out, got time=1: the clock would set epochs and learning rates, and the runs of a seed "
         "would differ by more than dropout; use epochs=50",
     ),
-    (argument("imgsz=[]"), "imgsz: must be at least 1, got 0; for instance imgsz=640"),
+    (argument("imgsz=[]"), "imgsz: must be from 1 to 32768, got 0; for instance imgsz=640"),
     (
         ["sweep", "--until-decided", "--max-seeds", "5", "--seeds", "5"],
         "max-seeds: cannot go with --seeds, got 5; leave one out",
