@@ -57,7 +57,7 @@ OPTIONS = {
     },
     "watch": {"--port N": "on this port of 127.0.0.1 (default: a free one)"},
     "report": {
-        "--out DIR": "where to write (default: the study; else runs/dropout/report)",
+        "--out DIR": "where to write (default: the one study; else runs/dropout/report)",
         "--score METRIC": "what is compared",
     },
 }
@@ -125,7 +125,9 @@ def command_line() -> argparse.ArgumentParser:
     watch = commands.add_parser("watch", help="serve a study's report to a browser while it runs")
     watch.add_argument("folder", metavar="DIR", help="the study's folder")
     report = commands.add_parser("report", help="make tables, pictures and report from finished runs")
-    report.add_argument("folders", nargs="+", metavar="DIR", help="a study, or run folders of Ultralytics")
+    report.add_argument(
+        "folders", nargs="+", metavar="DIR", help="a study, several to compare, or run folders of Ultralytics"
+    )
     for name, command in commands.choices.items():
         for words, told in OPTIONS[name].items():
             option, _, takes = words.partition(" ")

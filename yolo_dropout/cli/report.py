@@ -1,4 +1,4 @@
-"""`yolo-dropout report`: tables, pictures and report anew, from a study or from plain Ultralytics runs."""
+"""`yolo-dropout report`: tables, pictures and report anew, from studies or from plain Ultralytics runs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.report.publish import publish
 from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.results.foreign import load_foreign_runs
+from yolo_dropout.results.together import together
 from yolo_dropout.spec.score import Score
 from yolo_dropout.study import load_study
 
@@ -29,13 +30,16 @@ def report(options: Namespace) -> int:
         if not place.path.is_dir():
             raise InputError(f"{place.path}: is no folder; give a study or run folders of Ultralytics")
     studies = [place for place in places if place.spec.exists() or is_study(place)]
-    if studies and len(places) > 1:
-        raise InputError(f"{studies[0].path}: is a study; give one study, or run folders only")
+    if studies and len(studies) < len(places):
+        raise InputError(f"{studies[0].path}: is a study; give studies, or run folders only")
     asked = None if options.out is None else StudyFolder.at(options.out)
-    out = asked or (studies[0] if studies else StudyFolder.at(_ELSEWHERE))
-    check_report_free(out, *studies)
+    alone = studies[0] if len(studies) == 1 else None
+    out = asked or alone or StudyFolder.at(_ELSEWHERE)
+    check_report_free(out, alone)
     if studies:
-        study = replace(_judged_by(load_study(studies[0].path), options.score), folder=out)
+        first, *others = (load_study(place.path) for place in studies)
+        study: StudyResults = _judged_by(first, options.score)
+        study = replace(together(study, others) if others else study, folder=out)
     else:
         study = load_foreign_runs([place.path for place in places], out.path, options.score or "val/loss")
     publish(study)

@@ -17,7 +17,7 @@ from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.study_spec import StudySpec
 
 # What a training that was not told takes from its checkpoint or its task.
-_TAKEN_ALONG = {"imgsz", "task", "single_cls", "cfg"}
+TAKEN_ALONG = {"imgsz", "task", "single_cls", "cfg"}
 _INPUTS, _DROPOUT = ("model", "data"), ("where", "kind", "schedule")
 
 
@@ -79,7 +79,7 @@ def _from_run(run: RunFolder, spec: StudySpec) -> Iterator[str]:
     asked = {"model": spec.model, "data": spec.data, **spec.train, **(of_run.train if of_run else {})}
     with contextlib.suppress(SpecError):  # no training came as far as to write it
         was = read_yaml(run.arguments)
-    left_out = NO_MATTER | (_TAKEN_ALONG - asked.keys()) | ({"data"} if spec.folds else set())
+    left_out = NO_MATTER | (TAKEN_ALONG - asked.keys()) | ({"data"} if spec.folds else set())
     told = was.keys() - left_out if isinstance(was, dict) else set()
     for name, default in known_arguments().items():
         if name in told:

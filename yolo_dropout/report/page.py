@@ -119,15 +119,15 @@ def _palette(labels: Sequence[Label]) -> Markup:
 
 
 def _command(study: StudyResults) -> str:
-    """The command that repeats the study; empty for runs of others."""
+    """The command that repeats the study; empty where that is not in this folder."""
     words = ["yolo-dropout", "sweep", "--config", str(study.folder.spec), "--out", str(study.folder.path)]
-    return shlex.join(words) if study.ours else ""
+    return shlex.join(words) if study.folder.spec.exists() else ""
 
 
 def _place(study: StudyResults, record: RunRecord) -> str:
-    """The run's folder relative to the page; empty for runs of others."""
+    """The run's folder relative to the page; empty where that lies elsewhere."""
     folder = study.folder.run(record.run.name).path
-    return folder.relative_to(study.folder.path).as_posix() if study.ours else ""
+    return folder.relative_to(study.folder.path).as_posix() if folder.is_dir() else ""
 
 
 def _applied(study: StudyResults, treatment: Treatment) -> str:

@@ -39,6 +39,7 @@ class StudyResults:
         prepared: What was found before the first run: task, number of images, sites, versions.
         notes: What had to be repaired or left out, a line each.
         ours: False for runs that this project did not make.
+        asked: The runs that it asks for, where several studies are put together: not all that their spec has.
     """
 
     folder: StudyFolder
@@ -48,6 +49,7 @@ class StudyResults:
     prepared: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     ours: bool = True
+    asked: tuple[Run, ...] = ()
 
     @property
     def title(self) -> str:
@@ -103,7 +105,7 @@ class StudyResults:
     @cached_property
     def due(self) -> tuple[Run, ...]:
         """The runs that the study asks for by now, seed-major."""
-        return due_runs(self.spec, self._ended, self._planned_scores)
+        return self.asked or due_runs(self.spec, self._ended, self._planned_scores)
 
     @cached_property
     def summary(self) -> pd.DataFrame:

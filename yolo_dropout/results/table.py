@@ -60,11 +60,12 @@ def read_table(runs: Mapping[Run, Path], read: Callable[[Path], Results] = read_
             notes.append(f"{error}; the run is left out")
             continue
         notes.extend(results[run].notes)
-    _check_same_losses({runs[run]: found.metrics for run, found in results.items()})
+    check_same_losses({runs[run]: found.metrics for run, found in results.items()})
     return Table(results, tuple(notes))
 
 
-def _check_same_losses(metrics: Mapping[Path, Sequence[str]]) -> None:
+def check_same_losses(metrics: Mapping[Path, Sequence[str]]) -> None:
+    """Refuse runs, or studies, of which one has other validation losses than the rest; an `InputError` names it."""
     losses = {path: {name for name in names if name.startswith("val/")} for path, names in metrics.items()}
     usual = Counter(map(frozenset, losses.values())).most_common(1)[0][0] if losses else frozenset()
     for path, names in losses.items():
