@@ -181,7 +181,14 @@ def ray_here() -> Iterator[None]:
             yield
 
 
-@pytest.mark.parametrize("words", [words for words in OWN if words[0] == "sweep"], ids=" ".join)
+SWEEPS = [
+    pytest.param(words, id=" ".join(words), marks=[pytest.mark.soak] if "ray" in words else [])
+    for words in OWN
+    if words[0] == "sweep"
+]
+
+
+@pytest.mark.parametrize("words", SWEEPS)
 def test_every_sweep_comes_to_its_end_with_a_fake_trainer(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ):
