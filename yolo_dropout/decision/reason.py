@@ -126,9 +126,9 @@ def _settling(verdict: Verdict, phrases: Phrases) -> str:
     if verdict.seeds_needed is None:
         return "No practical number of seeds would settle it: the gain is too small for the noise."
     return (
-        f"About {phrases.blocks(verdict.seeds_needed)} would settle it, if its mean and noise stay as they are; take "
-        "new ones in a new study, since adding to seeds that were looked at makes false finds two to three times as "
-        "likely."
+        f"About {phrases.blocks(verdict.seeds_needed)} would settle it in about four studies of five, if its mean and "
+        "noise stay as they are; take new ones in a new study, since adding to seeds that were looked at makes false "
+        "finds two to three times as likely."
     )
 
 

@@ -37,8 +37,9 @@ REMEDIES: Mapping[str, str] = {
 def remedies(spec: StudySpec) -> Iterator[tuple[str, dict[str, Any]]]:
     """The remedies by name, each with the arguments by which it differs from a study's own."""
     args = {**known_arguments(), **spec.train}
-    # Where the study freezes layers itself, to freeze ten would be to free some.
-    frozen = str(args["freeze"] or 10).replace(" ", "")
+    # Where the study freezes layers itself, to freeze ten would be to free some; an untrained model has none to keep.
+    untrained = spec.model.endswith((".yaml", ".yml"))
+    frozen = "none" if untrained and not args["freeze"] else str(args["freeze"] or 10).replace(" ", "")
     numbers = {"fifth": max(1, spec.epochs // 5), "tenfold": 10 * args["weight_decay"], "frozen": frozen}
     for name, words in REMEDIES.items():
         fields = parse_key_values(words.format(**numbers).split())
