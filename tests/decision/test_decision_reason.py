@@ -75,9 +75,9 @@ CASES = {
         moved(-0.005, 0, 0),
         {"relevant": 0.006},
         r"^Undecided, so keep 0\.0 for now: over 5 seeds no rate is shown to beat it, but a gain that matters "
-        r"\(0\.006 or more\) cannot be excluded either\. Rate 0\.1 looks best: .* About \d+ seeds would "
-        r"settle it, if its mean and noise stay as they are; take new ones in a new study, since adding to seeds that "
-        r"were looked at makes false finds two to three times as likely\.$",
+        r"\(0\.006 or more\) cannot be excluded either\. Rate 0\.1 looks best: .* About \d+ seeds would settle it "
+        r"in about four studies of five, if its mean and noise stay as they are; take new ones in a new study, "
+        r"since adding to seeds that were looked at makes false finds two to three times as likely\.$",
     ),
     "undecided, with harm": (moved(-0.005, 0, 2), {"relevant": 0.006}, r"^Undecided.* Rate 0\.4 did harm\. About"),
     "undecided for good": (moved(0, 0, 0), {"relevant": 1e-6}, r"the gain is too small for the noise"),
