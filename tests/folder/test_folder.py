@@ -71,7 +71,7 @@ def test_more_rates_or_seeds_or_another_score_go_on_with_the_study(folder, chang
         ({"train": {}}, "epochs was 5, is 'not given'"),
         ({"train": {"epochs": 5, "imgsz": 32}}, "imgsz was 'not given', is 32"),
         ({"rates": (0, 0.2)}, "rates lack 0.1, which the study has"),
-        ({"seeds": [1, 2]}, "seeds lack 0, which the study has"),
+        ({"seeds": [1, 2]}, "seeds lack 0, 3, 4, which the study has"),
     ],
 )
 def test_another_study_is_refused_with_the_difference(folder, changes, difference):

@@ -36,7 +36,7 @@ def tidy(values: dict[tuple[float, int], list[float]], metric: str = "val/loss")
 
 def texts(figure: Figure) -> list[str]:
     own = [text.get_text() for text in figure.texts]
-    return own + [text.get_text() for ax in figure.axes for text in ax.texts]
+    return [" ".join(text.split()) for text in (*own, *(text.get_text() for ax in figure.axes for text in ax.texts))]
 
 
 def title(figure: Figure) -> str:
