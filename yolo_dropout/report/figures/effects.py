@@ -56,7 +56,7 @@ def effects(scores: pd.DataFrame, score: Score, verdict: Verdict, branch_note: s
             chosen = ", chosen" if verdict.decided and c.treatment == verdict.treatment else ""
             told = f"{number(c.difference, [0.0, *means])}{chosen}"
             ax.annotate(told, (1.01, place - ASIDE), xycoords=("axes fraction", "data"), **text)
-    ax.set_yticks(range(len(labels)), [fill(str(label), NAME_SIGNS) for label in labels])
+    ax.set_yticks(range(len(labels)), [fill(style.full_name(label), NAME_SIGNS) for label in labels])
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.set_xlabel("improvement on the control: right of the dashed line is better", color=style.MUTED)
     subtitle = f"{capital(score.words)}: difference of each run to the control of its {_block(scores)}"
