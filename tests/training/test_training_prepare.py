@@ -153,6 +153,8 @@ def test_an_ndjson_file_is_taken_as_stock_takes_it(data: Path, tmp_path: Path, m
     file.write_text("\n".join(map(json.dumps, lines)))
     found = prepare(MODEL, str(file), ARGS, [0.0])
     assert (found.n_train, found.n_val, found.n_classes) == (4, 2, 2)
+    file.write_text(json.dumps(lines[0]) + '\n{"type": "image", "url": "https://example.org/0.png"}\n')
+    assert "cannot be downloaded (nothing is downloaded in a dry" in refusal(InputError, MODEL, str(file), ARGS, [0.0])
     file.write_text("no JSON")
     assert refusal(InputError, MODEL, str(file), ARGS, [0.0]).startswith(f"data: {file} cannot be used: ")
 

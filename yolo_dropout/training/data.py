@@ -109,6 +109,8 @@ def _converted(task: str, data: str, args: Any) -> dict[str, Any]:
     """An NDJSON file, or a link to one, made a data set in Ultralytics' folder of those; once, for all runs."""
     from ultralytics.engine.trainer import BaseTrainer
 
+    if offline() and ("://" in data or "://" in Path(data).read_text(encoding="utf-8")):
+        raise InputError(f"data: the images of {data} cannot be downloaded{dry()}; give the data set made of it")
     trainer = BaseTrainer.__new__(BaseTrainer)
     trainer.args = copy(args)
     trainer.args.task, trainer.args.data = task, data
