@@ -24,8 +24,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-from benchmark_ways import WAYS, Workload
+from benchmark_ways import WAYS, Workload, curves
 from timed_sweep import TIMES
 
 from yolo_dropout.executors.resources import cores
@@ -109,16 +108,12 @@ def _floor(study: Path, work: Workload) -> float:
 
 def _equal(out: Path, way: str, work: Workload) -> bool:
     controls = [run for run in work.runs if run.rate == 0]
-    ours = [_curves(out / OURS / "runs" / run.name) for run in controls]
+    ours = [curves(out / OURS / "runs" / run.name) for run in controls]
     if "ray" in way:  # its folders do not tell which run is which
-        found = [_curves(file.parent) for file in (out / way.replace(" ", "-")).rglob("results.csv")]
+        found = [curves(file.parent) for file in (out / way.replace(" ", "-")).rglob("results.csv")]
         return all(any(mine.equals(theirs) for theirs in found) for mine in ours)
     root = out / way.replace(" ", "-") / ("runs" if way.startswith(OURS) else "")
-    return all(mine.equals(_curves(root / run.name)) for mine, run in zip(ours, controls, strict=True))
-
-
-def _curves(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "results.csv").drop(columns="time")
+    return all(mine.equals(curves(root / run.name)) for mine, run in zip(ours, controls, strict=True))
 
 
 def _versions() -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from yolo_dropout.spec.runs import Run, plan
@@ -38,6 +39,11 @@ class Workload:
         spec = self.spec
         given = {"data": spec.data, "dropout": run.rate, "seed": run.seed}
         return {**given, **spec.train, "project": str(out), "name": run.name, "exist_ok": True}
+
+
+def curves(folder: Path) -> pd.DataFrame:
+    """What a run has written by epoch, without its times."""
+    return pd.read_csv(folder / "results.csv").drop(columns="time")
 
 
 def shell_loop(work: Workload, out: Path, runs: Iterable[Run] | None = None) -> None:

@@ -31,9 +31,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import pandas as pd
 import yaml
-from benchmark_ways import Workload, shell_loop
+from benchmark_ways import Workload, curves, shell_loop
 
 from yolo_dropout.executors.resources import cores
 from yolo_dropout.folder.layout import StudyFolder
@@ -132,7 +131,7 @@ def study(check: Check) -> dict[str, Any]:
     )
     controls = [run.name for run, _ in zip(_loop_runs(check), finished, strict=False) if run.rate == 0]
     equal = {
-        name: _curves(check.out / "study/runs" / name).equals(_curves(check.out / "loop" / name)) for name in controls
+        name: curves(check.out / "study/runs" / name).equals(curves(check.out / "loop" / name)) for name in controls
     }
     taken = check.seconds("study")
     return {"runs": len(taken), "wall": wall, "seconds": taken, "controls_equal": equal, "samples": seen}
@@ -182,11 +181,7 @@ def _equal(check: Check, one: str, other: str, runs: Sequence[str]) -> bool | No
     """Whether runs of two studies have equal curves; None where one of the studies is not there."""
     if not all((check.out / study / "verdict.json").exists() for study in (one, other)):
         return None
-    return all(_curves(check.out / one / "runs" / x).equals(_curves(check.out / other / "runs" / x)) for x in runs)
-
-
-def _curves(folder: Path) -> pd.DataFrame:
-    return pd.read_csv(folder / "results.csv").drop(columns="time")
+    return all(curves(check.out / one / "runs" / x).equals(curves(check.out / other / "runs" / x)) for x in runs)
 
 
 @contextlib.contextmanager

@@ -53,7 +53,15 @@ OURS = ("report.html", "summary.csv", "scores.csv", "curves.csv", "verdict.json"
 
 
 @pytest.mark.parametrize(
-    "name", [*OURS, "thesis.tex", ".project.tmp-dir/thesis.tex", "runs/train/weights/best.pt", "folds/mine.txt"]
+    "name",
+    [
+        *OURS,
+        "thesis.tex",
+        ".project.tmp-dir/thesis.tex",
+        "runs/train/weights/best.pt",
+        "runs/exp-s1/best.pt",
+        "folds/mine.txt",
+    ],
 )
 def test_a_folder_with_files_of_somebody_else_is_refused_and_stays_as_it_is(tmp_path, name, capfd):
     before = files(put(tmp_path / "a", name))
@@ -133,6 +141,12 @@ def test_a_study_inside_a_study_is_refused(tmp_path, inside):
     run(tmp_path / "outer")
     with pytest.raises(StudyFolderError, match=rf"lies inside the study {tmp_path / 'outer'}; choose a folder of its"):
         run(tmp_path / "outer" / inside)
+
+
+def test_a_project_whose_own_runs_are_named_as_treatments_are_is_no_study(tmp_path):
+    before = files(put(tmp_path, "runs/exp-s1/weights/best.pt"))
+    run(tmp_path / "runs" / "dropout" / "m-d")
+    assert files(tmp_path / "runs" / "exp-s1") == {"weights/best.pt": before["runs/exp-s1/weights/best.pt"]}
 
 
 def test_the_default_folder_may_lie_beside_a_config_in_the_same_project(tmp_path):

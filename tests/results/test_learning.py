@@ -54,6 +54,9 @@ def test_without_a_single_detection_there_is_no_verdict_on_any_score(tmp_path):
     assert "is 0 in all 15 runs" in found.verdict.reason
     assert "pretrained weights" in found.verdict.reason
     assert found.other_scores == []
+    claims = ("expected", "unbeaten", "detectable", "seeds_needed")
+    assert not any(getattr(found.verdict, name) for name in claims)
+    assert found.verdict.expected is None
 
 
 @pytest.mark.parametrize(("top1", "decided"), [(0.14, False), (0.3, True)])

@@ -94,3 +94,9 @@ def test_weights_of_losses_may_be_judged_by_a_metric():
 def test_folds_cannot_go_with_a_treatment_that_takes_fewer_images():
     with pytest.raises(SpecError, match="fraction: cannot go with folds"):
         spec(folds=3, treatments={"a": {"fraction": 0.5}})
+
+
+def test_the_runs_of_all_treatments_count_towards_the_most_that_can_be_planned():
+    many = tuple(Treatment(f"lr {n}", train={"lr0": 0.001 + n / 1e5}) for n in range(100))
+    with pytest.raises(SpecError, match=r"^runs: at most 100000 can be planned, got 102000; use fewer seeds or folds"):
+        spec(rates=(0, 0.1), seeds=1000, treatments=many)

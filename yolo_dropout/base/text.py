@@ -26,7 +26,7 @@ def cut(text: str, most: int = 800) -> str:
     return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
 
 
-def whole(text: str) -> int | None:
+def whole_number(text: str) -> int | None:
     """The whole number that a text is, of 18 digits at most; None where it is none. Python refuses 5,000 digits."""
     return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
 

@@ -11,14 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from yolo_dropout.base.text import whole
+from yolo_dropout.base.text import whole_number
 from yolo_dropout.errors import SpecError
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.study_file import StudyFile, read_config, stored_study
 from yolo_dropout.spec.arguments import parse_key_values
 from yolo_dropout.spec.embedded import embedded_path
 from yolo_dropout.spec.remedies import RATES
-from yolo_dropout.spec.study_spec import MOST_LOOKED_AT, StudySpec, check_number_of_seeds
+from yolo_dropout.spec.rules import MOST_LOOKED_AT, check_number_of_seeds
+from yolo_dropout.spec.study_spec import StudySpec
 
 _LONGEST_S = 1e8  # three years, which a clock of any system can wait for
 _PLAIN_OPTIONS = ("score", "alpha", "min_gain", "where", "kind", "schedule")
@@ -35,7 +36,7 @@ def spec_from(options: Namespace) -> StudySpec:
     values |= _treatments(options, values)
     values |= _blocks(options, values)
     if options.folds is not None:
-        values["folds"] = options.folds if (folds := whole(options.folds)) is None else folds
+        values["folds"] = options.folds if (folds := whole_number(options.folds)) is None else folds
     values |= {name: getattr(options, name) for name in _PLAIN_OPTIONS if getattr(options, name) is not None}
     return StudySpec.from_dict(values, options.config or "sweep")
 
@@ -110,7 +111,7 @@ def _parts(words: Sequence[str]) -> list[str]:
 def _seeds(words: Sequence[str]) -> int | tuple[int, ...]:
     """One number is a count; several numbers, or a span such as 3-7, are the seeds themselves."""
     words = _parts(words)
-    if len(words) == 1 and (number := whole(words[0])) is not None:
+    if len(words) == 1 and (number := whole_number(words[0])) is not None:
         return number
     return tuple(seed for word in words for seed in _span(word))
 

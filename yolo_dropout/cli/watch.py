@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import BoundedSemaphore, Lock, Thread
 from typing import Any
 
-from yolo_dropout.base.text import whole
+from yolo_dropout.base.text import whole_number
 from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.folder.layout import StudyFolder
@@ -28,7 +28,7 @@ MOST_CONNECTIONS, PATIENCE_S = 32, 5.0
 
 def watch(options: Namespace) -> int:
     """Serve the report until Ctrl-C."""
-    if (port := whole(options.port)) is None:
+    if (port := whole_number(options.port)) is None:
         raise SpecError(f"port: must be a whole number, got {options.port!r}; leave it out to take a free one")
     folder = StudyFolder.at(options.folder, "DIR")
     load_study(folder.path)

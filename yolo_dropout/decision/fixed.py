@@ -106,17 +106,16 @@ def judge(
     found = contrast(gains, overlap)
     matters = float(spread(gains[:, 0])) if relevant is None else relevant
     ruling = rule(found, level, matters)
-    together, everything = float(np.min(level)), noun(names) != "rate" and bool(ruling.judged)
-    best = may_be_best(gains, together, overlap) if everything else []
     later = float(np.max(level)) if last_level is None else last_level
     paired = gains[:, 1:] - gains[:, :1]
     moved = bool((np.nan_to_num(paired) != 0).any())
     outcome = _outcome(ruling, moved)
-    n_blocks = int(np.isfinite(paired).any(1).sum())
+    chosen, together = 1 + int(ruling.chosen) if outcome == "use" else 0, float(np.min(level))
+    n_blocks, named = int(np.isfinite(paired).any(1).sum()), noun(names) != "rate"
     open_ended = moved and not overlap and outcome not in ("use", "keep")
     verdict = Verdict(
         outcome=outcome,
-        treatment=names[1 + int(ruling.chosen)] if outcome == "use" else names[0],
+        treatment=names[chosen],
         reason="",
         comparisons=_comparisons(found, ruling, names[1:], alpha, level),
         control=names[0],
@@ -128,15 +127,10 @@ def judge(
         seeds_needed=_blocks_needed(found, later, _or_none(matters) or 0.0, n_blocks) if open_ended else None,
         basis=phrases.blocks(n_blocks),
         moved=moved,
-        candidates=tuple(names[i] for i in best),
+        expected=_expected(found, ruling, chosen - 1) if chosen else None,
+        candidates=tuple(names[i] for i in may_be_best(gains, together, overlap)) if named and ruling.judged else (),
+        unbeaten=_unbeaten(gains, names, chosen, parts, level=together, overlap=overlap),
     )
-    if outcome == "use":
-        chosen = int(ruling.chosen)
-        gain = expected_gain(*(float(part[chosen]) for part in (found.difference, found.error, ruling.low)))
-        verdict = replace(verdict, expected=gain)
-    if outcome == "use" and (own := [names.index(part) for part in parts.get(verdict.treatment, ()) if part in names]):
-        left = not_beaten(gains, names.index(verdict.treatment), own, together, overlap)
-        verdict = replace(verdict, unbeaten=tuple(names[i] for i in left))
     return replace(verdict, reason=explain(verdict, phrases))
 
 
@@ -146,6 +140,24 @@ def _outcome(ruling: Ruling, moved: bool) -> Outcome:
     if not moved:  # equal runs show that nothing acted, and not that dropout makes no difference
         return "undecided"
     return "use" if ruling.use else "keep" if ruling.keep else "undecided"
+
+
+def _expected(found: Contrasts, ruling: Ruling, place: int) -> float:
+    return expected_gain(*(float(part[place]) for part in (found.difference, found.error, ruling.low)))
+
+
+def _unbeaten(
+    gains: FloatArray,
+    names: Sequence[str],
+    chosen: int,
+    parts: Mapping[str, Sequence[str]],
+    *,
+    level: float,
+    overlap: float,
+) -> tuple[str, ...] | None:
+    """The parts of what was chosen that it is not shown to beat; None where it combines nothing."""
+    own = [names.index(part) for part in parts.get(names[chosen], ())]
+    return tuple(names[i] for i in not_beaten(gains, chosen, own, level, overlap)) if own else None
 
 
 def _comparisons(

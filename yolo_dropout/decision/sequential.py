@@ -9,7 +9,10 @@ reasons to drop may be chosen for the runs they save alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +72,7 @@ def next_step(
     alpha: float = 0.05,
     score_name: str = "score",
     relevant: float | None = None,
+    parts: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> SequentialDecision:
     """Say whether to stop, and otherwise which treatments get how many more seeds.
 
@@ -84,6 +88,7 @@ def next_step(
         alpha: Level of each claim over all treatments and all looks, in (0, 0.5).
         score_name: What the score is called in the reason.
         relevant: Gain that matters, in units of the score; by default one standard deviation of the control.
+        parts: Of treatments that combine others, by name, the names of these.
 
     Returns:
         The decision at the last look reached.
@@ -105,9 +110,8 @@ def next_step(
         level[active] = levels[look]
         active = worth_more(contrast(gains[:n]), active, n=n, most=plan[-1], level=levels[-1])
         phrases = Phrases(score_name, higher_is_better, then=_then(noun(names), active, n, plan[-1]))
-        verdict = judge(
-            gains[:n], names, alpha=alpha, level=level, phrases=phrases, relevant=relevant, last_level=levels[-1]
-        )
+        told: dict[str, Any] = {"alpha": alpha, "phrases": phrases, "relevant": relevant, "parts": parts}
+        verdict = judge(gains[:n], names, level=level, last_level=levels[-1], **told)
         if verdict.decided or not active.any() or n == plan[-1]:
             return SequentialDecision(verdict, stop=True, active=(), next_seeds=n)
         # What was run for a dropped rate in spite of that must not count later.

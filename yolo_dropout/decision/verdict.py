@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from yolo_dropout.base.text import named, noun, rate_of
@@ -152,6 +152,21 @@ class Verdict:
         """The best-looking treatment, of those that may be shown; it may be worse than the control."""
         seen = [c for c in self.shown if c.difference is not None]
         return max(seen, key=lambda c: c.difference or 0.0, default=None)
+
+    def withheld(self, reason: str) -> Verdict:
+        """This verdict where nothing may be concluded, whatever the scores say."""
+        return replace(
+            self,
+            outcome="undecided",
+            treatment=self.control,
+            reason=reason,
+            detectable=None,
+            seeds_needed=None,
+            moved=False,
+            expected=None,
+            candidates=(),
+            unbeaten=None,
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The verdict as plain dicts, lists, numbers and None, ready for JSON; rates among rates are numbers."""

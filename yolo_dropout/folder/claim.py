@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from yolo_dropout.base.files import TEMPORARY, read_json
 from yolo_dropout.base.text import few
 from yolo_dropout.errors import StudyFolderError
-from yolo_dropout.folder.layout import RUN_NAME, StudyFolder
+from yolo_dropout.folder.layout import RATE_RUN_NAME, RUN_NAME, StudyFolder
 
 # `study.yaml` holds this beside the spec only once a study has begun: a config that people write has none.
 _BEGUN = re.compile(rb"^prepared:", re.MULTILINE)
@@ -30,10 +30,11 @@ _UNFINISHED = {
     "runs": rf"\.{RUN_NAME.pattern}{_RANDOM}",
 }
 _OF_A_RUN = rf"\.run\.json{_RANDOM}\.json"
-# What a study leaves that has not come to its first run, by folder; and what a desktop or git keeps in an empty one.
+# What a study leaves that has not come to its first run, by folder; and what a desktop or git keeps in an empty one. Of
+# runs only those that go by a rate: anybody may call a folder as a treatment is called.
 _HUSK = {
     "": r"\.lock|\.lock\.holder|prepare\.log|\.cache|runs|folds|\.DS_Store|Thumbs\.db|\.gitkeep|\.gitignore",
-    "runs": RUN_NAME.pattern,
+    "runs": RATE_RUN_NAME.pattern,
     "folds": r"f\d+|splits\.csv",
     ".cache": r"readings\.npz",
 }
@@ -78,8 +79,9 @@ def is_study(folder: StudyFolder) -> bool:
 
 
 def _holds_runs(folder: StudyFolder) -> bool:
+    """Whether a study has runs here; a copy of its `study.yaml` makes none, nor do folders that others call so."""
     with contextlib.suppress(OSError):  # not ours to look into
-        return bool(folder.run_folders)
+        return is_study(folder) and bool(folder.run_folders)
     return False
 
 

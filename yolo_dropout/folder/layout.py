@@ -9,7 +9,8 @@ from pathlib import Path
 from yolo_dropout.errors import SpecError
 
 # Folders of runs: p0.10-s3 or weight-decay-x10-s3, or p0.10-s3-f0 in a cross-validation.
-RUN_NAME = re.compile(r"(p(0\.\d+(e-\d+)?|\d(\.\d+)?e-\d+)|[a-z0-9]+(-[a-z0-9]+)*)-s\d+(-f\d+)?")
+_RATE, _NAMED, _BLOCK = r"p(0\.\d+(e-\d+)?|\d(\.\d+)?e-\d+)", r"[a-z0-9]+(-[a-z0-9]+)*", r"-s\d+(-f\d+)?"
+RATE_RUN_NAME, RUN_NAME = re.compile(_RATE + _BLOCK), re.compile(f"({_RATE}|{_NAMED}){_BLOCK}")
 
 
 class _Inside:

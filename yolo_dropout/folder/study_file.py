@@ -14,7 +14,8 @@ import yaml
 from yolo_dropout.base.files import check_values, set_aside, write_text
 from yolo_dropout.errors import SpecError
 from yolo_dropout.folder.layout import StudyFolder
-from yolo_dropout.spec.study_spec import LEAST_SEEDS, StudySpec
+from yolo_dropout.spec.rules import LEAST_SEEDS
+from yolo_dropout.spec.study_spec import StudySpec
 
 # What study.yaml holds beside the spec: facts found when the study began.
 _FACTS: dict[str, type] = {"inputs": dict, "prepared": dict, "looked": list}

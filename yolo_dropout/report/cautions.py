@@ -13,7 +13,7 @@ from yolo_dropout.folder.results_csv import VAL_LOSS
 from yolo_dropout.report.figures.series import by_run
 from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.spec.acting import ACTING
-from yolo_dropout.spec.study_spec import LEAST_SEEDS
+from yolo_dropout.spec.rules import LEAST_SEEDS
 
 ENOUGH_SEEDS = 5
 SMALL_VALIDATION = 100

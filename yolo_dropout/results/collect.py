@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
 import pandas as pd
 
-from yolo_dropout.base.text import CONTROL, counted, few
+from yolo_dropout.base.text import counted, few
 from yolo_dropout.decision import Verdict
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.layout import StudyFolder
@@ -125,11 +125,7 @@ class StudyResults:
             why = f"; the first failure: {reasons[0]}; mend that and use --retry-failed" if reasons else ""
             raise InputError(f"{self.folder.path}: no run has finished yet, so there is nothing to compare{why}")
         verdict = interim_verdict(self.spec, self._planned_scores, self._whole)
-        if reason := self.nothing_learned:
-            return replace(
-                verdict, outcome="undecided", treatment=CONTROL, reason=reason, moved=False, seeds_needed=None
-            )
-        return verdict
+        return verdict.withheld(self.nothing_learned) if self.nothing_learned else verdict
 
     @cached_property
     def nothing_learned(self) -> str | None:

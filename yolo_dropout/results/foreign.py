@@ -15,8 +15,9 @@ from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.results.table import Table, read_table
 from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.spec.arguments import NO_MATTER
+from yolo_dropout.spec.rules import is_seed
 from yolo_dropout.spec.runs import Run, plan
-from yolo_dropout.spec.study_spec import StudySpec, is_seed
+from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.spec.treatment import Treatment, why_refused
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
@@ -84,16 +83,18 @@ def interim_note(looked: Sequence[int]) -> Iterator[str]:
 
 
 def _decide(spec: StudySpec, scores: pd.DataFrame, level: float | None = None) -> Verdict:
-    score, folds = Score.parse(spec.score), folds_of(scores)
-    better, name = score.higher_is_better, score.words
-    told: dict[str, Any] = {
-        "folds": folds,
-        "level": level,
-        "score_name": name,
-        "parts": spec.parts,
-        "relevant": spec.min_gain,
-    }
-    return decide(scores.to_numpy(), spec.labels, better, spec.alpha, **told)
+    score = Score.parse(spec.score)
+    return decide(
+        scores.to_numpy(),
+        spec.labels,
+        score.higher_is_better,
+        spec.alpha,
+        relevant=spec.min_gain,
+        folds=folds_of(scores),
+        level=level,
+        score_name=score.words,
+        parts=spec.parts,
+    )
 
 
 def _interim_step(spec: StudySpec, scores: pd.DataFrame, n_seeds: int) -> SequentialDecision:
@@ -106,4 +107,5 @@ def _interim_step(spec: StudySpec, scores: pd.DataFrame, n_seeds: int) -> Sequen
         alpha=spec.alpha,
         score_name=score.words,
         relevant=spec.min_gain,
+        parts=spec.parts,
     )

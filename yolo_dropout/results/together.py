@@ -19,8 +19,8 @@ from yolo_dropout.results.interim import interim_note
 from yolo_dropout.results.table import Table, check_same_losses
 from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.spec.arguments import NO_MATTER, known_arguments
+from yolo_dropout.spec.rules import LEAST_SEEDS
 from yolo_dropout.spec.runs import Run, plan
-from yolo_dropout.spec.study_spec import LEAST_SEEDS
 from yolo_dropout.spec.treatment import Treatment, why_refused
 
 

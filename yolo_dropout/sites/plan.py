@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from numbers import Real
 
-from yolo_dropout.base.text import whole
+from yolo_dropout.base.text import whole_number
 from yolo_dropout.errors import SpecError
 
 KINDS = ("auto", "dropout", "dropout2d", "dropblock", "drop_path")
@@ -96,7 +96,7 @@ def _parse(schedule: object) -> tuple[str, int]:
     if schedule in ("constant", "linear"):
         return str(schedule), 0
     name, _, count = str(schedule).partition(":")
-    n = whole(count)
+    n = whole_number(count)
     if name not in ("early", "late") or n is None or n < 1:
         raise SpecError(f"schedule: must be one of {', '.join(SCHEDULES)} (N epochs, at least 1), got {schedule!r}")
     return name, n

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from numbers import Integral
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from yolo_dropout.base.text import Label
 from yolo_dropout.errors import SpecError
 from yolo_dropout.sites.plan import Dropout
+from yolo_dropout.spec import rules
 from yolo_dropout.spec.acting import LOSS_WEIGHTS
 from yolo_dropout.spec.arguments import check_train_arguments, known_arguments
 from yolo_dropout.spec.score import Score
-from yolo_dropout.spec.treatment import Treatment, whole
+from yolo_dropout.spec.treatment import Treatment, all_treatments
 
-# Fewer allow no verdict. The same as `decision.rule.MIN_BLOCKS`, whose module takes a while to import.
-LEAST_SEEDS = 3
-MOST_SEEDS = 1000
-MOST_RUNS = 100_000
-LARGEST_SEED = 2**32 - 1
-# Where seeds are added until it is clear: as many may be used, unless told otherwise.
-MOST_LOOKED_AT = 12
 _USUAL_RATES = (0.0, 0.1, 0.3)
 
 
@@ -82,28 +71,28 @@ class StudySpec:
         alone = bool(self.treatments) and self.rates is _USUAL_RATES
         # Each rule takes what was given, and returns it as the spec holds it or raises.
         values = {
-            "model": _path_or_name("model", self.model),
-            "data": _path_or_name("data", self.data),
-            "rates": (0.0,) if alone else _rates(self.rates, others=bool(self.treatments)),
-            "seeds": _seeds(self.seeds),
+            "model": rules.path_or_name("model", self.model),
+            "data": rules.path_or_name("data", self.data),
+            "rates": (0.0,) if alone else rules.rates(self.rates, others=bool(self.treatments)),
+            "seeds": rules.seeds(self.seeds),
             "train": check_train_arguments(self.train),
             "score": str(Score.parse(self.score)),
-            "alpha": _alpha(self.alpha),
-            "until_decided": _until_decided(self.until_decided, self.seeds),
-            "min_gain": _min_gain(self.min_gain),
-            "folds": _folds(self.folds, self.train, until_decided=self.until_decided),
-            **{name: _word(name, getattr(self, name)) for name in ("where", "kind", "schedule")},
+            "alpha": rules.alpha(self.alpha),
+            "until_decided": rules.until_decided(self.until_decided, self.seeds),
+            "min_gain": rules.min_gain(self.min_gain),
+            "folds": rules.folds(self.folds, self.train, until_decided=self.until_decided),
+            **{name: rules.word(name, getattr(self, name)) for name in ("where", "kind", "schedule")},
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
-        n_runs = len(self.rates) * len(self.seeds) * (self.folds or 1)
-        _must(n_runs <= MOST_RUNS, f"runs: at most {MOST_RUNS} can be planned, got {n_runs}; use fewer seeds or folds")
         epochs = self.train.get("epochs", 1)
         sound = isinstance(epochs, int) and not isinstance(epochs, bool) and epochs >= 1
-        _must(sound, f"epochs: must be a whole number of at least 1, got {epochs!r}; for instance epochs=50")
+        rules.must(sound, f"epochs: must be a whole number of at least 1, got {epochs!r}; for instance epochs=50")
         usual = Dropout(0.0, self.where, self.kind, self.schedule)
-        object.__setattr__(self, "treatments", whole(self.treatments, self.rates, usual))
+        object.__setattr__(self, "treatments", all_treatments(self.treatments, self.rates, usual))
         _check_treatments(self)
+        n_runs, most = len(self.treatments) * len(self.seeds) * (self.folds or 1), rules.MOST_RUNS
+        rules.must(n_runs <= most, f"runs: at most {most} can be planned, got {n_runs}; use fewer seeds or folds")
 
     @property
     def named(self) -> tuple[Treatment, ...]:
@@ -169,26 +158,11 @@ class StudySpec:
             raise SpecError(f"{source}: must hold `field: value` lines, got {type(values).__name__}")
         known = [item.name for item in fields(cls)]
         for name in values:
-            _must(name in known, f"{source}: unknown field {name!r}; the fields are {', '.join(known)}")
+            rules.must(name in known, f"{source}: unknown field {name!r}; the fields are {', '.join(known)}")
         for name in ("model", "data"):
-            _must(name in values, f"{source}: {name} is missing; add `{name}: …`")
-        many = {"seeds": MOST_LOOKED_AT} if values.get("until_decided") is True else {}
+            rules.must(name in values, f"{source}: {name} is missing; add `{name}: …`")
+        many = {"seeds": rules.MOST_LOOKED_AT} if values.get("until_decided") is True else {}
         return cls(**(many | dict(values)))
-
-
-def _must(holds: bool, message: str) -> None:
-    if not holds:
-        raise SpecError(message)
-
-
-def _path_or_name(name: str, value: object) -> str:
-    """Make a path absolute where it exists, so that a study means the same from every folder."""
-    text = str(value).strip()
-    _must(isinstance(value, (str, Path)) and text != "", f"{name}: must be a path or a name, got {value!r}")
-    with contextlib.suppress(RuntimeError, OSError):  # `~name` of nobody, or a name that is too long
-        path = Path(text).expanduser()
-        return str(path.resolve()) if not re.match(r"[a-z]+://", text) and path.exists() else text
-    return text
 
 
 def _check_treatments(spec: StudySpec) -> None:
@@ -201,116 +175,11 @@ def _check_treatments(spec: StudySpec) -> None:
         twin, same = names.setdefault(item.slug, item.name), next((n for c, n in contents if c == content), item.name)
         contents.append((content, item.name))
         clash = f'treatments: "{item.name}" and "{twin}" would have the same folders ({item.slug}); rename one'
-        _must(twin is item.name, clash)
-        _must(same is item.name, f'treatments: "{item.name}" trains as {same} does; leave one out')
+        rules.must(twin is item.name, clash)
+        rules.must(same is item.name, f'treatments: "{item.name}" trains as {same} does; leave one out')
         if weights := sorted(LOSS_WEIGHTS & item.train.keys() if by_loss else ()):
             raise SpecError(
                 f'treatments: "{item.name}" cannot change {weights[0]}: it weighs the validation losses, by which this '
                 'study judges; use a metric, such as --score "metrics/mAP50-95(B)"'
             )
-        _folds(spec.folds, {**spec.train, **item.train}, until_decided=spec.until_decided)
-
-
-def _rates(values: object, *, others: bool) -> tuple[float, ...]:
-    """Rates in order, with the control, which may be the only one where there are other treatments."""
-    rates = sorted(_rate(value) for value in (values if _is_list(values) else [values]))
-    if others and rates in ([], [0.0]):
-        return (0.0,)
-    _must(rates != [], "rates: at least one rate above 0 is needed, got none; for instance --rates 0 0.1 0.3")
-    for rate, following in itertools.pairwise(rates):
-        _must(rate < following, f"rates: each must be given once, got {rate:g} twice")
-    _must(rates[-1] > 0, "rates: at least one rate above 0 is needed beside the control, got only 0")
-    return tuple(rates) if rates[0] == 0 else (0.0, *rates)
-
-
-def _rate(value: object) -> float:
-    number = _number("rates", value)
-    _must(0 <= number < 1, f"rates: each must be in [0, 1), got {value}")
-    return number + 0.0  # -0.0 becomes 0.0
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        raise SpecError(f"{name}: must be a number, got {value!r}") from None
-    _must(math.isfinite(number), f"{name}: must be a finite number, got {value!r}")
-    return number
-
-
-def _seeds(values: Any) -> tuple[int, ...]:
-    """Seeds in order; a count stands for the first so many."""
-    if _is_whole(values):
-        _must(values >= 1, f"seeds: a count must be at least 1, got {values}")
-        check_number_of_seeds(values)
-        return tuple(range(values))
-    _must(_is_list(values), f"seeds: must be a count or a list of whole numbers, got {values!r}")
-    seeds = list(values)
-    _must(seeds != [], "seeds: at least one is needed, got none; for instance --seeds 3")
-    check_number_of_seeds(len(seeds))
-    for seed in seeds:
-        _must(is_seed(seed), f"seeds: each must be a whole number from 0 to {LARGEST_SEED}, got {seed!r}")
-        _must(seeds.count(seed) == 1, f"seeds: each must be given once, got {seed} repeatedly")
-    return tuple(sorted(int(seed) for seed in seeds))
-
-
-def check_number_of_seeds(n: int) -> None:
-    """Refuse more seeds than a study can hold; a `SpecError`."""
-    _must(n <= MOST_SEEDS, f"seeds: at most {MOST_SEEDS} can be used, got {n}")
-
-
-def is_seed(value: Any) -> bool:
-    """Whether a training can be seeded with it: numpy takes 32 bits."""
-    return _is_whole(value) and 0 <= value <= LARGEST_SEED
-
-
-def _is_list(values: object) -> TypeGuard[Iterable[Any]]:
-    return isinstance(values, Iterable) and not isinstance(values, (str, bytes))
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)  # numpy's integers are Integral too
-
-
-def _alpha(value: object) -> float:
-    alpha = _number("alpha", value)
-    _must(0 < alpha < 0.5, f"alpha: must be in (0, 0.5), got {value}")
-    return alpha
-
-
-def _min_gain(value: object) -> float | None:
-    if value is None:
-        return None
-    gain = _number("min_gain", value)
-    _must(gain > 0, f"min_gain: must be above 0, in units of the score, got {value}; for instance --min-gain 0.01")
-    return gain
-
-
-def _word(name: str, value: Any) -> str:
-    _must(isinstance(value, str) and value.strip() != "", f"{name}: must be a word, got {value!r}")
-    return str(value).strip()
-
-
-def _until_decided(value: Any, seeds: object) -> bool:
-    """Whether to stop as soon as the scores decide, which takes seeds enough to look at."""
-    _must(isinstance(value, bool), f"until_decided: must be true or false, got {value!r}")
-    n = len(_seeds(seeds))
-    _must(
-        not value or n >= LEAST_SEEDS,
-        f"seeds: until_decided needs at least {LEAST_SEEDS}, got {n}; use --max-seeds 12",
-    )
-    return bool(value)
-
-
-def _folds(value: Any, train: Mapping[str, Any], *, until_decided: bool) -> int | None:
-    """How many folds, and nothing asked that they cannot go with."""
-    if value is None:
-        return None
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    _must(whole and value >= 2, f"folds: must be a whole number of at least 2, got {value!r}; for instance --folds 5")
-    together = f"folds: cannot go with until_decided, got folds={value}; use --seeds 3, or leave --folds out"
-    _must(not until_decided, together)
-    fraction, split = train.get("fraction"), train.get("split", "val")
-    _must(fraction in (None, 1), f"fraction: cannot go with folds, got fraction={fraction}; leave it out")
-    _must(split == "val", f"split: folds make their own val, got split={split}; leave it out")
-    return int(value)
+        rules.folds(spec.folds, {**spec.train, **item.train}, until_decided=spec.until_decided)

@@ -96,11 +96,11 @@ class Treatment:
         return cls(str(name), replace(usual, rate=rate, **places) if rate else Dropout(rate), train)
 
 
-class Whole(tuple[Treatment, ...]):
+class AllTreatments(tuple[Treatment, ...]):
     """All treatments of a spec as it holds them: a copy of the spec makes those of its rates anew."""
 
 
-def whole(given: Any, rates: tuple[float, ...], usual: Dropout) -> Whole:
+def all_treatments(given: Any, rates: tuple[float, ...], usual: Dropout) -> AllTreatments:
     """The treatments of the rates, whose dropout is else as `usual` has it, then the named ones of those given.
 
     Raises:
@@ -115,9 +115,9 @@ def whole(given: Any, rates: tuple[float, ...], usual: Dropout) -> Whole:
     for item in items:
         if not isinstance(item, Treatment):
             raise SpecError(f"treatments: each must be a Treatment, got {item!r}")
-        if not (isinstance(given, Whole) or item.rate is None or item in of_rates):
+        if not (isinstance(given, AllTreatments) or item.rate is None or item in of_rates):
             raise SpecError(f"treatments: {item.name} is a rate; give it with the rates, or another name")
-    return Whole((*of_rates, *(item for item in items if item.rate is None)))
+    return AllTreatments((*of_rates, *(item for item in items if item.rate is None)))
 
 
 def slug(treatment: str) -> str:
