@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
 import numpy as np
-from calibrate_looks import false_use_by_hand, false_use_until_clear, until_clear
+from calibrate_looks import false_use_by_hand, false_use_until_clear, keep_until_clear, second_look, until_clear
 from lab import Lab, share, table
 from noises import MORE_NOISES, NOISES, null_pools
 from scipy import stats
@@ -118,7 +118,18 @@ def duration(lab: Lab) -> str:
     return f"`decide` takes {took_ms:.2f} ms of one core for 8 seeds x 6 rates, the mean of 1000 studies."
 
 
-TABLES = (false_use, real_noise, power, simpler, keeping, until_clear, false_use_until_clear, false_use_by_hand)
+TABLES = (
+    false_use,
+    real_noise,
+    power,
+    simpler,
+    keeping,
+    second_look,
+    until_clear,
+    keep_until_clear,
+    false_use_until_clear,
+    false_use_by_hand,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from noises import drawn_from, noise_named, null_pools
 
-from yolo_dropout.decision.levels import nominal_levels
+from yolo_dropout.decision.levels import FEW_LOOKS, nominal_levels
 from yolo_dropout.decision.rule import contrast, rule, spread
 from yolo_dropout.decision.sequential import planned_looks, worth_more
 
@@ -19,6 +19,8 @@ FloatArray = npt.NDArray[np.float64]
 ALPHA = 0.05
 # Numbers of seeds at which a person looks.
 BY_HAND = ((3,), (3, 5, 8, 12), tuple(range(3, 13)))
+# Numbers of seeds of a study that was planned for a second look, or for one more.
+PLANNED = ((5, 12), (5, 8, 12))
 _POOLS = 200
 
 
@@ -92,12 +94,13 @@ def fixed(cell: Cell, studies: int, rng: np.random.Generator) -> Shares:
     """Simulate studies with a fixed number of seeds."""
     gains = cell.draw(rng, studies)
     overlap = 1 / (cell.folds - 1) if cell.folds and cell.corrected else 0.0
-    found = rule(contrast(gains, overlap), ALPHA, spread(gains[..., 0]))
+    contrasts = contrast(gains, overlap)
+    found = rule(contrasts, ALPHA, spread(gains[..., 0]))
     naive = np.where(np.isfinite(gains[:, 0]), gains[:, 0], -np.inf).argmax(-1)
     return Shares(
         float(found.use.mean()),
         float(found.keep.mean()),
-        float((found.high[:, 0] < 0).mean()),
+        float((2 * contrasts.difference[:, 0] < found.low[:, 0]).mean()),
         float((naive > 0).mean()),
         float((naive == 1).mean()),
     )
@@ -138,6 +141,23 @@ def by_hand(cell: Cell, studies: int, rng: np.random.Generator) -> tuple[float, 
     return tuple(shares)
 
 
+def planned(cell: Cell, studies: int, rng: np.random.Generator) -> tuple[float, ...]:
+    """Studies that get more seeds while undecided, as was planned.
+
+    Returns:
+        The shares of use and keep at the first look and over all, for each of `PLANNED`.
+    """
+    gains = cell.draw(rng, studies)
+    shares: list[float] = []
+    for looks in PLANNED:
+        levels, ended = nominal_levels(looks, ALPHA, FEW_LOOKS), np.zeros((2, studies), dtype=bool)
+        for n, level in zip(looks, levels, strict=True):
+            ruling = rule(contrast(gains[:, :n]), level, spread(gains[:, :n, 0]))
+            ended |= ~ended.any(0) & np.stack([ruling.use, ruling.keep])
+            shares += ended.mean(1).tolist() if n in (looks[0], looks[-1]) else []
+    return tuple(shares)
+
+
 @dataclass(frozen=True)
 class Course:
     """Sequential studies: shares of use and keep, mean runs."""
@@ -153,16 +173,17 @@ def sequential(cell: Cell, studies: int, rng: np.random.Generator) -> Course:
     plan = planned_looks(cell.seeds)
     levels = nominal_levels(plan, ALPHA)
     live, active = np.arange(studies), np.ones((studies, cell.rates - 1), dtype=bool)
-    own_level = np.full(active.shape, levels[0])
+    own_level, excluded = np.full(active.shape, levels[0]), ~active
     use = keep = runs = 0
     for look, (n, level) in enumerate(zip(plan, levels, strict=True)):
         seen = gains[live, :n]
         runs += int((n - (plan[look - 1] if look else 0)) * (1 + active[live].sum(-1)).sum())
         own_level[active] = level
         found = contrast(seen)
-        ruling = rule(found, own_level[live], spread(seen[..., 0]))
+        ruling = rule(found, own_level[live], spread(seen[..., 0]), excluded[live])
+        excluded[live] = ruling.excluded
         use, keep = use + int(ruling.use.sum()), keep + int(ruling.keep.sum())
-        active[live] = worth_more(found, active[live], n=n, most=plan[-1], level=levels[-1])
+        active[live] = worth_more(found, active[live], ruling.excluded)
         gains[:, n:, 1:][np.broadcast_to(~active[:, None], gains[:, n:, 1:].shape)] = np.nan
         live = live[~(ruling.use | ruling.keep) & active[live].any(-1)]
         if not live.size:

@@ -59,7 +59,7 @@ def test_large_gain_stops_with_a_verdict_at_the_first_looks():
     assert (decision.active, decision.next_seeds) == ((), 3)
 
 
-def test_hopeless_rate_is_dropped_and_the_control_stays():
+def test_rate_that_cannot_gain_what_matters_is_dropped_and_the_control_stays():
     decision = next_step(losses(-1.5, 5, 6)[:3], RATES)
     assert not decision.stop
     assert decision.active == ("0.0", "0.1")
@@ -70,16 +70,24 @@ def test_hopeless_rate_is_dropped_and_the_control_stays():
 def test_rate_that_trails_the_best_by_more_than_a_standard_error_is_dropped():
     three = np.full(3, 3)
     found = Contrasts(three, np.array([2.0, 1.6, 0.9]), np.ones(3), np.asarray(3), np.asarray(6.0))
-    going = [
-        worth_more(found, np.array(active, dtype=bool), n=3, most=12, level=0.05).tolist()
-        for active in ([1, 1, 1], [0, 1, 1])
-    ]
+    none = np.zeros(3, dtype=bool)
+    going = [worth_more(found, np.array(active, dtype=bool), none).tolist() for active in ([1, 1, 1], [0, 1, 1])]
     assert going == [[True, True, False], [False, True, True]]
+
+
+def test_rates_trail_only_one_that_is_ahead_of_the_control():
+    found = Contrasts(np.full(2, 3), np.array([1.4, 0.1]), np.ones(2), np.asarray(2), np.asarray(4.0))
+    assert worth_more(found, np.ones(2, dtype=bool), np.zeros(2, dtype=bool)).tolist() == [True, True]
+
+
+def test_rate_without_a_gain_that_matters_gets_no_more_seeds():
+    found = Contrasts(np.full(2, 3), np.array([0.1, 0.2]), np.ones(2), np.asarray(2), np.asarray(4.0))
+    assert worth_more(found, np.ones(2, dtype=bool), np.array([True, False])).tolist() == [False, True]
 
 
 def test_rate_with_two_blocks_drops_no_other():
     found = Contrasts(np.array([2, 3]), np.array([9.0, 1.6]), np.ones(2), np.asarray(2), np.asarray(4.0))
-    assert worth_more(found, np.array([True, True]), n=3, most=12, level=0.05).tolist() == [True, True]
+    assert worth_more(found, np.array([True, True]), np.zeros(2, dtype=bool)).tolist() == [True, True]
 
 
 def test_dropped_rate_keeps_the_level_of_its_last_look():
@@ -99,13 +107,21 @@ def test_dropped_rate_stays_dropped_whatever_it_does_later():
     assert next_step(scores[:5], RATES) == next_step(honest[:5], RATES)
 
 
-def test_study_stops_when_no_rate_can_be_expected_to_win():
-    # Each rate is a little worse on average, and so noisy that a large gain cannot be excluded.
-    scores = np.column_stack([np.zeros(12), *(8 * NOISE[:, 1:] + 9).T])[:5]
-    decision = next_step(scores, RATES, max_seeds=6)
-    assert (decision.stop, decision.active, decision.next_seeds) == (True, (), 3)
-    assert decision.verdict.outcome == "undecided"
-    assert decision.verdict.reason.endswith("no rate can be expected to win within 6 seeds.")
+def test_study_goes_on_until_it_may_say_keep():
+    """Where nothing helps, it does not stop as long as more seeds can show that."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(12, 1)) + np.array([0, 0.1, 0.1, 0.1]) + rng.normal(size=(12, 4)) / 2
+    steps = [next_step(scores[:n], RATES) for n in range(3, 13)]
+    ended = next(step for step in steps if step.stop)
+    assert (ended.verdict.outcome, ended.next_seeds) == ("keep", 6)
+    assert [step.verdict.outcome for step in steps[:3]] == ["undecided"] * 3
+
+
+def test_rate_that_was_excluded_stays_so():
+    # At three seeds the control's noise is large, and so is the gain that matters; later it is not.
+    scores = np.array([[3.0, 3.01], [9.0, 9.01], [0.0, 0.0], *([3.0, 2.7], [3.0, 3.3]) * 2])
+    assert decide(scores[:3], [0, 0.1], alpha=0.0016).outcome == "keep"
+    assert next_step(scores, [0, 0.1]) == next_step(scores[:3], [0, 0.1])
 
 
 def test_last_look_always_stops():

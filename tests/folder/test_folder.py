@@ -181,17 +181,31 @@ def test_a_study_that_adds_seeds_by_itself_goes_by_one_score(tmp_path):
     ("seeds", "told", "looked"),
     [((3, 3), True, []), ((3, 5), True, [3]), ((3, 5, 5, 8), True, [3, 5]), ((2, 5), True, []), ((3, 5), False, [])],
 )
-def test_seeds_that_are_added_after_a_verdict_are_remembered(tmp_path, seeds, told, looked):
+@pytest.mark.parametrize("most", [None, 12])
+def test_seeds_that_are_added_after_a_verdict_are_remembered(tmp_path, seeds, told, looked, most):
+    """And what that means is told unless it was planned."""
     folder = StudyFolder(tmp_path / "study")
     for count in seeds:
-        write_study_file(folder, spec(seeds=count), {}, stored_study(folder))
+        write_study_file(folder, spec(seeds=count, max_seeds=most), {}, stored_study(folder))
         if told:
             folder.verdict.write_text("{}")
     assert list(read_study_file(folder).looked) == looked
     notes = [
         note for note in load_study(folder.path).notes if note.startswith("seeds were added after the verdict on 3")
     ]
-    assert len(notes) == bool(looked)
+    assert len(notes) == bool(looked and most is None)
+
+
+def test_how_many_seeds_may_be_added_is_fixed_when_a_study_begins(tmp_path):
+    planned, before = StudyFolder(tmp_path / "planned"), StudyFolder(tmp_path / "before")
+    write_study_file(planned, spec(), {})
+    write_study_file(before, spec(max_seeds=None), {})
+    assert "max_seeds" not in before.spec.read_text()
+    write_study_file(before, spec(), {}, stored_study(before))
+    assert read_study_file(before).spec.max_seeds is None
+    assert read_study_file(planned).spec.max_seeds == 12
+    with pytest.raises(SpecError, match="max_seeds was 12, is 20; use another --out"):
+        check_study(planned, spec(max_seeds=20))
 
 
 def test_paths_in_a_config_are_taken_from_beside_it(tmp_path):

@@ -17,7 +17,7 @@ from yolo_dropout.cli import main
 from yolo_dropout.executors import Backend
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.report.publish import publish_tables
-from yolo_dropout.results.interim import due_runs, interim_verdict, whole_seeds
+from yolo_dropout.results.interim import due_runs, interim_note, interim_verdict, whole_seeds
 from yolo_dropout.spec.runs import Run, plan
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.study import run_study
@@ -96,12 +96,31 @@ def test_a_study_stops_as_soon_as_it_is_decided_and_stays_so(tmp_path):
     assert again.verdict == study.verdict
 
 
-def test_a_study_that_stops_undecided_says_why(tmp_path):
-    hopeless = [[3.0, 3.2, 3.4], [3.2, 3.5, 3.3], [2.9, 3.0, 3.3]]
-    verdict = interim_verdict(SPEC, frame(hopeless), 3)
-    assert verdict.outcome == "undecided"
-    assert verdict.reason.endswith(" The study stops here, since no rate can be expected to win within 8 seeds.")
-    assert "would settle it" not in verdict.reason
+@pytest.mark.parametrize(("seeds", "looked", "level"), [(3, (), 0.0125), (8, (3,), 0.0248), (12, (3, 8), 0.0302)])
+def test_a_look_that_was_planned_keeps_to_the_error_level_and_needs_no_note(seeds, looked, level):
+    spec = replace(SPEC, until_decided=False, max_seeds=12, seeds=tuple(range(seeds)))
+    verdict = interim_verdict(spec, vague(spec), 0, looked)
+    assert [comparison.level for comparison in verdict.comparisons] == pytest.approx([level] * 2, abs=1e-4)
+    assert list(interim_note(spec, looked)) == []
+
+
+def vague(spec):
+    return pd.DataFrame((VAGUE * 4)[: len(spec.seeds)], index=list(spec.seeds), columns=list(spec.rates))
+
+
+def test_a_look_beyond_the_plan_is_at_the_full_level_and_told():
+    spec = replace(SPEC, until_decided=False, max_seeds=4, seeds=(0, 1, 2, 3, 4))
+    verdict = interim_verdict(spec, vague(spec), 0, (3,))
+    assert {comparison.level for comparison in verdict.comparisons} == {spec.alpha}
+    assert [note.startswith("seeds were added after the verdict on 3") for note in interim_note(spec, (3,))] == [True]
+
+
+def test_an_undecided_first_look_says_how_seeds_are_added():
+    spec = replace(SPEC, until_decided=False, max_seeds=12, seeds=(0, 1, 2))
+    assert interim_verdict(spec, vague(spec), 0).reason.endswith("; up to 12 can be added to these, as planned.")
+    settled = interim_verdict(replace(spec, max_seeds=30), vague(spec), 0).reason
+    assert ": the same command with --seeds 12 adds them to these, as planned (up to 30)." in settled
+    assert "in a new study" in interim_verdict(replace(spec, max_seeds=None), vague(spec), 0).reason
 
 
 def test_other_scores_are_judged_at_the_levels_of_the_look(helped):

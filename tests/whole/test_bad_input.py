@@ -200,7 +200,7 @@ CASES: list[tuple[Words, str]] = [
     ),
     (["check", "m" * 300], "model: … cannot be loaded: …File name too long…"),
     (["report", "d" * 300], "…: File name too long"),
-    (["sweep", "--max-seeds", "5"], "max-seeds: goes with --until-decided, got 5; otherwise use --seeds"),
+    (["sweep", "--max-seeds", "1001"], "max_seeds: must be a whole number from 1 to 1000, got 1001; 12 is usual"),
     (
         ["sweep", "--until-decided", "--max-seeds", "2"],
         "seeds: until_decided needs at least 3, got 2; use --max-seeds 12",

@@ -26,7 +26,7 @@ OPTIONS = {
         "--remedies": "compare what may help against overfitting",
         "--seeds N*": "how many seeds, or which, such as 3-13 (default 5)",
         "--until-decided": "add seeds one by one until it is clear",
-        "--max-seeds N": "most seeds for --until-decided (default 12)",
+        "--max-seeds N": "seeds that the study may come to have, after looks at fewer (default 12)",
         "--folds K": "cross-validate over K folds of all images",
         "--jobs N": "runs at a time (default auto: what cores, memory and GPUs allow)",
         "--per-gpu N": "runs that share a GPU (default auto: as the first run shows)",

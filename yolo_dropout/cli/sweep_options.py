@@ -23,6 +23,7 @@ from yolo_dropout.spec.study_spec import StudySpec
 
 _LONGEST_S = 1e8  # three years, which a clock of any system can wait for
 _PLAIN_OPTIONS = ("score", "alpha", "min_gain", "where", "kind", "schedule")
+_WHOLE_OPTIONS = ("folds", "max_seeds")
 
 
 def spec_from(options: Namespace) -> StudySpec:
@@ -35,8 +36,9 @@ def spec_from(options: Namespace) -> StudySpec:
     values["train"] = {**train, **given} if isinstance(train, dict) else train  # a spec's rule refuses what is no dict
     values |= _treatments(options, values)
     values |= _blocks(options, values)
-    if options.folds is not None:
-        values["folds"] = options.folds if (folds := whole_number(options.folds)) is None else folds
+    for name in _WHOLE_OPTIONS:
+        if (word := getattr(options, name)) is not None:
+            values[name] = word if (number := whole_number(word)) is None else number
     values |= {name: getattr(options, name) for name in _PLAIN_OPTIONS if getattr(options, name) is not None}
     return StudySpec.from_dict(values, options.config or "sweep")
 
@@ -78,9 +80,7 @@ def with_stored(spec: StudySpec, folder: StudyFolder, *, rates_given: bool) -> S
 def _blocks(options: Namespace, config: Mapping[str, Any]) -> dict[str, Any]:
     """What `--seeds`, `--until-decided` and `--max-seeds` ask for, beside a config."""
     already = bool(config.get("until_decided"))
-    if options.max_seeds is not None:
-        if not (options.until_decided or already):
-            raise SpecError(f"max-seeds: goes with --until-decided, got {options.max_seeds}; otherwise use --seeds")
+    if options.max_seeds is not None and (options.until_decided or already):
         if options.seeds is not None:
             raise SpecError(f"max-seeds: cannot go with --seeds, got {options.max_seeds}; leave one out")
         return {"until_decided": True, "seeds": _seeds([options.max_seeds])}

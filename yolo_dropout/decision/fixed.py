@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from scipy import special
 
 from yolo_dropout.base.text import noun
 from yolo_dropout.decision.best import expected_gain, may_be_best, not_beaten
-from yolo_dropout.decision.levels import critical_value, tail_probability
+from yolo_dropout.decision.levels import critical_value, planned_levels, tail_probability
 from yolo_dropout.decision.reason import Phrases, explain
 from yolo_dropout.decision.rule import MIN_BLOCKS, Contrasts, Ruling, contrast, degrees_of_freedom, rule, spread
 from yolo_dropout.decision.scores import FloatArray, check_options, checked_level, fold_rows, read_scores
@@ -35,6 +36,7 @@ def decide(
     relevant: float | None = None,
     folds: npt.ArrayLike | None = None,
     level: npt.ArrayLike | None = None,
+    looks: Sequence[int] = (),
     score_name: str = "score",
     parts: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Verdict:
@@ -56,6 +58,8 @@ def decide(
             for the training images that folds share. None when all rows share one validation set.
         level: What may be spent now, where that is less than alpha; one for all treatments, or one for each beside
             the control in their order, shape (n_treatments - 1,).
+        looks: Where seeds are added after a verdict, the numbers of seeds at which there is one, rising: those before,
+            this one, and the most that are planned. The level of this one is then such that `alpha` holds over all.
         score_name: What the score is called in the reason.
         parts: Of treatments that combine others, by name, the names of these.
 
@@ -73,8 +77,13 @@ def decide(
     else:
         gains, overlap, seeds, noise = fold_rows(gains, folds)
         relevant, phrases = noise if relevant is None else relevant, replace(phrases, seeds_per_fold=seeds)
+    last: float | None = None
+    if looks:
+        level, last = planned_levels(looks, len(gains), alpha)
+        phrases = replace(phrases, planned=looks[-1] if looks[-1] > len(gains) else None)
     now = checked_level(alpha if level is None else level, len(names) - 1, alpha)
-    return judge(gains, names, alpha=alpha, level=now, relevant=relevant, overlap=overlap, phrases=phrases, parts=parts)
+    options: dict[str, Any] = {"relevant": relevant, "overlap": overlap, "last_level": last, "parts": parts}
+    return judge(gains, names, alpha=alpha, level=now, phrases=phrases, **options)
 
 
 def judge(
@@ -87,6 +96,7 @@ def judge(
     relevant: float | None = None,
     overlap: float = 0.0,
     last_level: float | None = None,
+    excluded: npt.ArrayLike = False,
     parts: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Verdict:
     """The verdict on checked scores, at a nominal level that may differ from alpha; p <= alpha means a win at it.
@@ -101,11 +111,12 @@ def judge(
         relevant: Gain that matters; None for one standard deviation of the control.
         overlap: n_val / n_train of the folds, else 0.
         last_level: What may be spent at the last of several looks: by it, the verdict tells what more seeds would do.
+        excluded: Treatments without a relevant gain by an earlier look, shape (n_treatments - 1,).
         parts: See `decide`.
     """
     found = contrast(gains, overlap)
     matters = float(spread(gains[:, 0])) if relevant is None else relevant
-    ruling = rule(found, level, matters)
+    ruling = rule(found, level, matters, excluded)
     later = float(np.max(level)) if last_level is None else last_level
     paired = gains[:, 1:] - gains[:, :1]
     moved = bool((np.nan_to_num(paired) != 0).any())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -9,13 +11,16 @@ import numpy.typing as npt
 from scipy import optimize, special
 
 from yolo_dropout.decision.scores import FloatArray
+from yolo_dropout.errors import ScoresError
 
 _SHARED_NODES, _SCALE_NODES = 24, 32
 # Of two statistics, which share the control; exact for equal noise.
 _CORRELATION = 0.5
-# Power of the spending function alpha * (n / n_last) ** power: little at 3 seeds, where the variance is
-# hardly known, and most at the end. Chosen by simulation, see docs/statistics.md.
-_POWER = 2.5
+# Powers of the spending function alpha * (n / n_last) ** power, chosen by simulation, see docs/statistics.md. With a
+# look after every seed: little at 3 seeds, where the variance is hardly known, and most at the end.
+EVERY_SEED = 2.5
+# With few looks, of which the first is often the last.
+FEW_LOOKS = 1.0
 _GRID = 601
 
 
@@ -65,13 +70,13 @@ def critical_value(alpha: float, n_rates: int, df: float) -> float:
     return float(optimize.brentq(excess, 0.0, upper, xtol=1e-10))
 
 
-def spent(looks: tuple[int, ...], alpha: float) -> FloatArray:
+def spent(looks: tuple[int, ...], alpha: float, power: float = EVERY_SEED) -> FloatArray:
     """Alpha spent up to and with each look, shape (n_looks,)."""
-    return np.asarray(alpha * (np.asarray(looks, np.float64) / looks[-1]) ** _POWER)
+    return np.asarray(alpha * (np.asarray(looks, np.float64) / looks[-1]) ** power)
 
 
 @lru_cache(maxsize=64)
-def nominal_levels(looks: tuple[int, ...], alpha: float) -> tuple[float, ...]:
+def nominal_levels(looks: tuple[int, ...], alpha: float, power: float = EVERY_SEED) -> tuple[float, ...]:
     """One-sided level of each look, between 0 and alpha, such that all looks together spend alpha.
 
     Exact for a normal mean that is looked at after `looks` observations, rising: the density of its sum over paths
@@ -79,7 +84,7 @@ def nominal_levels(looks: tuple[int, ...], alpha: float) -> tuple[float, ...]:
     J. R. Stat. Soc. A 132, 235-244).
     """
     share = np.asarray(looks, np.float64) / looks[-1]
-    increments = np.diff(spent(looks, alpha), prepend=0.0)
+    increments = np.diff(spent(looks, alpha, power), prepend=0.0)
     sums, mass, before = np.zeros(1), np.ones(1), 0.0
     levels = []
     for now, increment in zip(share, increments, strict=True):
@@ -92,6 +97,19 @@ def nominal_levels(looks: tuple[int, ...], alpha: float) -> tuple[float, ...]:
         density = np.exp(-(((grid[:, None] - sums) / step) ** 2) / 2) / (step * np.sqrt(2 * np.pi))
         sums, mass, before = grid, weight * (density @ mass), now
     return tuple(levels)
+
+
+def planned_levels(looks: Sequence[int], n_seeds: int, alpha: float) -> tuple[float, float]:
+    """The levels of a look at `n_seeds` and of the last one that is planned.
+
+    Raises:
+        ScoresError: The looks do not rise from 1 on, or none is at `n_seeds`.
+    """
+    rising = all(now > before for before, now in itertools.pairwise((0, *looks)))
+    if not rising or n_seeds not in looks:
+        raise ScoresError(f"looks: must rise and hold {n_seeds}, the number of seeds, got {[*looks]}")
+    levels = nominal_levels(tuple(looks), alpha, FEW_LOOKS)
+    return levels[looks.index(n_seeds)], levels[-1]
 
 
 def _excess(bound: float, sums: FloatArray, mass: FloatArray, step: float, increment: float) -> float:

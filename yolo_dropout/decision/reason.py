@@ -20,12 +20,14 @@ class Phrases:
         score_name: What the score is called, for example val/loss.
         higher_is_better: Whether an improvement raises it.
         seeds_per_fold: Where blocks are the folds of a cross-validation, the seeds that each was trained with.
+        planned: Most seeds that are planned for, where that is more than there are.
         then: What comes next where the study knows that itself, as a sentence; said in place of advice on seeds.
     """
 
     score_name: str = "score"
     higher_is_better: bool = False
     seeds_per_fold: int | None = None
+    planned: int | None = None
     then: str = ""
 
     @property
@@ -123,13 +125,18 @@ def _undecided(verdict: Verdict, phrases: Phrases, over: str) -> list[str]:
 def _settling(verdict: Verdict, phrases: Phrases) -> str:
     if phrases.folded:
         return _OTHER_IMAGES
-    if verdict.seeds_needed is None:
+    needed, planned = verdict.seeds_needed, phrases.planned
+    if needed is None:
         return "No practical number of seeds would settle it: the gain is too small for the noise."
-    return (
-        f"About {phrases.blocks(verdict.seeds_needed)} would settle it in about four studies of five, if its mean and "
-        "noise stay as they are; take new ones in a new study, since adding to seeds that were looked at makes false "
-        "finds two to three times as likely."
-    )
+    settles = f"About {phrases.blocks(needed)} would settle it in about four studies of five"
+    if planned is None:
+        return (
+            f"{settles}, if its mean and noise stay as they are; take new ones in a new study, since adding to seeds "
+            "that were looked at makes false finds two to three times as likely."
+        )
+    if needed > planned:
+        return f"{settles}; up to {planned} can be added to these, as planned."
+    return f"{settles}: the same command with --seeds {needed} adds them to these, as planned (up to {planned})."
 
 
 def _exploratory(verdict: Verdict, phrases: Phrases, over: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from yolo_dropout.decision.levels import critical_value
 from yolo_dropout.decision.scores import BoolArray, FloatArray
@@ -22,6 +23,9 @@ MIN_BLOCKS = 3
 # exact for the mean variance and equal noise; the larger of two variances needs less, and ever less with
 # more blocks. Calibrated by simulation, see docs/statistics.md.
 _SHARED = 0.45
+# The gain that matters is estimated from the control alone, while more rates make their own noise better known: each
+# beyond the first takes so much of the upper limits' level. Calibrated too.
+_ESTIMATED = 0.06
 # Differences below this share of the largest score are rounding, not noise.
 _ROUNDING = 1e-12
 
@@ -85,10 +89,11 @@ class Ruling(NamedTuple):
 
     Attributes:
         low: Simultaneous lower limits of the improvement, shape (..., n_rates - 1).
-        high: Simultaneous upper limits, shape (..., n_rates - 1).
+        high: Upper limits, each for itself, shape (..., n_rates - 1): no rate gains more than the largest of them.
         judged: Whether any rate had enough blocks for a verdict, shape (...).
         use: Whether some rate beats the control, shape (...).
-        keep: Whether no rate does and every tried rate excludes a relevant gain, shape (...).
+        excluded: Which rates cannot have a relevant gain, or were never tried, shape (..., n_rates - 1).
+        keep: Whether no rate beats the control and all are excluded, shape (...).
         chosen: Position of the rate to use, shape (...); meaningless unless use.
     """
 
@@ -96,30 +101,40 @@ class Ruling(NamedTuple):
     high: FloatArray
     judged: BoolArray
     use: BoolArray
+    excluded: BoolArray
     keep: BoolArray
     chosen: npt.NDArray[np.intp]
 
 
-def rule(found: Contrasts, level: npt.ArrayLike, relevant: npt.ArrayLike) -> Ruling:
+def rule(found: Contrasts, level: npt.ArrayLike, relevant: npt.ArrayLike, excluded: npt.ArrayLike = False) -> Ruling:
     """Apply the rule of docs/statistics.md.
+
+    That no rate has a relevant gain is claimed where each of them alone allows it, and is wrong only if the limit of
+    one that has it is: such limits take no correction for the number of rates.
 
     Args:
         found: The contrasts, arrays of shape (..., n_rates - 1), rates ascending.
         level: One-sided level of the limits, for all rates at once, a scalar; or one for the limits of each
             rate, shape (..., n_rates - 1).
         relevant: Gain that matters, shape (...) or a scalar; NaN where unknown.
+        excluded: Rates that an earlier look has excluded, in the shape of `found`.
+
+    References:
+        Berger 1982, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24.
     """
-    reach = _critical_values(level, found.compared[..., None], found.df[..., None]) * found.error
-    low, high = found.difference - reach, found.difference + reach
+    compared, df = found.compared[..., None], found.df[..., None]
+    low = found.difference - _critical_values(level, compared, df) * found.error
+    alone = np.asarray(level) / (1 + _ESTIMATED * (compared - 1))
+    high = found.difference + special.stdtrit(np.where(df > 0, df, np.nan), 1 - alone) * found.error
     judged = found.n >= MIN_BLOCKS
     winner = judged & (low > 0)
     use = winner.any(-1)
     best = np.where(winner, found.difference, -np.inf).argmax(-1)[..., None]
     close = np.take_along_axis(found.difference - found.error, best, -1)
     chosen = (winner & (found.difference >= close)).argmax(-1)
-    excluded = (judged & (high <= np.asarray(relevant)[..., None])) | (found.n == 0)
-    keep = ~use & judged.any(-1) & excluded.all(-1)
-    return Ruling(low, high, np.asarray(judged.any(-1)), np.asarray(use), np.asarray(keep), chosen)
+    out = np.asarray((judged & (high <= np.asarray(relevant)[..., None])) | (found.n == 0) | excluded)
+    keep = ~use & judged.any(-1) & out.all(-1)
+    return Ruling(low, high, np.asarray(judged.any(-1)), np.asarray(use), out, np.asarray(keep), chosen)
 
 
 def _critical(level: float, compared: int, df: float) -> float:

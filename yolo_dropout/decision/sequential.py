@@ -2,9 +2,9 @@
 
 Every look is the fixed verdict at a smaller nominal level, chosen so that all looks together spend alpha
 (Lan and DeMets, 1983, Biometrika 70, 659-663, with the power family of Kim and DeMets, 1987, Biometrika 74,
-149-154). Between looks, rates that fall behind are dropped. That adds no false wins: the bounds of the other rates
-stay as high as they were with all of them, and a dropped rate is still held to the level of its last look. So the
-reasons to drop may be chosen for the runs they save alone.
+149-154). Between looks, rates are dropped that cannot gain what matters, or fall behind one that does better. That adds
+no false wins: the bounds of the other rates stay as high as they were with all of them, and a dropped rate is still
+held to the level of its last look. So the reasons to drop may be chosen for the runs they save alone.
 """
 
 from __future__ import annotations
@@ -16,22 +16,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
-from yolo_dropout.base.text import noun
 from yolo_dropout.decision.fixed import judge
-from yolo_dropout.decision.levels import critical_value, nominal_levels
+from yolo_dropout.decision.levels import nominal_levels
 from yolo_dropout.decision.reason import Phrases
-from yolo_dropout.decision.rule import MIN_BLOCKS, Contrasts, contrast, degrees_of_freedom
+from yolo_dropout.decision.rule import MIN_BLOCKS, Contrasts, contrast, rule, spread
 from yolo_dropout.decision.scores import BoolArray, check_options, read_scores
 from yolo_dropout.decision.verdict import Verdict
 from yolo_dropout.errors import ScoresError
 
 # A look after every seed from the third to the thirtieth, and one after the last of all.
 _FIRST_LOOK, _LAST_LOOK = MIN_BLOCKS, 30
-# A rate is hopeless when it wins at the last look with less than this probability, even if its true gain
-# is one standard error above the one seen.
-_HOPELESS = 0.2
+# Standard errors by which the best rate must beat the control before others are dropped for trailing it: they would be
+# missed where in the end none helps.
+_AHEAD = 1.5
 
 
 @dataclass(frozen=True)
@@ -104,14 +102,16 @@ def next_step(
         raise ScoresError(f"scores: the first look needs {plan[0]} seeds, got {len(gains)}; run the others first")
     levels, gains = nominal_levels(plan, alpha), gains.copy()
     active = np.ones(len(names) - 1, dtype=bool)
-    level = np.full(len(names) - 1, levels[0])
+    excluded, level = ~active, np.full(len(names) - 1, levels[0])
     for look, n in enumerate(n for n in plan if n <= len(gains)):
         # A dropped rate keeps its level: the larger ones to come are for rates that got more seeds.
         level[active] = levels[look]
-        active = worth_more(contrast(gains[:n]), active, n=n, most=plan[-1], level=levels[-1])
-        phrases = Phrases(score_name, higher_is_better, then=_then(noun(names), active, n, plan[-1]))
+        found, matters = contrast(gains[:n]), spread(gains[:n, 0]) if relevant is None else relevant
+        excluded = rule(found, level, matters, excluded).excluded
+        active = worth_more(found, active, excluded) if n < plan[-1] else active
+        phrases = Phrases(score_name, higher_is_better, then=_then(active, n, plan[-1]))
         told: dict[str, Any] = {"alpha": alpha, "phrases": phrases, "relevant": relevant, "parts": parts}
-        verdict = judge(gains[:n], names, level=level, last_level=levels[-1], **told)
+        verdict = judge(gains[:n], names, level=level, last_level=levels[-1], excluded=excluded, **told)
         if verdict.decided or not active.any() or n == plan[-1]:
             return SequentialDecision(verdict, stop=True, active=(), next_seeds=n)
         # What was run for a dropped rate in spite of that must not count later.
@@ -120,44 +120,25 @@ def next_step(
     return SequentialDecision(verdict, False, (names[0], *kept), plan[look + 1])
 
 
-def _then(noun: str, active: BoolArray, n: int, most: int) -> str:
+def _then(active: BoolArray, n: int, most: int) -> str:
     """What follows a look that leaves things open; nothing where the most seeds were run."""
-    if n == most:
-        return ""
-    if active.any():
-        return "More seeds are due, which the study adds by itself."
-    return f"The study stops here, since no {noun} can be expected to win within {most} seeds."
+    return "More seeds are due, which the study adds by itself." if n < most and active.any() else ""
 
 
-def worth_more(found: Contrasts, active: BoolArray, *, n: int, most: int, level: float) -> BoolArray:
-    """Which rates get more seeds: those that neither trail the best one nor are hopeless.
+def worth_more(found: Contrasts, active: BoolArray, excluded: BoolArray) -> BoolArray:
+    """Which rates get more seeds: those that may gain what matters, and do not trail a better one.
 
-    A rate trails when the best one is ahead by more than a standard error; closer ones count as equally good,
-    as they do in the verdict. Stages that thin out the rates: Magirr, Jaki and Whitehead (2012), Biometrika 99,
-    494-501. A rate is hopeless when it can hardly win any more, the stochastic curtailment of Lan, Simon and
-    Halperin (1982), Sequential Analysis 1, 207-219.
+    A rate trails when the best one is ahead of it by more than a standard error, and ahead of the control as well;
+    closer ones count as equally good, as they do in the verdict. Stages that thin out the rates: Magirr, Jaki and
+    Whitehead (2012), Biometrika 99, 494-501.
 
     Args:
-        found: The contrasts after n seeds, arrays of shape (..., n_rates - 1).
+        found: The contrasts, arrays of shape (..., n_rates - 1).
         active: Rates that have not been dropped before, shape (..., n_rates - 1), as what is returned. A rate with
             less than three blocks is not dropped, and drops no other.
-        n: Seeds so far.
-        most: Seeds at the last look.
-        level: Nominal level of the last look.
+        excluded: Rates without a relevant gain, shape (..., n_rates - 1); see `rule`.
     """
-    if n >= most:
-        return active
     known = active & (found.n >= MIN_BLOCKS)
     best = np.where(known, found.difference, -np.inf).max(-1, keepdims=True)
-    trails = found.difference < best - found.error
-    return np.asarray(active & ~(known & (trails | _hopeless(found, n, most, level))))
-
-
-def _hopeless(found: Contrasts, n: int, most: int, level: float) -> BoolArray:
-    count = found.n.shape[-1]
-    spread = found.error * np.sqrt(np.maximum(found.n, 1))
-    needed = critical_value(level, count, float(degrees_of_freedom(most, count))) * spread / np.sqrt(most)
-    hoped = found.difference + found.error
-    expected = (n * found.difference + (most - n) * hoped) / most
-    chance = special.ndtr((expected - needed) * most / (spread * np.sqrt(most - n)))
-    return np.asarray(chance < _HOPELESS)
+    trails = (found.difference < best - found.error) & (best > _AHEAD * found.error)
+    return np.asarray(active & ~(known & (trails | excluded)))

@@ -54,6 +54,8 @@ def _from_file(stored: StudyFile, spec: StudySpec) -> Iterator[str]:
     for name in sorted({*was.train, *spec.train}):
         yield from _changed(name, was.train.get(name, "not given"), spec.train.get(name, "not given"))
     yield from _changed("until_decided", was.until_decided, spec.until_decided)
+    if was.max_seeds and spec.max_seeds:  # a study that began without such a plan goes on without
+        yield from _changed("max_seeds", was.max_seeds, spec.max_seeds)
     # Such a study has added seeds and dropped rates by its score.
     if was.until_decided and Score.parse(was.score) != Score.parse(spec.score):
         yield f"score was {was.score}, is {spec.score}, and told when to stop adding seeds; the report has other scores"

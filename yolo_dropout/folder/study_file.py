@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,8 @@ def _fields(path: Path, values: Any) -> dict[str, Any]:
 
 def _read(path: Path) -> StudyFile:
     values = read_yaml(path)
+    if isinstance(values, dict):  # a study without such a field was made to be looked at once
+        values.setdefault("max_seeds", None)
     spec = StudySpec.from_dict(_fields(path, values), str(path))
     facts = {name: values[name] for name, kind in _FACTS.items() if isinstance(values.get(name), kind)}
     found = facts.get("prepared", {}).items()
@@ -125,10 +127,11 @@ def write_study_file(
 ) -> None:
     """Write `study.yaml`: the spec in full, the inputs' digests, what preparing found, and earlier looks.
 
-    A file of which `stored_study` has read nothing is set aside.
+    A file of which `stored_study` has read nothing is set aside. How many seeds may be added was fixed when it began.
     """
     looked: list[int] = []
     if isinstance(stored, StudyFile):
+        spec = replace(spec, max_seeds=stored.spec.max_seeds)
         n = len(stored.spec.seeds)
         # Fewer seeds than the least can make no rate win, so that a look at them gives nothing away.
         more = folder.verdict.exists() and len(spec.seeds) > n >= LEAST_SEEDS

@@ -40,6 +40,7 @@ class StudyResults:
         notes: What had to be repaired or left out, a line each.
         ours: False for runs that this project did not make.
         asked: The runs that it asks for, where several studies are put together: not all that their spec has.
+        looked: The numbers of seeds whose verdict was there when more were asked for.
     """
 
     folder: StudyFolder
@@ -50,6 +51,7 @@ class StudyResults:
     notes: tuple[str, ...] = ()
     ours: bool = True
     asked: tuple[Run, ...] = ()
+    looked: tuple[int, ...] = ()
 
     @property
     def title(self) -> str:
@@ -124,7 +126,7 @@ class StudyResults:
             reasons = sorted({record.error or "" for record in self.failed})
             why = f"; the first failure: {reasons[0]}; mend that and use --retry-failed" if reasons else ""
             raise InputError(f"{self.folder.path}: no run has finished yet, so there is nothing to compare{why}")
-        verdict = interim_verdict(self.spec, self._planned_scores, self._whole)
+        verdict = interim_verdict(self.spec, self._planned_scores, self._whole, self.looked)
         return verdict.withheld(self.nothing_learned) if self.nothing_learned else verdict
 
     @cached_property
@@ -197,8 +199,8 @@ def read_study(folder: StudyFolder, kind: type[T], *, remember: bool = False) ->
     table = read_table(files, readings.results)
     if remember:
         readings.save()
-    notes = (*interim_note(stored.looked), *notes, *table.notes)
-    return kind(folder, spec, records, table, stored.prepared, notes)
+    notes = (*interim_note(spec, stored.looked), *notes, *table.notes)
+    return kind(folder, spec, records, table, stored.prepared, notes, looked=tuple(stored.looked))
 
 
 def _not_asked(records: Iterable[RunRecord]) -> Iterator[str]:

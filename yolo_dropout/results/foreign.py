@@ -56,6 +56,7 @@ def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> 
         rates=tuple(rate for rate in map(rate_of, found) if rate is not None),
         seeds=tuple({run.seed for run in table.results}),
         score=score,
+        max_seeds=None,
         train={name: arguments[name] for item in treatments.values() for name in item.train},
         treatments=tuple(item for item in treatments.values() if item.name in found and item.rate is None),
     )

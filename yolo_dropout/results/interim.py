@@ -10,6 +10,7 @@ import pandas as pd
 from yolo_dropout.decision import SequentialDecision, Verdict, decide, next_step, planned_looks
 from yolo_dropout.decision.levels import nominal_levels
 from yolo_dropout.results.table import folds_of
+from yolo_dropout.spec.rules import LEAST_SEEDS
 from yolo_dropout.spec.runs import Run, plan
 from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.study_spec import StudySpec
@@ -50,31 +51,38 @@ def interim_scores(spec: StudySpec, scores: pd.DataFrame, whole: int) -> pd.Data
     return scores.iloc[: max(whole, planned_looks(len(spec.seeds))[0] - 1)] if spec.until_decided else scores
 
 
-def interim_verdict(spec: StudySpec, scores: pd.DataFrame, whole: int) -> Verdict:
+def interim_verdict(spec: StudySpec, scores: pd.DataFrame, whole: int, looked: Sequence[int] = ()) -> Verdict:
     """What the scores allow to say; while seeds are added, the error level holds over all looks together.
 
     Args:
         spec: What was asked.
         scores: One row per seed of the spec, or per seed and fold, one column per treatment; nan where there is none.
         whole: How many seeds are complete: while seeds are added, only these can decide.
+        looked: The numbers of seeds at which there was a verdict before.
 
     Raises:
         ScoresError: No seed has both the control and another treatment.
     """
     scores = interim_scores(spec, scores, whole)
     if not spec.until_decided:
-        return _decide(spec, scores)
+        return _decide(spec, scores, looks=_looks(spec, looked))
     looks = planned_looks(len(spec.seeds))
     begun = int(scores.notna().any(axis=1).to_numpy().nonzero()[0].max(initial=-1)) + 1
     if begun >= looks[0]:
         return _interim_step(spec, scores, begun).verdict
     reason = f"No verdict before {looks[0]} seeds are complete, which the first look takes; so far {whole} are."
-    return replace(_decide(spec, scores, nominal_levels(looks, spec.alpha)[0]), reason=reason)
+    return replace(_decide(spec, scores, level=nominal_levels(looks, spec.alpha)[0]), reason=reason)
 
 
-def interim_note(looked: Sequence[int]) -> Iterator[str]:
-    """What it means that seeds were added after a verdict on `looked` of them; nothing where none were."""
-    if looked:
+def _looks(spec: StudySpec, looked: Sequence[int]) -> tuple[int, ...]:
+    """The numbers of seeds at which there was, is and may be a verdict; none where this is the only one planned."""
+    n, most = len(spec.seeds), spec.max_seeds or 0
+    return tuple(dict.fromkeys((*looked, n, most))) if LEAST_SEEDS <= n <= most else ()
+
+
+def interim_note(spec: StudySpec, looked: Sequence[int]) -> Iterator[str]:
+    """What it means that seeds were added unplanned after a verdict on `looked` of them; nothing where none were."""
+    if looked and not _looks(spec, looked):
         seen = " and ".join(map(str, looked))
         yield (
             f"seeds were added after the verdict on {seen} had been seen: a false 'use' is then two to three times as "
@@ -82,7 +90,7 @@ def interim_note(looked: Sequence[int]) -> Iterator[str]:
         )
 
 
-def _decide(spec: StudySpec, scores: pd.DataFrame, level: float | None = None) -> Verdict:
+def _decide(spec: StudySpec, scores: pd.DataFrame, *, level: float | None = None, looks: Sequence[int] = ()) -> Verdict:
     score = Score.parse(spec.score)
     return decide(
         scores.to_numpy(),
@@ -92,6 +100,7 @@ def _decide(spec: StudySpec, scores: pd.DataFrame, level: float | None = None) -
         relevant=spec.min_gain,
         folds=folds_of(scores),
         level=level,
+        looks=looks,
         score_name=score.words,
         parts=spec.parts,
     )

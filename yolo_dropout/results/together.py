@@ -50,6 +50,7 @@ def together(first: T, others: Sequence[StudyResults]) -> T:
         rates=tuple(rate for item in treatments if (rate := item.rate) is not None),
         seeds=tuple({run.seed for run in asked}),
         until_decided=False,
+        max_seeds=None,
         treatments=tuple(item for item in treatments if item.rate is None),
     )
     check_same_losses({part.folder.path: of.metrics for part in parts for of in part.table.results.values()})
@@ -151,4 +152,5 @@ def _looked(parts: Sequence[StudyResults]) -> Iterator[str]:
     seeds = {run.seed for run in first.due}
     judged = {run.treatment for run in first.due} - {CONTROL}
     more = any(run.treatment in judged and run.seed not in seeds for part in others for run in part.due)
-    yield from interim_note([len(seeds)] if more and len(seeds) >= LEAST_SEEDS else [])
+    alone = replace(first.spec, max_seeds=None)
+    yield from interim_note(alone, [len(seeds)] if more and len(seeds) >= LEAST_SEEDS else [])

@@ -18,7 +18,7 @@ LEAST_SEEDS = 3
 MOST_SEEDS = 1000
 MOST_RUNS = 100_000
 LARGEST_SEED = 2**32 - 1
-# Where seeds are added until it is clear: as many may be used, unless told otherwise.
+# Where seeds are added, until it is clear or after a verdict: as many may be used, unless told otherwise.
 MOST_LOOKED_AT = 12
 
 
@@ -113,6 +113,13 @@ def min_gain(value: object) -> float | None:
     gain = _number("min_gain", value)
     must(gain > 0, f"min_gain: must be above 0, in units of the score, got {value}; for instance --min-gain 0.01")
     return gain
+
+
+def max_seeds(value: Any) -> int | None:
+    """How many seeds a study may come to have; None where none are to be added."""
+    sound = value is None or (_is_whole(value) and 1 <= value <= MOST_SEEDS)
+    must(sound, f"max_seeds: must be a whole number from 1 to {MOST_SEEDS}, got {value!r}; {MOST_LOOKED_AT} is usual")
+    return value if value is None else int(value)
 
 
 def word(name: str, value: Any) -> str:

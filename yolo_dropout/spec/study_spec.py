@@ -47,6 +47,9 @@ class StudySpec:
             these. Of equals the earlier one is taken.
         min_gain: The smallest improvement that matters, above 0 in units of the score; by default one standard
             deviation of the control's scores.
+        max_seeds: How many seeds the study may come to have. The verdict on n of them spends n / max_seeds of
+            `alpha`, so that seeds up to that number can be added after it was seen. With None, the verdict is meant to
+            be the last one; so it is with `until_decided` and `folds`, which have no such plan.
 
     Raises:
         SpecError: A field breaks its rule.
@@ -66,6 +69,7 @@ class StudySpec:
     folds: int | None = None
     treatments: tuple[Treatment, ...] = ()
     min_gain: float | None = None
+    max_seeds: int | None = rules.MOST_LOOKED_AT
 
     def __post_init__(self) -> None:
         alone = bool(self.treatments) and self.rates is _USUAL_RATES
@@ -80,6 +84,7 @@ class StudySpec:
             "alpha": rules.alpha(self.alpha),
             "until_decided": rules.until_decided(self.until_decided, self.seeds),
             "min_gain": rules.min_gain(self.min_gain),
+            "max_seeds": None if self.until_decided or self.folds else rules.max_seeds(self.max_seeds),
             "folds": rules.folds(self.folds, self.train, until_decided=self.until_decided),
             **{name: rules.word(name, getattr(self, name)) for name in ("where", "kind", "schedule")},
         }
@@ -139,8 +144,9 @@ class StudySpec:
         plain = {item.name: getattr(self, item.name) for item in fields(self)}
         plain |= {"rates": list(self.rates), "seeds": list(self.seeds), "train": dict(self.train)}
         del plain["treatments"]
-        if self.min_gain is None:
-            del plain["min_gain"]
+        for name in ("min_gain", "max_seeds"):
+            if plain[name] is None:  # as in studies that were made before there was such a field
+                del plain[name]
         return plain | ({"treatments": {item.name: item.fields for item in self.named}} if self.named else {})
 
     @classmethod
