@@ -23,7 +23,7 @@ ASIDE = 0.16
 
 
 def effects(scores: pd.DataFrame, score: Score, verdict: Verdict, branch_note: str | None = None) -> Figure:
-    """Improvement over the control by treatment, in order: mean, simultaneous interval, and a dot per seed.
+    """Improvement over the control by treatment, in order: mean, limits, and a dot per seed.
 
     A zero line stands for the control, a band for the gains that are too small to matter.
 

@@ -27,8 +27,8 @@ TICK_SIGNS = 12
 def rate_response(scores: pd.DataFrame, score: Score, verdict: Verdict, branch_note: str | None = None) -> Figure:
     """Rate against score: every seed's points joined, mean and interval per rate, chosen rate marked.
 
-    The interval of a rate is the verdict's simultaneous interval of its paired difference to the control, put
-    at the control's mean: a bar clear of the dashed line is a real difference. One seed: no bar.
+    The interval of a rate is that of the verdict of its paired difference to the control, put at the control's mean: a
+    bar clear of the dashed line, on the better side, is a real gain. One seed: no bar.
 
     Args:
         scores: Index seed, one column per rate, NaN where a run is missing.
@@ -128,12 +128,13 @@ def bars_words(verdict: Verdict, block: str) -> str:
     """What the bars of `rate_response` are, and what may be read from them; empty where there are none."""
     if all(c.low is None for c in verdict.shown):
         return ""
-    to = f"the difference to {verdict.named(verdict.control)}, paired by {block}"
-    limits = f" Bars: lower and upper {verdict.confidence} limits of {to}"
+    limits = f" Bars: lower and upper {verdict.confidence} limits of the improvement, paired by {block}"
     if verdict.outcome == "exploratory":
         return f"{limits}, too few to claim anything."
     none = "" if verdict.shown == verdict.comparisons else f" A {verdict.noun} with fewer than three pairs has none."
-    return f"{limits}, all {verdict.noun}s at once: clear of the dashed line means a real difference.{none}"
+    return (
+        f"{limits}, the lower for all {verdict.noun}s at once: all of it better than the dashed line is a gain.{none}"
+    )
 
 
 def _gap_title(values: pd.DataFrame) -> str:

@@ -100,7 +100,7 @@ def paired_means(scores: pd.DataFrame) -> dict[Label, float]:
 
 
 def paired_limits(means: Mapping[Label, float], verdict: Verdict, *, higher: bool) -> dict[Label, tuple[float, float]]:
-    """By treatment: the simultaneous limits of the paired improvement, laid off from the control's mean, lower first.
+    """By treatment: the limits of the paired improvement, laid off from the control's mean, lower first.
 
     `means` are those of `paired_means` for the scores of the verdict.
     """
