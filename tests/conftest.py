@@ -34,9 +34,10 @@ OF_TEST_FILES = ("pytest", "hypothesis", "yolo_dropout.study", "yolo_dropout.rep
 
 
 @pytest.fixture(scope="session", autouse=True)
-def fork_server_for_real_trainings():
+def fork_server_for_real_trainings(request):
     """A process has one fork server: a test with a fake backend, which needs nothing preloaded, must not start it."""
-    warm_up((*PRELOAD, *OF_TEST_FILES))
+    if not all(item.get_closest_marker("oldest") for item in request.session.items):
+        warm_up((*PRELOAD, *OF_TEST_FILES))
 
 
 @cache

@@ -18,6 +18,7 @@ from yolo_dropout.sites import Site, apply_dropout, find_sites, live_rates, set_
 from yolo_dropout.training.proof import random_modules
 
 DETECT = "yolo26n.yaml"
+pytestmark = pytest.mark.oldest
 
 
 @pytest.fixture(scope="module")

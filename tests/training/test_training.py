@@ -21,7 +21,7 @@ MODELS = {"detect": "yolo26n.yaml", "classify": "yolo26n-cls.yaml"}
 TINY: dict[str, Any] = {"epochs": 2, "imgsz": 32, "batch": 2, "nbs": 2, "plots": False, "seed": 3}
 WAYS = {"train_with_dropout": train_with_dropout, "train_lean": train_lean}
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.oldest]
 
 
 @pytest.fixture(scope="module")

@@ -45,6 +45,7 @@ def refusal(error: type[YoloDropoutError], *args: Any, **kwargs: Any) -> str:
     return str(caught.value)
 
 
+@pytest.mark.oldest
 def test_it_tells_what_will_be_trained_and_can_be_stored(data: Path) -> None:
     found = prepare(MODEL, str(data), ARGS, [0.0, 0.3])
     assert (found.task, found.model_name) == ("detect", "yolo26n.yaml")
@@ -55,6 +56,7 @@ def test_it_tells_what_will_be_trained_and_can_be_stored(data: Path) -> None:
     json.dumps(asdict(found))
 
 
+@pytest.mark.oldest
 def test_nms_false_takes_both_numbers_from_one_branch(data: Path) -> None:
     found = prepare(MODEL, str(data), {**ARGS, "nms": False}, [0.0])
     assert found.branch_note == "val losses: one-to-one branch; mAP: one-to-one branch, no NMS"
@@ -68,6 +70,7 @@ def test_the_control_alone_looks_for_no_site(data: Path) -> None:
     assert prepare(MODEL, str(data), ARGS, [0.0], where="no.such.module").sites == ()
 
 
+@pytest.mark.oldest
 def test_it_writes_the_label_cache_that_runs_would_race_for(data: Path) -> None:
     prepare(MODEL, str(data), ARGS, [0.0])
     assert sorted(file.name for file in (data.parent / "labels").glob("*.cache")) == ["train.cache", "val.cache"]
@@ -88,6 +91,7 @@ def test_a_site_that_is_missing_is_told_before_any_training(data: Path) -> None:
     assert "no site for where='head.mask'" in refusal(SiteError, MODEL, str(data), ARGS, [0.0, 0.1], "head.mask")
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -105,6 +109,7 @@ def test_a_wrong_training_argument_is_refused(data: Path, args: dict[str, Any], 
     assert refusal(SpecError, MODEL, str(data), args, [0.0]).startswith(message)
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize(
     "optimizer", ["Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop", "SGD", "MuSGD", "auto", "musgd"]
 )
@@ -112,6 +117,7 @@ def test_every_optimizer_of_ultralytics_is_taken(optimizer: str) -> None:
     assert check_args({"optimizer": optimizer}).optimizer == optimizer
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize(
     ("name", "value", "means"),
     [
@@ -137,6 +143,7 @@ def test_an_image_size_of_any_form_is_taken(imgsz: object, data: Path) -> None:
     assert ULTRALYTICS.inspect(spec) == ULTRALYTICS.inspect(of_a_number)
 
 
+@pytest.mark.oldest
 def test_an_ndjson_file_is_taken_as_stock_takes_it(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("aiohttp", reason="Ultralytics needs aiohttp to read NDJSON")
     from ultralytics.data import converter
@@ -178,6 +185,7 @@ def test_images_that_are_missing_and_cannot_be_downloaded_are_told(tmp_path: Pat
     assert "images not found, missing path" in refusal(InputError, MODEL, str(file), ARGS, [0.0])
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("content", ["[1, 2", "train: images/train\n", "train: images/train\nval: images/val\n"])
 def test_a_broken_data_yaml_is_refused(data: Path, content: str) -> None:
     data.write_text(content)
@@ -191,12 +199,14 @@ def test_an_empty_split_is_refused(data: Path, split: str) -> None:
     assert refusal(InputError, MODEL, str(data), ARGS, [0.0]).startswith("data: ")
 
 
+@pytest.mark.oldest
 def test_labels_that_are_no_labels_are_refused(data: Path) -> None:
     for label in (data.parent / "labels" / "train").iterdir():
         label.write_text("9 0.5 0.5 3 4\n")
     assert refusal(InputError, MODEL, str(data), ARGS, [0.0]).startswith("data: ")
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize(
     ("model", "task", "message"),
     [
@@ -305,6 +315,7 @@ def test_the_digest_of_the_data_changes_with_labels_that_are_images(task: str, f
     assert prepare(model, str(data), ARGS, [0.0]).data_content != first
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("task", ["detect", "segment", "pose", "obb", "classify", "semantic", "depth"])
 def test_a_score_that_the_task_has_not_is_refused_before_the_first_run(task: str, tmp_path: Path) -> None:
     suffix = {"detect": "", "classify": "-cls", "segment": "-seg", "semantic": "-sem"}.get(task, f"-{task}")

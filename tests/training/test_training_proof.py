@@ -19,6 +19,8 @@ from yolo_dropout.training.checking import stock_network
 from yolo_dropout.training.mask_stream import MaskStream
 from yolo_dropout.training.proof import measure, random_modules
 
+pytestmark = pytest.mark.oldest
+
 
 @pytest.fixture(scope="module")
 def built() -> nn.Module:

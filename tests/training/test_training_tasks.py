@@ -28,6 +28,7 @@ CASES = {
 pytestmark = pytest.mark.train
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("case", CASES)
 def test_a_task_trains_with_dropout_and_leaves_a_stock_checkpoint(case: str, tmp_path: Path) -> None:
     from ultralytics import YOLO
