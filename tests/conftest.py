@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections import Counter, defaultdict
-from functools import cache
+from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +18,10 @@ from yolo_dropout.executors.local.processes import warm_up
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 os.environ.setdefault("YOLO_OFFLINE", "true")
 os.environ.setdefault("MPLBACKEND", "agg")
+# Ultralytics has settings for the test run, and not the user's; the workers of a run share them.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    SETTINGS_FOLDER = TemporaryDirectory(prefix="yolo-settings-")
+    os.environ["YOLO_CONFIG_DIR"] = SETTINGS_FOLDER.name
 # A test run in the background of a shell ignores Ctrl-C, and so would the programs that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -36,22 +40,14 @@ OF_TEST_FILES = ("pytest", "hypothesis", "yolo_dropout.study", "yolo_dropout.rep
 @pytest.fixture(scope="session", autouse=True)
 def fork_server_for_real_trainings(request):
     """A process has one fork server: a test with a fake backend, which needs nothing preloaded, must not start it."""
+    if "ultralytics" in sys.modules:
+        # Every process that trains would import these for three seconds, and Ray Tune draws from `random` as it is
+        # imported, so that the first training of a process would differ from the next.
+        from ultralytics.utils import SETTINGS
+
+        SETTINGS.update(dict.fromkeys(("mlflow", "raytune", "tensorboard"), False))
     if not all(item.get_closest_marker("oldest") for item in request.session.items):
         warm_up((*PRELOAD, *OF_TEST_FILES))
-
-
-@cache
-def import_trackers():
-    """As the first training of a process does: Ray Tune draws from `random` then, so that the next one differs."""
-    from ultralytics.utils.callbacks import add_integration_callbacks
-
-    add_integration_callbacks(type("Trainer", (), {"callbacks": defaultdict(list)})())
-
-
-@pytest.fixture(autouse=True)
-def _trainings_of_one_process_are_alike(request):
-    if request.node.get_closest_marker("train"):
-        import_trackers()
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tracker_settings import write_settings
 
 CODE = """
 import random
@@ -23,8 +24,10 @@ print(before[0] == after[0], numpy_is_same, torch.equal(before[2], after[2]))
 """
 
 
-def test_preloading_draws_no_random_number():
-    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
+def test_preloading_draws_no_random_number(tmp_path):
+    environment = os.environ | {"YOLO_CONFIG_DIR": str(write_settings(tmp_path, mlflow=True, raytune=True))}
+    words = [sys.executable, "-c", CODE]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "True", "True"]
 
 
