@@ -37,6 +37,25 @@ settings.load_profile("project")
 OF_TEST_FILES = ("pytest", "hypothesis", "yolo_dropout.study", "yolo_dropout.report.publish")
 
 
+# What takes longest comes first, so that no core is left with the last of it; a file of many tests is not a long one.
+LONGEST = (
+    *("test_training_checkpoints", "test_ray_real", "test_docs", "test_ray", "test_training_resume", "test_training"),
+    *("test_crash", "test_bad_input", "test_sites_models", "test_crash_real", "test_notebook", "test_training_tasks"),
+    *("test_folds_train", "test_trackers", "test_training_prepare", "test_preload", "test_output", "test_interrupts"),
+)
+
+
+def pytest_configure(config):
+    """Have xdist take the files in the order of their collection, and not those of most tests first."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def fork_server_for_real_trainings(request):
     """A process has one fork server: a test with a fake backend, which needs nothing preloaded, must not start it."""
