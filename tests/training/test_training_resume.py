@@ -59,22 +59,39 @@ def interrupted(data: str, save_dir: Path, **dropout: Any) -> Path:
     return save_dir / "weights" / "last.pt"
 
 
+@pytest.fixture(scope="module")
+def broken_off(data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder `run` of a training that broke off, which is to be resumed there and nowhere else, and a copy."""
+    root = tmp_path_factory.mktemp("broken-off")
+    interrupted(data, root / "run", **DROPOUT)
+    shutil.copytree(root / "run", root / "kept")
+    return root
+
+
+@pytest.fixture
+def last(broken_off: Path) -> Path:
+    """The `last.pt` of a training that has just broken off."""
+    shutil.rmtree(broken_off / "run")
+    shutil.copytree(broken_off / "kept", broken_off / "run")
+    return broken_off / "run" / "weights" / "last.pt"
+
+
 @pytest.mark.train
 @pytest.mark.parametrize("how", ["resume=True", "resume=path"])
-def test_a_resumed_training_has_its_sites_kind_and_schedule_position(how: str, data: str, tmp_path: Path) -> None:
-    last = interrupted(data, tmp_path, **DROPOUT)
-    before = json.loads((tmp_path / "dropout.json").read_text())
+def test_a_resumed_training_has_its_sites_kind_and_schedule_position(how: str, last: Path) -> None:
+    folder = last.parents[1]
+    before = json.loads((folder / "dropout.json").read_text())
     run = train_with_dropout(last, resume=True) if how == "resume=True" else train_with_dropout(MODEL, resume=str(last))
     assert list(run.sites) == before["sites"]
-    assert run.save_dir == tmp_path
+    assert run.save_dir == folder
     assert (run.proof["where"], run.proof["kind"], run.proof["schedule"]) == ("backbone", "dropblock", "linear")
     assert run.proof["rates"] == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
     assert len(run.results_csv.read_text().splitlines()) == 1 + 5
 
 
 @pytest.mark.train
-def test_stock_resumes_our_training_without_our_dropout(data: str, tmp_path: Path) -> None:
-    yolo, seen = YOLO(interrupted(data, tmp_path, **DROPOUT)), list[set[type]]()
+def test_stock_resumes_our_training_without_our_dropout(last: Path) -> None:
+    yolo, seen = YOLO(last), list[set[type]]()
     yolo.add_callback("on_train_start", lambda trainer: seen.append({type(m) for m in trainer.model.modules()}))
     yolo.train(resume=True)
     assert len(seen) == 1
@@ -82,15 +99,14 @@ def test_stock_resumes_our_training_without_our_dropout(data: str, tmp_path: Pat
 
 
 @pytest.mark.train
-def test_the_command_line_goes_on_without_data(data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    last = interrupted(data, tmp_path, **DROPOUT)
+def test_the_command_line_goes_on_without_data(last: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "resume", f"model={last}"]) == 0
     assert "dropout 0.4 acted at " in capsys.readouterr().out
 
 
 @pytest.mark.train
-def test_a_lean_training_goes_on_too(data: str, tmp_path: Path) -> None:
-    run: TrainedRun = train_lean(interrupted(data, tmp_path, **DROPOUT), resume=True)
+def test_a_lean_training_goes_on_too(last: Path) -> None:
+    run: TrainedRun = train_lean(last, resume=True)
     assert run.proof["rates"] == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
 
 
@@ -104,7 +120,7 @@ def test_a_control_is_resumed_as_a_control(data: str, tmp_path: Path) -> None:
 
 @pytest.mark.train
 def test_a_control_in_the_folder_of_an_earlier_training_is_resumed_as_a_control(data: str, tmp_path: Path) -> None:
-    train_with_dropout(MODEL, data=data, save_dir=str(tmp_path), exist_ok=True, **DROPOUT, **(TINY | {"epochs": 3}))
+    train_with_dropout(MODEL, data=data, save_dir=str(tmp_path), exist_ok=True, **DROPOUT, **(TINY | {"epochs": 1}))
     assert (tmp_path / "dropout.json").exists()
     last = interrupted(data, tmp_path)
     assert not (tmp_path / "dropout.json").exists()
@@ -143,13 +159,12 @@ def test_a_run_without_anything_to_go_on_from_starts_over(left: str, data: str, 
 
 
 @pytest.mark.train
-def test_resume_refuses_what_it_would_do_otherwise(data: str, tmp_path: Path) -> None:
-    last = interrupted(data, tmp_path, **DROPOUT)
+def test_resume_refuses_what_it_would_do_otherwise(last: Path) -> None:
     with pytest.raises(SpecError, match=r"^dropout: a resumed training keeps its own \(0.4\), got 0.2; leave it out"):
         train_with_dropout(last, resume=True, dropout=0.2)
     with pytest.raises(SpecError, match=r"^kind: a resumed training keeps its own \('dropblock'\), got 'dropout'"):
         train_with_dropout(last, resume=True, kind="dropout")
-    (tmp_path / "dropout.json").write_text('{"rate": 0.4')
+    (last.parents[1] / "dropout.json").write_text('{"rate": 0.4')
     with pytest.raises(InputError, match=r"^resume: .*dropout.json cannot be read"):
         train_with_dropout(last, resume=True)
 
