@@ -41,9 +41,10 @@ def test_the_notes_of_the_page_are_those_of_the_script() -> None:
     assert DOCS.read_text(encoding="utf-8").endswith(TABLE.NOTES)
 
 
-# Each takes ten seconds and more, and has a smaller sister that is built the same way.
+# Each takes seconds, and has a smaller sister that is built the same way.
 LARGE = {"yolov9c", "yolov9c-seg", "yolov9e", "yolov9e-seg", "yolov9m", "yolov10b", "yolov10l", "yolov10m", "yolov10x"}
 LARGE |= {"rtdetr-x", "rtdetr-resnet101", "rtdetr-resnet50", "yolov8n-cls-resnet101", "yolov3n-spp"}
+LARGE |= {"yolov3n", "rtdetr-l"}
 CONFIGS = [pytest.param(name, marks=pytest.mark.soak) if name in LARGE else name for name in TABLE.configs()]
 
 

@@ -44,13 +44,12 @@ def crops(rate: float, data: str, save_dir: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.train
-def test_a_classifier_trains_on_the_same_crops_at_every_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_classifier_trains_on_the_same_crops_with_dropout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = str(make_data("classify", tmp_path / "data"))
-    control, *others = [crops(rate, data, tmp_path / str(rate), monkeypatch) for rate in (0.0, 0.1, 0.5)]
+    control, dropped = [crops(rate, data, tmp_path / str(rate), monkeypatch) for rate in (0.0, 0.5)]
     assert len(control) == 4
     assert not torch.equal(control[0], control[2]), "augmentation is off, so that this test could not fail"
-    for images in others:
-        assert all(torch.equal(a, b) for a, b in zip(control, images, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(control, dropped, strict=True))
 
 
 @pytest.mark.train
@@ -99,18 +98,17 @@ def test_a_step_that_breaks_off_costs_the_rest_nothing() -> None:
 
 
 @pytest.mark.train
-@pytest.mark.parametrize("event", ["on_train_epoch_start", "on_train_epoch_end"])
-def test_an_epoch_begins_and_ends_outside_of_steps(event: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_epoch_begins_and_ends_outside_of_steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     stock = ActingDropout.run_callbacks
-    inside = []
+    inside: dict[str, list[bool]] = {"on_train_epoch_start": [], "on_train_epoch_end": []}
 
     def without_ends(trainer: Any, name: str) -> None:
         if name != "on_train_batch_end":
             stock(trainer, name)
-        if name == event:
-            inside.append(trainer.mask_stream._rest is not None)
+        if name in inside:
+            inside[name].append(trainer.mask_stream._rest is not None)
 
     monkeypatch.setattr(ActingDropout, "run_callbacks", without_ends)
     data = str(make_data("classify", tmp_path / "data"))
     train_lean(MODEL, dropout=0.3, data=data, save_dir=str(tmp_path / "run"), **TINY)
-    assert inside == [False, False]
+    assert inside == {"on_train_epoch_start": [False, False], "on_train_epoch_end": [False, False]}

@@ -21,6 +21,7 @@ from yolo_dropout.executors import Backend, Ended, Event, Job, Started
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.local.worker import ready_folder, run_job
 from yolo_dropout.report.publish import publish_tables
+from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.study import run_study
 
 WRITES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree"}
@@ -45,8 +46,12 @@ class Inline:
             yield Ended(job.run, record)
 
 
-def study(folder: Path) -> None:
-    run_study(SPEC, folder, executor=Inline(), backend=fakes.FAKE, publish=publish_tables)
+def study(folder: Path, spec: StudySpec = SPEC) -> None:
+    run_study(spec, folder, executor=Inline(), backend=fakes.FAKE, publish=publish_tables)
+
+
+# One rate less than what is killed at random: every kind of write is in it.
+SMALL = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=2, train={"epochs": 4})
 
 
 def study_killed_at_write(folder: Path, number: int, names: Path) -> None:
@@ -65,7 +70,7 @@ def study_killed_at_write(folder: Path, number: int, names: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
-    study(folder)
+    study(folder, SMALL)
 
 
 def fork(target: Callable[..., None], *arguments: object) -> multiprocessing.Process:
@@ -81,8 +86,10 @@ def undisturbed(tmp_path_factory):
     return tables(folder)
 
 
-def test_killed_before_every_single_write(tmp_path, undisturbed, record_property):
+def test_killed_before_every_single_write(tmp_path, record_property):
     names, number, exitcode = tmp_path / "names", 0, -signal.SIGKILL
+    study(tmp_path / "undisturbed", SMALL)
+    undisturbed = tables(tmp_path / "undisturbed")
     while exitcode == -signal.SIGKILL:
         number += 1
         folder = tmp_path / str(number)
@@ -90,7 +97,7 @@ def test_killed_before_every_single_write(tmp_path, undisturbed, record_property
         process.join()
         exitcode = process.exitcode
         before = finished(folder)
-        study(folder)
+        study(folder, SMALL)
         check_nothing_lost(before, folder)
         assert tables(folder) == undisturbed, names.read_text().splitlines()[-1]
     assert exitcode == 0
