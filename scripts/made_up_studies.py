@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 
 from yolo_dropout.base.text import rate_text
 from yolo_dropout.executors import Found
 from yolo_dropout.folder.layout import RunFolder, StudyFolder
-from yolo_dropout.folder.records import RunRecord, plain_record
+from yolo_dropout.folder.records import RunRecord, write_record
 from yolo_dropout.folder.study_file import write_study_file
 from yolo_dropout.spec.runs import plan
 from yolo_dropout.spec.study_spec import StudySpec
@@ -68,10 +66,10 @@ def spec_of(runs: int) -> StudySpec:
 
 
 def make(folder: StudyFolder, spec: StudySpec) -> None:
-    """Make the run folders of a finished study, without waiting for the disk."""
+    """Make the run folders of a finished study."""
     for run in plan(spec):
         where: RunFolder = folder.run(run.name)
         where.path.mkdir(parents=True)
         where.results.write_text(results_text(run.seed, run.rate or 0.0))
-        where.record.write_text(json.dumps(plain_record(record_of(run.seed, run.rate or 0.0)), indent=2))
+        write_record(where, record_of(run.seed, run.rate or 0.0))
     write_study_file(folder, spec, inspect(spec).stored)

@@ -1,7 +1,7 @@
 """What planning, resuming, collecting and publishing take as a study grows, on one core.
 
 Run folders are made up, as real runs of 100 epochs leave them. Each step is measured in a process of its own: seconds
-of CPU and by the clock, and peak resident memory. `all` is the whole command, with nothing cached. `--parent` measures
+of CPU and by the clock, and peak resident memory. `all` is the whole command. `--parent` measures
 instead what a sweep's own process takes while its runs train, `--workers` what one training of the embedded set takes.
 
     python scripts/scale.py [RUNS ...]
@@ -76,11 +76,10 @@ def step_publish(path: Path, _spec: StudySpec) -> None:
 
 def step_all(path: Path, spec: StudySpec) -> None:
     """The same command again: planned, resumed, collected, and everything published anew."""
-    StudyFolder(path).readings.unlink(missing_ok=True)
     run_study(spec, path, executor=Here(), backend=BACKEND)
 
 
-STEPS = {"resume": step_resume, "resume again": step_resume, "publish": step_publish, "all": step_all}
+STEPS = {"resume": step_resume, "publish": step_publish, "all": step_all}
 
 
 def measure(step: str, path: Path, runs: int) -> None:

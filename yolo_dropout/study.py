@@ -43,18 +43,14 @@ class Study(StudyResults):
         return study_html(self)
 
 
-def load_study(path: str | Path, *, remember: bool = False) -> Study:
+def load_study(path: str | Path) -> Study:
     """Read a study from its folder.
-
-    Args:
-        path: The folder.
-        remember: Write down what was read, so that the next time only files that have changed are read again.
 
     Raises:
         SpecError: The folder holds no study, or its spec is broken.
         InputError: Runs have different validation losses.
     """
-    return read_study(StudyFolder.at(path, "DIR"), Study, remember=remember)
+    return read_study(StudyFolder.at(path, "DIR"), Study)
 
 
 # So many runs that fail alike, before any has finished, end a study: the other runs would fail as well.
@@ -106,7 +102,7 @@ def run_study(
         clear_leftovers(folder)
         check_disk(folder, spec, needs, jobs, retry_failed=retry_failed)
         write_study_file(folder, spec, found.stored, stored)
-        study, ended = load_study(folder.path, remember=True), list[RunRecord]()
+        study, ended = load_study(folder.path), list[RunRecord]()
         for note in filter(None, (*found.notes, little_memory, *study.notes)):
             view.note(note)
         retry = {record.run for record in study.failed} if retry_failed else set()
@@ -134,7 +130,7 @@ def run_study(
                     if isinstance(event, Ended):
                         ended.append(event.record)
                     view.event(event)
-            study = load_study(folder.path, remember=True)
+            study = load_study(folder.path)
             if reason := obstacle():
                 study = replace(study, notes=(*study.notes, *([reason] if study.missing else [])))
                 break

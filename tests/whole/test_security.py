@@ -10,7 +10,6 @@ from pathlib import Path
 
 import fakes
 import made_studies
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,7 +87,6 @@ def test_report_and_watch_load_no_checkpoint_and_no_pickle(tmp_path):
         for name in ("weights/last.pt", "weights/best.pt", "labels.cache", "state.pkl"):
             (path / name).parent.mkdir(exist_ok=True)
             (path / name).write_bytes(program)
-    np.savez(folder.readings, index=np.array([Touches(mark)], dtype=object), values=np.array([Touches(mark)], object))
     assert main(["report", str(folder.path)]) == 0
     assert "<html" in live_page(folder).html()
     assert not mark.exists()

@@ -26,7 +26,6 @@ _RANDOM = rf"{re.escape(TEMPORARY)}[a-z0-9_]{{8}}"
 _UNFINISHED = {
     "": rf"\.((study\.yaml|verdict\.json|report\.html|(curves|scores|summary)\.csv){_RANDOM}\.(yaml|json|html|csv))",
     "figures": rf"\.\w+\.(png|svg){_RANDOM}\.(png|svg)",
-    ".cache": rf"\.readings\.npz{_RANDOM}\.npz",
     "runs": rf"\.{RUN_NAME.pattern}{_RANDOM}",
 }
 _OF_A_RUN = rf"\.run\.json{_RANDOM}\.json"
@@ -36,7 +35,6 @@ _HUSK = {
     "": r"\.lock|\.lock\.holder|prepare\.log|\.cache|runs|folds|\.DS_Store|Thumbs\.db|\.gitkeep|\.gitignore",
     "runs": RATE_RUN_NAME.pattern,
     "folds": r"f\d+|splits\.csv",
-    ".cache": r"readings\.npz",
 }
 
 

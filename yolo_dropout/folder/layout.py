@@ -48,7 +48,6 @@ class StudyFolder:
     verdict = _Inside("verdict.json", "The verdict as JSON.")
     report = _Inside("report.html", "The study as one HTML page.")
     figures = _Inside("figures", "The pictures, PNG and SVG.")
-    readings = _Inside(".cache/readings.npz", "What was read of the runs before; may be deleted at any time.")
 
     @classmethod
     def at(cls, words: str | Path, option: str = "--out") -> StudyFolder:

@@ -83,16 +83,11 @@ class RunRecord:
         return self.status == "finished"
 
 
-def plain_record(record: RunRecord) -> dict[str, Any]:
-    """A record as plain values, in which a treatment that is nothing but a rate goes by that."""
-    values = asdict(record)
-    name, rate = values.pop("treatment"), rate_of(record.treatment)
-    return ({"treatment": name} if rate is None else {"rate": rate}) | values
-
-
 def write_record(folder: RunFolder, record: RunRecord) -> None:
-    """Write `run.json`, atomically."""
-    write_json(folder.record, plain_record(record))
+    """Write `run.json`, atomically; in it a treatment that is nothing but a rate goes by that."""
+    values = asdict(record)
+    name, rate = values.pop("treatment"), record.rate
+    write_json(folder.record, ({"treatment": name} if rate is None else {"rate": rate}) | values)
 
 
 def read_record(folder: RunFolder) -> RunRecord:
@@ -101,11 +96,6 @@ def read_record(folder: RunFolder) -> RunRecord:
         values = read_json(folder.record)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder.record}: cannot be read ({error}), {_NOT_DONE}") from error
-    return parse_record(values, folder)
-
-
-def parse_record(values: Any, folder: RunFolder) -> RunRecord:
-    """A record from plain values; an `InputError` where they are none."""
     known = {"rate", *(item.name for item in fields(RunRecord))}
     if isinstance(values, dict) and (others := values.keys() - known):
         names = ", ".join(sorted(map(str, others)))
@@ -172,9 +162,7 @@ def make_way(folder: RunFolder) -> Path | None:
 
 
 def read_records(
-    folder: StudyFolder,
-    read: Callable[[RunFolder], RunRecord] = read_record,
-    results: Callable[[Path], Results] = read_results,
+    folder: StudyFolder, read: Callable[[Path], Results] = read_results
 ) -> tuple[tuple[RunRecord, ...], tuple[str, ...]]:
     """Read the records of all runs of a study.
 
@@ -182,8 +170,7 @@ def read_records(
 
     Args:
         folder: The study's folder.
-        read: Reads one record; by default from its file.
-        results: Reads a `results.csv`; by default from its file.
+        read: Reads a `results.csv`; by default from its file.
 
     Returns:
         The records, and a line for everything in `runs` that is no sound record, and for every run
@@ -191,15 +178,13 @@ def read_records(
     """
     paths = sorted(folder.runs.iterdir()) if folder.runs.is_dir() else []
     # What begins with a dot is on its way to its place.
-    found = [_found(RunFolder(path), read, results) for path in paths if not path.name.startswith(".")]
+    found = [_found(RunFolder(path), read) for path in paths if not path.name.startswith(".")]
     records = tuple(item for item in found if isinstance(item, RunRecord))
     notes = (item if isinstance(item, str) else item.told if item.note else "" for item in found)
     return records, tuple(filter(None, notes))
 
 
-def _found(
-    folder: RunFolder, read: Callable[[RunFolder], RunRecord], results: Callable[[Path], Results]
-) -> RunRecord | str:
+def _found(folder: RunFolder, read: Callable[[Path], Results]) -> RunRecord | str:
     """What a folder in `runs` holds: a sound record, or why it is left out; nothing to say where a run broke off."""
     path = folder.path
     if ASIDE in path.name:
@@ -207,10 +192,10 @@ def _found(
     try:
         if not folder.record.exists():
             return "" if RUN_NAME.fullmatch(path.name) else f"{path}: belongs to no run of this study and is left out"
-        record = read(folder)
+        record = read_record(folder)
         if record.run.name != path.name:
             return f"{path}: holds the record of {record.run.name}; the folder was renamed and is left out"
-        lost = _lost(folder, record, results)
+        lost = _lost(folder, record, read)
     except InputError as error:
         return str(error)
     except OSError as error:  # of a folder that may not be looked into

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -13,8 +13,8 @@ from yolo_dropout.base.text import counted, few
 from yolo_dropout.decision import Verdict
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.layout import StudyFolder
-from yolo_dropout.folder.readings import Readings
 from yolo_dropout.folder.records import RunRecord, read_records
+from yolo_dropout.folder.results_csv import read_results
 from yolo_dropout.folder.study_file import read_study_file
 from yolo_dropout.results.agreement import ScoreVerdict, agreement, other_scores
 from yolo_dropout.results.interim import due_runs, interim_note, interim_scores, interim_verdict, whole_seeds
@@ -176,13 +176,12 @@ class StudyResults:
         return f"<Study: {self.title}, {len(self.records)} runs>"
 
 
-def read_study(folder: StudyFolder, kind: type[T], *, remember: bool = False) -> T:
+def read_study(folder: StudyFolder, kind: type[T]) -> T:
     """Read a study from its folder.
 
     Args:
         folder: The folder.
         kind: What to make of it.
-        remember: Write down what was read, so that the next time only files that have changed are read again.
 
     Raises:
         SpecError: The folder holds no study, or its spec is broken.
@@ -190,15 +189,13 @@ def read_study(folder: StudyFolder, kind: type[T], *, remember: bool = False) ->
     """
     stored = read_study_file(folder)
     spec = stored.spec
-    readings = Readings(folder)
-    records, notes = read_records(folder, readings.record, readings.results)
+    read = cache(read_results)  # a run's curves are checked with its record, and then collected
+    records, notes = read_records(folder, read)
     known, asked = {record.run: record for record in records}, plan(spec)
     notes += tuple(_not_asked(record for run, record in known.items() if record.finished and run not in {*asked}))
     records = tuple(known[run] for run in asked if run in known)
     files = {item.run: folder.run(item.run.name).results for item in records if item.finished}
-    table = read_table(files, readings.results)
-    if remember:
-        readings.save()
+    table = read_table(files, read)
     notes = (*interim_note(spec, stored.looked), *notes, *table.notes)
     return kind(folder, spec, records, table, stored.prepared, notes, looked=tuple(stored.looked))
 
