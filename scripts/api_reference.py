@@ -18,6 +18,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 GROUPS = {
     "Train": ("train_with_dropout", "TrainedRun"),
     "Study": ("StudySpec", "Treatment", "Dropout", "run_study", "load_study", "Study"),
+    "Shift": ("measure_shift",),
     "Decide": ("decide", "Verdict", "Comparison"),
     "Sites": ("find_sites", "apply_dropout", "strip_dropout", "Site"),
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from yolo_dropout.decision import Comparison, Verdict, decide
+    from yolo_dropout.shift import measure_shift
     from yolo_dropout.sites import Dropout, Site, apply_dropout, find_sites, strip_dropout
     from yolo_dropout.spec.study_spec import StudySpec
     from yolo_dropout.spec.treatment import Treatment
@@ -31,12 +32,14 @@ __all__ = [
     "decide",
     "find_sites",
     "load_study",
+    "measure_shift",
     "run_study",
     "strip_dropout",
     "train_with_dropout",
 ]
 _HOMES = {
     "decision": ("Comparison", "Verdict", "decide"),
+    "shift": ("measure_shift",),
     "sites": ("Dropout", "Site", "apply_dropout", "find_sites", "strip_dropout"),
     "spec.study_spec": ("StudySpec",),
     "spec.treatment": ("Treatment",),

@@ -18,6 +18,10 @@ _DROPOUT = {
     "--kind KIND": "auto, dropout, dropout2d, dropblock or drop_path",
     "--schedule SCHEDULE": "constant, linear, early:N or late:N",
 }
+_SHIFT = {
+    "--corruptions SET*": "benchmark, all, noise, blur, weather, digital, holdout, driving, xray, or single ones",
+    "--severities N*": "of 1 to 5 (default 1 3 5)",
+}
 # What each command takes. An option takes one word, none, many (P*), or one at each of several times (NAME=N+).
 OPTIONS = {
     "sweep": {
@@ -51,6 +55,10 @@ OPTIONS = {
         "--allow-other-versions": "train on nodes with other versions too",
     },
     "train": {"--from DIR": "take arguments and rate from a study", **_DROPOUT},
+    "shift": {
+        "--out DIR": "where to write; a folder that was begun goes on",
+        **_SHIFT,
+    },
     "check": {
         "--where WHERE": "the sites to look for (default head)",
         "--kind KIND": "the kind of dropout (default auto)",
@@ -120,6 +128,8 @@ def command_line() -> argparse.ArgumentParser:
     sweep.description = "key=value goes to YOLO.train, as in Ultralytics' own command line; options are the study's."
     train = commands.add_parser("train", help="train once, with dropout that acts")
     train.usage = "yolo-dropout train model=... data=... dropout=P [key=value ...] | --from DIR [key=value ...]"
+    shift = commands.add_parser("shift", help="measure a checkpoint on corrupted validation images")
+    shift.usage = "yolo-dropout shift model=best.pt data=... [key=value ...] --out DIR [--options]"
     check = commands.add_parser("check", help="show where dropout would act in a model")
     check.add_argument("model", metavar="MODEL", help="a .pt or .yaml file, or a name that Ultralytics knows")
     watch = commands.add_parser("watch", help="serve a study's report to a browser while it runs")

@@ -51,7 +51,7 @@ def _treatments(options: Namespace, config: Mapping[str, Any]) -> dict[str, Any]
     before = config.get("treatments") or {}
     asked: dict[str, Any] = {"treatments": {**before, **dict(named)}} if named and isinstance(before, Mapping) else {}
     if options.rates is not None:
-        return asked | {"rates": tuple(_parts(options.rates))}
+        return asked | {"rates": tuple(parts(options.rates))}
     if options.config is None and (named or options.remedies):
         return asked | {"rates": RATES if options.remedies else (0.0,)}
     return asked
@@ -103,14 +103,14 @@ def _base(config: str | None, given: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _parts(words: Sequence[str]) -> list[str]:
+def parts(words: Sequence[str]) -> list[str]:
     """The words of an option that takes many, with commas or spaces between them."""
     return [part for word in words for part in word.split(",") if part]
 
 
 def _seeds(words: Sequence[str]) -> int | tuple[int, ...]:
     """One number is a count; several numbers, or a span such as 3-7, are the seeds themselves."""
-    words = _parts(words)
+    words = parts(words)
     if len(words) == 1 and (number := whole_number(words[0])) is not None:
         return number
     return tuple(seed for word in words for seed in _span(word))

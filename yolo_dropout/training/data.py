@@ -148,8 +148,10 @@ def _read_yaml(data: str, args: Any) -> dict[str, Any]:
     return dict(check_det_dataset(file, split=args.split))
 
 
-def build_dataset(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> Any:
+def build_dataset(yolo: Any, spec: dict[str, Any], args: Any, mode: str, batch: int = 1) -> Any:
     """The data set, `train` or `val`, as the task's own trainer builds it, without a trainer: that starts loggers.
+
+    The images of a batch share a shape in `val`, so that its size matters there.
 
     Raises:
         InputError: Its images or labels cannot be used.
@@ -162,7 +164,7 @@ def build_dataset(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> Any:
     try:
         # A label cache is a pickle, and whose this one is nobody knows: it is written anew, and the runs read that.
         with patch("ultralytics.data.dataset.load_dataset_cache_file", side_effect=FileNotFoundError):
-            return trainer.build_dataset(source, mode, 1)
+            return trainer.build_dataset(source, mode, batch)
     except Exception as error:  # one of many, for each way in which labels can be wrong
         raise InputError(
             f"data: {mode} of {spec.get('yaml_file', source)} cannot be used: {one_line(error.__cause__ or error)}"

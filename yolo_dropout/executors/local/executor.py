@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from inspect import isgenerator
 from itertools import chain
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yolo_dropout.errors
 from yolo_dropout.errors import WorkerError, YoloDropoutError
@@ -58,25 +58,8 @@ class LocalExecutor:
 
     def call(self, function: Callable[..., T], *arguments: Any, log: Path) -> T:
         """Call `function` in a fresh process whose output goes to `log`; see `Executor`."""
-        process, told = None, ("", None)
-        try:
-            with interrupts_held_back():
-                process, receiver = start(_answer, log, function, arguments)
-            with receiver, contextlib.suppress(EOFError):
-                told = receiver.recv()
-            process.join()
-        except BaseException:
-            if process is not None:
-                kill(process)
-            raise
-        kind, value = told
-        if kind == "value":
-            return value  # type: ignore[return-value]
-        if error_class := getattr(yolo_dropout.errors, kind, None):
-            raise error_class(value)
-        # Without a log it died while it imported the script that had started it.
-        way_out = f"see {log}" if log.exists() else 'start from a script under `if __name__ == "__main__":`'
-        raise WorkerError(f"{value or f'{function.__name__}: {cause_of_death(process)}'}; {way_out}")
+        (value,) = stream(function, [arguments], log=log)
+        return value  # type: ignore[no-any-return]
 
     def run(self, jobs: Iterable[Job], backend: Backend) -> Generator[Event, None, None]:
         """Train the jobs; see `Executor`. Closing the iterator kills the trainings that still run."""
@@ -134,10 +117,51 @@ def _start(job: Job, backend: Backend, place: int, running: dict[Any, WorkerProc
         running[worker.connection] = worker
 
 
+def stream(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], *, log: Path) -> Generator[Any, None, None]:
+    """Call a function with each arguments at once, in fresh processes that print to `log`, and yield what they yield.
+
+    A function that is no generator yields what it returns. Closing the iterator kills the processes.
+
+    Raises:
+        YoloDropoutError: The function raised it.
+        WorkerError: A process died, or the function raised anything else.
+    """
+    running = dict[Any, Any]()
+    try:
+        for arguments in calls:
+            with interrupts_held_back():  # none may come between starting a process and knowing it
+                process, receiver = start(_answer, log, function, arguments)
+                running[receiver] = process
+        while running:
+            for ready in cast("list[Any]", wait(list(running))):
+                try:
+                    kind, value = ready.recv()
+                except EOFError:
+                    kind, value = "", ""
+                if kind == "value":
+                    yield value
+                    continue
+                process = running.pop(ready)
+                process.join()
+                if kind == "end":
+                    continue
+                if error_class := getattr(yolo_dropout.errors, kind, None):
+                    raise error_class(value)
+                # Without a log it died while it imported the script that had started it.
+                way_out = f"see {log}" if log.exists() else 'start from a script under `if __name__ == "__main__":`'
+                raise WorkerError(f"{value or f'{function.__name__}: {cause_of_death(process)}'}; {way_out}")
+    finally:
+        for process in running.values():
+            kill(process)
+
+
 def _answer(sender: Connection[Any, Any], log: Path, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     settle(log)
     try:
-        sender.send(("value", function(*arguments)))
+        value = function(*arguments)
+        for item in value if isgenerator(value) else (value,):
+            sender.send(("value", item))
+        sender.send(("end", None))
     except YoloDropoutError as error:
         sender.send((type(error).__name__, str(error)))
     except BaseException as error:

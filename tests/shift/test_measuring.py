@@ -1,0 +1,117 @@
+"""Real checkpoints under shift: trained for two epochs on the embedded digits, in this process."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from yolo_dropout import measure_shift, train_with_dropout
+from yolo_dropout.cli import main
+from yolo_dropout.executors.local.shifting import measure_into
+from yolo_dropout.folder.results_csv import read_results
+from yolo_dropout.shift.sets import passes_of
+from yolo_dropout.shift.tables import read_shift
+
+pytestmark = pytest.mark.train
+DATASETS = Path(__file__).parents[2] / "datasets"
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """A copy of the embedded data set with eight validation images."""
+    root = tmp_path_factory.mktemp("data") / "digits"
+    shutil.copytree(DATASETS / "digits-detect", root, ignore=shutil.ignore_patterns("*.cache"))
+    for image in sorted((root / "images" / "val").iterdir())[8:]:
+        image.unlink()
+    return root / "data.yaml"
+
+
+@pytest.fixture(scope="module")
+def trained(digits, tmp_path_factory):
+    quiet = {"plots": False, "verbose": False, "device": "cpu", "project": str(tmp_path_factory.mktemp("run"))}
+    learning = {"optimizer": "AdamW", "lr0": 0.01, "warmup_epochs": 0, "freeze": 23, "mosaic": 0, "fliplr": 0}
+    return train_with_dropout(
+        str(DATASETS / "starter.pt"), data=str(digits), epochs=2, imgsz=128, batch=3, **learning, **quiet
+    )
+
+
+def contents(root: Path) -> dict[str, str]:
+    return {str(f): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(root.rglob("*")) if f.is_file()}
+
+
+def test_a_clean_pass_is_the_row_of_the_best_epoch_and_no_file_is_changed(trained, digits):
+    before = contents(digits.parent)
+    found = measure_shift(trained.best, digits, corruptions=["fog", "rain"], severities=[5])
+    assert contents(digits.parent) == before
+    results = read_results(trained.results_csv)
+    clean = found[found["severity"] == 0].set_index("metric")["value"]
+    assert set(clean.index) == {name for name in results.metrics if name.startswith(("val/", "metrics/"))}
+    for name, value in clean.items():  # weights in files have 16 bits
+        assert value == pytest.approx(results.curve(name)[results.best_row], rel=0.01, abs=2e-3), name
+    assert clean["metrics/mAP50(B)"] > 0.05
+    foggy = found[found["corruption"] == "fog"].set_index("metric")["value"]
+    assert foggy["val/loss"] > clean["val/loss"] + 0.1, "fog makes it harder"
+
+
+def test_processes_say_what_one_says_and_go_on_where_they_broke_off(trained, digits, tmp_path):
+    passes = passes_of(["fog", "rain"], [1, 5])
+    files = {tmp_path / "a.csv": trained.best, tmp_path / "b.csv": trained.last}
+    told = list[str]()
+    measure_into(files, str(digits), passes, {"device": "cpu"}, log=tmp_path / "log", tell=told.append)
+    assert sorted(line.split("measured ")[1] for line in told) == ["clean images", "fog", "rain"]
+    alone = measure_shift(trained.last, digits, corruptions=["fog", "rain"], severities=[1, 5], device="cpu")
+    assert read_shift(tmp_path / "b.csv").equals(alone)
+    whole = {file: file.read_bytes() for file in files}
+    without_fog = alone[alone["corruption"] != "fog"]
+    without_fog.to_csv(tmp_path / "b.csv", index=False)
+    told.clear()
+    measure_into(files, str(digits), passes, {"device": "cpu"}, log=tmp_path / "log", tell=told.append)
+    assert {file: file.read_bytes() for file in files} == whole
+    assert told == ["[1/1] measured fog"]
+
+
+def test_the_command_prints_what_was_measured_and_refuses_other_folders(trained, digits, tmp_path, capsys):
+    words = ["shift", f"model={trained.best}", f"data={digits}", "--out", str(tmp_path / "out"), "--severities", "5"]
+    assert main([*words, "--corruptions", "fog"]) == 0
+    out = capsys.readouterr().out
+    assert "mAP50-95 (boxes): clean (P), mean under shift (mPC), and its share (rPC)" in out
+    assert (tmp_path / "out" / "summary.csv").exists()
+    assert main([*words, "--corruptions", "rain"]) == 2
+    assert "has fog" in capsys.readouterr().err
+    assert main([*words[:3], "--out", str(digits.parent)]) == 2
+    assert "holds" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"model": "model=yolo26n.yaml"}, "needs trained weights"),
+        ({"model": f"model={DATASETS / 'starter.pt'}"}, "has 10 classes, and the model 26"),
+        ({"model": "model=nowhere.pt"}, "does not exist"),
+        ({"data": "imgsz=64"}, "data: is missing"),
+        ({"corruptions": "fogg"}, "no set or corruption is called 'fogg'"),
+        ({"severities": "9"}, "severities: must be whole numbers from 1 to 5"),
+    ],
+)
+def test_bad_words_are_told_in_one_line(change, told, trained, digits, tmp_path, capsys):
+    usual = {
+        "model": f"model={trained.best}",
+        "data": f"data={digits}",
+        "corruptions": "fog",
+        "severities": "1",
+    } | change
+    words = [usual["model"], usual["data"], "--corruptions", usual["corruptions"], "--severities", usual["severities"]]
+    assert main(["shift", *words, "--out", str(tmp_path / "out")]) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_without_the_library_one_line_tells_what_to_install(trained, digits, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "imagecorruptions", None)
+    assert main(["shift", f"model={trained.best}", f"data={digits}", "--out", str(tmp_path / "out")]) == 2
+    assert 'pip install "yolo-dropout[shift]"' in capsys.readouterr().err

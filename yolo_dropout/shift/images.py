@@ -1,0 +1,97 @@
+"""The validation images of a data set, clean or corrupted, held where Ultralytics holds images in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from math import prod
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from yolo_dropout.errors import InputError
+from yolo_dropout.shift.corruptions import Image, corrupt, key_of
+from yolo_dropout.shift.sets import Pass
+from yolo_dropout.training.data import build_dataset, read_data
+
+# In the trainings of these tasks a validation takes batches as large as those of training, in the others twice that.
+_SINGLE_BATCH = ("obb", "semantic", "depth")
+_USUAL_BATCH = 16
+
+
+class Images:
+    """A data set's validation images; neither its files nor a label cache is written.
+
+    Args:
+        yolo: A model of the task and the classes.
+        data: The data set.
+        args: Arguments of the model's training, which say how images are loaded.
+
+    Attributes:
+        data: The data set's fields as Ultralytics resolves them.
+        loader: Batches of what is shown, as large as a training's validation takes them, in order.
+
+    Raises:
+        InputError: The data set cannot be used, or has other classes than the model.
+    """
+
+    def __init__(self, yolo: Any, data: str, args: Any) -> None:
+        from torch.utils.data import DataLoader
+
+        self.data = read_data(yolo.task, data, args)
+        if args.single_cls:
+            self.data |= {"names": {0: "item"}, "nc": 1}
+        own, known = len(self.data["names"]), len(yolo.model.names)
+        if own != known and yolo.task != "depth":
+            raise InputError(f"data: {data} has {own} classes, and the model {known}; give the data set that it is for")
+        batch = (args.batch if args.batch >= 1 else _USUAL_BATCH) * (1 if yolo.task in _SINGLE_BATCH else 2)
+        unsaved: Any = lambda _prefix, _path, labels, version: labels.update(version=version)  # noqa: E731
+        with patch("ultralytics.data.dataset.save_dataset_cache_file", unsaved):
+            self._dataset = build_dataset(yolo, self.data, args, "val", batch)
+        if len(self._dataset) == 0:
+            raise InputError(f"data: {data} has no images for {args.split}; check its folders")
+        self.loader = DataLoader(self._dataset, batch, collate_fn=getattr(self._dataset, "collate_fn", None))
+
+    def make(self, what: Pass) -> Callable[[], None]:
+        """Make the images of a pass; returns what shows them to the loader."""
+        dataset, sizes = self._dataset, list[Any]()
+        if hasattr(dataset, "samples"):  # of a classifier: as they are read, since it resizes them later
+            read = getattr(dataset, "imread", None) or _imread()
+            held = _held((corrupt(read(f), what, key_of(f)) for f, *_ in dataset.samples))
+            return lambda: vars(dataset).update(cache_ram=True, img_cache=held)
+
+        def loaded() -> Iterable[Image]:
+            for i in range(len(dataset)):
+                image, *size = dataset.load_image(i)
+                sizes.append(size)
+                yield image
+
+        # Corrupted after it is read and before it is resized; what is in memory and in files of arrays is passed by.
+        read, absent = _imread(), [Path(f) / "none" for f in dataset.im_files]
+        corrupting: Any = lambda file, **how: corrupt(read(file, **how), what, key_of(str(file)))  # noqa: E731
+        vars(dataset).update(ims=[None] * len(dataset), npy_files=absent)
+        with patch("ultralytics.data.base.imread", corrupting):
+            held = _held(loaded())
+        before, now = (list(column) for column in zip(*sizes, strict=True))
+        return lambda: vars(dataset).update(ims=held, im_hw0=before, im_hw=now)
+
+
+def _imread() -> Any:
+    from ultralytics.data.base import imread
+
+    return imread
+
+
+def _held(images: Iterable[Image]) -> list[Image]:
+    """Images in a file without a name in TMPDIR: the system keeps in memory what fits, and a crash leaves nothing."""
+    shapes = []
+    with TemporaryFile() as file:
+        for image in images:
+            file.write(np.ascontiguousarray(image).data)
+            shapes.append(image.shape)
+        file.flush()
+        pixels = np.asarray(np.memmap(file, np.uint8, "c"))
+    ends = np.cumsum([prod(shape) for shape in shapes])
+    return [part.reshape(shape) for part, shape in zip(np.split(pixels, ends[:-1]), shapes, strict=True)]
