@@ -97,6 +97,18 @@ def test_the_default_folder_tells_model_and_data():
     assert str(default_out(spec())) == "runs/dropout/starter-digits-detect"
     assert str(default_out(spec("model=yolo26n.pt", "data=coco8.yaml"))) == "runs/dropout/yolo26n-coco8"
     assert str(default_out(spec("model=../../x.pt", "data=../..", "epochs=1"))).startswith("runs/dropout/x-")
+    assert str(default_out(spec("--where", "neck", "--schedule", "early:5"))).endswith("-neck-early_5")
+
+
+def test_a_training_argument_that_is_written_as_an_option_is_told_how_to_write_it(capsys):
+    for words, told in (
+        (["--epochs", "3"], "--epochs: is an argument of YOLO.train; write epochs=3, without --"),
+        (["--weight-decay=0.1"], "--weight-decay: is an argument of YOLO.train; write weight_decay=0.1, without --"),
+        (["--plots"], "--plots: is an argument of YOLO.train; write plots=..., without --"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            main(["sweep", *words])
+        assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

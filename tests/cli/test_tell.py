@@ -16,7 +16,8 @@ from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.study import Study, run_study
 
-SPEC = StudySpec(model="m", data="d", rates=(0, 0.1, 0.3), seeds=(0, 1, 4), train={"epochs": 6})
+TRAIN = {"epochs": 6}
+SPEC = StudySpec(model="m", data="d", rates=(0, 0.1, 0.3), seeds=(0, 1, 4), train=TRAIN, max_seeds=None)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,23 @@ def told(study: Study, **verdict: object) -> str:
 def test_an_undecided_study_asks_for_seeds_that_nobody_has_looked_at(study: Study):
     line = told(study, outcome="undecided", seeds_needed=7)
     assert line == f"New seeds: the same command with --seeds 5-11 --out {study.folder.path}-seeds-5-11"
+
+
+@pytest.mark.parametrize(
+    ("needed", "most", "asked"),
+    [(7, 12, "0 1 4 5-8"), (40, 12, "0 1 4 5-13"), (7, 3, "5-11 --out {}-seeds-5-11")],
+)
+def test_seeds_come_to_those_that_are_there_where_that_was_planned(study: Study, needed: int, most: int, asked: str):
+    planned = replace(study, spec=replace(SPEC, max_seeds=most))
+    line = told(planned, outcome="undecided", seeds_needed=needed)
+    assert line.endswith(f" the same command with --seeds {asked.format(study.folder.path)}")
+    assert line.startswith("More seeds" if most == 12 else "New seeds")
+
+
+def test_a_span_of_seeds_stays_one(study: Study):
+    planned = replace(study, spec=replace(SPEC, max_seeds=12, seeds=(0, 1)))
+    line = told(planned, outcome="undecided", seeds_needed=7, comparisons=study.verdict.comparisons)
+    assert line.endswith("with --seeds 0-6")
 
 
 @pytest.mark.parametrize("outcome", ["use", "keep"])

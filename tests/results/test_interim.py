@@ -117,9 +117,8 @@ def test_a_look_beyond_the_plan_is_at_the_full_level_and_told():
 
 def test_an_undecided_first_look_says_how_seeds_are_added():
     spec = replace(SPEC, until_decided=False, max_seeds=12, seeds=(0, 1, 2))
-    assert interim_verdict(spec, vague(spec), 0).reason.endswith("; up to 12 can be added to these, as planned.")
-    settled = interim_verdict(replace(spec, max_seeds=30), vague(spec), 0).reason
-    assert ": the same command with --seeds 12 adds them to these, as planned (up to 30)." in settled
+    told = "; seeds can be added to these as planned, up to 12 in all."
+    assert interim_verdict(spec, vague(spec), 0).reason.endswith(told)
     assert "in a new study" in interim_verdict(replace(spec, max_seeds=None), vague(spec), 0).reason
 
 

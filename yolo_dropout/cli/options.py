@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from yolo_dropout import __version__
 from yolo_dropout.base.text import cut, printable
 from yolo_dropout.cli.output import BAD_INPUT
+from yolo_dropout.spec.arguments import known_arguments
 
 _DROPOUT = {
     "--where WHERE": "head, head.cls, head.box, neck, backbone, or a regular expression",
@@ -89,9 +90,21 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         # A bare `resume`, as Ultralytics' command line takes it.
         resume = word == "resume" and words[0] == "train" and before not in _ONE_WORD
         (key_values if is_key_value or resume else others).append("resume=True" if resume else word)
+    _refuse_arguments(parser, others)
     options = parser.parse_args(others)
     options.key_values = key_values
     return options
+
+
+def _refuse_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Tell how an argument of a training is written, where it is written as an option."""
+    ours = {option.split()[0] for options in OPTIONS.values() for option in options}
+    for word, following in itertools.pairwise((*words, "")):
+        option, _, value = word.partition("=")
+        name = option[2:].replace("-", "_")
+        if option.startswith("--") and option not in ours and name in known_arguments():
+            value = value or (following if following and not following.startswith("-") else "...")
+            parser.error(f"{option}: is an argument of YOLO.train; write {name}={value}, without --")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -15,6 +15,7 @@ from yolo_dropout.base.text import whole_number
 from yolo_dropout.errors import SpecError
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.study_file import StudyFile, read_config, stored_study
+from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.spec.arguments import parse_key_values
 from yolo_dropout.spec.embedded import embedded_path
 from yolo_dropout.spec.remedies import RATES
@@ -24,6 +25,7 @@ from yolo_dropout.spec.study_spec import StudySpec
 _LONGEST_S = 1e8  # three years, which a clock of any system can wait for
 _PLAIN_OPTIONS = ("score", "alpha", "min_gain", "where", "kind", "schedule")
 _WHOLE_OPTIONS = ("folds", "max_seeds")
+_PLACE = ("where", "kind", "schedule")
 
 
 def spec_from(options: Namespace) -> StudySpec:
@@ -66,15 +68,15 @@ def _treatment(words: str) -> tuple[str, dict[str, Any]]:
 
 
 def with_stored(spec: StudySpec, folder: StudyFolder, *, rates_given: bool) -> StudySpec:
-    """A spec with the treatments that the study in the folder has: on the command line only a new one need be named."""
+    """A spec with the rates and treatments that the study in the folder has: only a new one need be named."""
     stored: StudyFile | str = ""
     with suppress(SpecError, OSError):  # which the study itself tells
         stored = stored_study(folder)
-    if isinstance(stored, str) or not (spec.named or stored.spec.named):
+    if isinstance(stored, str):
         return spec
-    rates = spec.rates if rates_given else stored.spec.rates
+    rates = {*stored.spec.rates, *(spec.rates if rates_given else ())}
     named = {item.name: item for item in (*stored.spec.named, *spec.named)}  # what is given anew tells what differs
-    return replace(spec, rates=rates, treatments=tuple(named.values()))
+    return replace(spec, rates=tuple(rates), treatments=tuple(named.values()))
 
 
 def _blocks(options: Namespace, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,6 +150,9 @@ def seconds(name: str, word: str | None) -> float | None:
 
 
 def default_out(spec: StudySpec) -> Path:
-    """`runs/dropout/MODEL-DATA`, from the names of both."""
-    words = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{spec.model_name}-{spec.data_name}").strip(".")[:200]
+    """`runs/dropout/MODEL-DATA`, from the names of both and from where, kind and schedule where these are not usual."""
+    usual = Dropout()
+    unusual = [word for name in _PLACE if (word := getattr(spec, name)) != getattr(usual, name)]
+    words = "-".join([spec.model_name, spec.data_name, *unusual])
+    words = re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip(".")[:200]
     return Path("runs") / "dropout" / words

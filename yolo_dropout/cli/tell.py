@@ -41,12 +41,20 @@ def tell(console: Console, study: StudyResults) -> None:
 
 
 def new_seeds(study: StudyResults) -> str:
-    """How to train the seeds that an undecided verdict asks for; empty where it asks for none, or runs are missing."""
-    verdict, needed = study.verdict, study.verdict.seeds_needed
+    """How to train the seeds that an undecided verdict asks for; empty where it asks for none, or runs are missing.
+
+    They come to these where that was planned, and else to a study of their own.
+    """
+    verdict, needed, own = study.verdict, study.verdict.seeds_needed, study.spec.seeds
     judged = all(comparison.judged for comparison in verdict.comparisons)
     if verdict.decided or not needed or study.spec.until_decided or study.missing or not judged:
         return ""
-    first = max(study.spec.seeds) + 1
+    first, planned = own[-1] + 1, min(needed, study.spec.max_seeds or 0)
+    if planned > len(own):
+        last = own[-1] + planned - len(own)
+        consecutive = own[-1] - own[0] == len(own) - 1
+        seeds = f"{own[0]}-{last}" if consecutive else f"{' '.join(map(str, own))} {first}-{last}"
+        return f"More seeds: the same command with --seeds {seeds}"
     seeds = f"{first}-{first + needed - 1}"
     out = shlex.quote(f"{_place(study)}-seeds-{seeds}")
     return f"New seeds: the same command with --seeds {seeds} --out {out}"

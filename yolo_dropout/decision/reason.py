@@ -134,9 +134,7 @@ def _settling(verdict: Verdict, phrases: Phrases) -> str:
             f"{settles}, if its mean and noise stay as they are; take new ones in a new study, since adding to seeds "
             "that were looked at makes false finds two to three times as likely."
         )
-    if needed > planned:
-        return f"{settles}; up to {planned} can be added to these, as planned."
-    return f"{settles}: the same command with --seeds {needed} adds them to these, as planned (up to {planned})."
+    return f"{settles}; seeds can be added to these as planned, up to {planned} in all."
 
 
 def _exploratory(verdict: Verdict, phrases: Phrases, over: str) -> list[str]:
