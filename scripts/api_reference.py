@@ -17,6 +17,7 @@ import yolo_dropout
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 GROUPS = {
     "Train": ("train_with_dropout", "TrainedRun"),
+    "Predict": ("predict_with_dropout",),
     "Study": ("StudySpec", "Treatment", "Dropout", "run_study", "load_study", "Study"),
     "Shift": ("measure_shift",),
     "Decide": ("decide", "Verdict", "Comparison"),

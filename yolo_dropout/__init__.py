@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from yolo_dropout.decision import Comparison, Verdict, decide
+    from yolo_dropout.inference import predict_with_dropout
     from yolo_dropout.shift import measure_shift
     from yolo_dropout.sites import Dropout, Site, apply_dropout, find_sites, strip_dropout
     from yolo_dropout.spec.study_spec import StudySpec
@@ -33,12 +34,14 @@ __all__ = [
     "find_sites",
     "load_study",
     "measure_shift",
+    "predict_with_dropout",
     "run_study",
     "strip_dropout",
     "train_with_dropout",
 ]
 _HOMES = {
     "decision": ("Comparison", "Verdict", "decide"),
+    "inference": ("predict_with_dropout",),
     "shift": ("measure_shift",),
     "sites": ("Dropout", "Site", "apply_dropout", "find_sites", "strip_dropout"),
     "spec.study_spec": ("StudySpec",),

@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING, Any
 from yolo_dropout.sites.plan import Dropout
 
 if TYPE_CHECKING:
-    from yolo_dropout.sites.acting import apply_dropout, live_rates, set_rate, strip_dropout
+    from yolo_dropout.sites.acting import acting_module, apply_dropout, live_rates, set_rate, strip_dropout
     from yolo_dropout.sites.finding import Site, find_sites, network
 
 _FINDING = ["Site", "find_sites", "network"]
-_ACTING = ["apply_dropout", "live_rates", "set_rate", "strip_dropout"]
-__all__ = ["Dropout", "Site", "apply_dropout", "find_sites", "live_rates", "network", "set_rate", "strip_dropout"]
+_ACTING = ["acting_module", "apply_dropout", "live_rates", "set_rate", "strip_dropout"]
+__all__ = [
+    "Dropout",
+    "Site",
+    "acting_module",
+    "apply_dropout",
+    "find_sites",
+    "live_rates",
+    "network",
+    "set_rate",
+    "strip_dropout",
+]
 
 
 def __getattr__(name: str) -> Any:

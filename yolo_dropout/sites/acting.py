@@ -135,13 +135,13 @@ def strip_dropout(model: Any) -> None:
 def set_rate(net: nn.Module, sites: Iterable[Site], rate: float) -> None:
     """Set the rate in [0, 1) at sites where dropout was applied; 0.0 lets everything through and keeps the sites."""
     for site in sites:
-        module = _holder(net, site)
+        module = acting_module(net, site)
         setattr(module, _rate_name(module), rate)
 
 
 def live_rates(net: nn.Module, sites: Iterable[Site]) -> dict[str, float]:
     """The rates that the modules of a network really hold, by site name."""
-    held = {site.name: _holder(net, site) for site in sites}
+    held = {site.name: acting_module(net, site) for site in sites}
     return {name: float(getattr(module, _rate_name(module))) for name, module in held.items()}
 
 
@@ -156,7 +156,8 @@ def _wrapped(module: nn.Module) -> bool:
     return isinstance(act, nn.Sequential) and len(act) == 2 and isinstance(act[1], _OURS)
 
 
-def _holder(net: nn.Module, site: Site) -> nn.Module:
+def acting_module(net: nn.Module, site: Site) -> nn.Module:
+    """The module of a network that draws at a site where dropout was applied."""
     module = net.get_submodule(site.name)
     return module.act[1] if _wrapped(module) else module
 
