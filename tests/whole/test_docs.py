@@ -93,6 +93,14 @@ def test_every_script_and_its_options_exist(command: list[str]):
     assert [word for word in command[2:] if word.startswith("--") and f'"{word}"' not in source] == []
 
 
+@pytest.mark.soak
+@pytest.mark.train
+def test_stock_ultralytics_still_ignores_dropout_and_ours_does_not(capsys: pytest.CaptureFixture[str]):
+    assert runpy.run_path(str(ROOT / "scripts" / "trap.py"))["main"]() == 0
+    told = [line.partition("; ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert told == ["", "every number as in the first", "other numbers"]
+
+
 def test_the_table_of_options_is_that_of_the_parser():
     table = re.findall(r"^\| (`--.*?) \| .* \| .*\|$", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
     told = set(re.findall(r"--[a-z-]+", " ".join(table)))
