@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from yolo_dropout.errors import SiteError
 from yolo_dropout.sites import Site, live_rates, set_rate
@@ -76,7 +77,8 @@ def _differs(first: Any, again: Callable[[], Any]) -> bool:
 
 
 def _same(one: Any, other: Any) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(_tensors(one), _tensors(other), strict=True))
+    pairs = zip(tree_leaves(one), tree_leaves(other), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs if isinstance(a, torch.Tensor))
 
 
 def _images(net: nn.Module) -> torch.Tensor:
@@ -84,10 +86,3 @@ def _images(net: nn.Module) -> torch.Tensor:
     side = max(64, int(getattr(net, "stride", torch.tensor([32])).max()))
     generator = torch.Generator().manual_seed(0)
     return torch.rand(2, weight.shape[1], side, side, generator=generator).to(weight.device)
-
-
-def _tensors(output: Any) -> list[torch.Tensor]:
-    if isinstance(output, torch.Tensor):
-        return [output]
-    inner = output.values() if isinstance(output, dict) else output if isinstance(output, (list, tuple)) else ()
-    return [t for item in inner for t in _tensors(item)]

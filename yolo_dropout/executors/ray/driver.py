@@ -23,7 +23,7 @@ from yolo_dropout.folder.layout import RunFolder
 from yolo_dropout.folder.records import RunRecord, write_record
 
 if TYPE_CHECKING:
-    from yolo_dropout.executors.ray.executor import RayExecutor
+    from yolo_dropout.executors.ray import RayExecutor
 
 _LOOK_S = 1.0
 _MOST_LOSSES = 5

@@ -27,7 +27,7 @@ from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.spec.study_spec import StudySpec
 
 if TYPE_CHECKING:
-    from yolo_dropout.executors.ray.executor import RayExecutor
+    from yolo_dropout.executors.ray import RayExecutor
 
 _PACKAGES = ("yolo-dropout", "ultralytics", "torch")
 # What the driver's user has set holds on the nodes too. Ray sets OMP_NUM_THREADS itself, and other numbers come out.

@@ -85,8 +85,8 @@ def _check_score(spec: StudySpec, yolo: Any) -> None:
         raise SpecError(f"score: a {yolo.task} training has no metric {metric!r}; there are {', '.join(known)}")
 
 
-def rehearse(spec: StudySpec) -> dict[str, float]:
-    """Time a training step and a validation forward pass; see `rehearsal.seconds_per_image`."""
+def rehearse(spec: StudySpec) -> float:
+    """Time a training step; see `rehearsal.seconds_per_image`."""
     from yolo_dropout.executors.ultralytics.rehearsal import seconds_per_image
 
     return seconds_per_image(spec)

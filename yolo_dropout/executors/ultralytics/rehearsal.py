@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from yolo_dropout.errors import SpecError
 from yolo_dropout.sites import network
@@ -25,7 +25,8 @@ _MEMORY_PER_PARAMETER = 44
 # Losses, label assignment and validation come on top of the activations that the backward pass needs.
 _BESIDE_ACTIVATIONS = 1.25
 _PROBE_SIDE, _PROBE_BATCH, _AUTO_BATCH = 160, 2, 16
-_PATIENCE_S = 10.0
+# As many as two images of 640 px have, which a CPU takes some seconds for.
+_QUICK_PIXELS = 2 * 640**2
 _LARGEST_SIDE = 2**15
 # Below it the coarsest feature map of a model may be a single cell.
 _ONE_CELL = 64
@@ -63,11 +64,10 @@ def footprint(spec: StudySpec, yolo: Any) -> tuple[int, int | None]:
     return parameters, memory
 
 
-def seconds_per_image(spec: StudySpec) -> dict[str, float]:
-    """Seconds of a training step (`train`) and a validation forward pass (`val`) per image, without losses and loading.
+def seconds_per_image(spec: StudySpec) -> float:
+    """Seconds of a training step per image, without losses and loading, from one step on random images.
 
-    Steps are timed at the asked `imgsz` and `batch`, unless smaller ones tell that this takes more than some
-    seconds: then the smaller ones are scaled up.
+    On a CPU, where the time goes by the pixels, at most as many images take part as are quick.
 
     Raises:
         InputError: The model cannot be loaded.
@@ -75,18 +75,18 @@ def seconds_per_image(spec: StudySpec) -> dict[str, float]:
         RuntimeError: The model wants more than images.
     """
     yolo, device = load_model(spec.model), _device(spec)
-    net = _trainable(yolo).to(device)
-    asked_batch, asked_side = _size(spec, yolo.task)
-    probe = (_PROBE_BATCH, _PROBE_SIDE)
-    _seconds_of(_step, net, _images(net, *probe).to(device))  # the first step of a process is slow
-    seconds = {"train": 0.0, "val": 0.0}
-    for batch, side in (probe, (_PROBE_BATCH, asked_side), (asked_batch, asked_side)):
-        scale = (asked_side / side) ** 2 / batch
-        if seconds["train"] / scale > _PATIENCE_S:
-            break
-        images = _images(net, batch, side).to(device)
-        seconds = {"train": _seconds_of(_step, net, images) * scale, "val": _seconds_of(_forward, net, images) * scale}
-    return seconds
+    net, (batch, side) = _trainable(yolo).to(device), _size(spec, yolo.task)
+    if device.type == "cpu":
+        batch = min(batch, max(_PROBE_BATCH, _QUICK_PIXELS // side**2))
+    seconds = 0.0
+    for size in ((_PROBE_BATCH, _PROBE_SIDE), (batch, side)):  # the first step of a process is slow
+        images, start = _images(net, *size).to(device), time.perf_counter()
+        outputs = (leaf for leaf in tree_leaves(net(images)) if isinstance(leaf, torch.Tensor) and leaf.requires_grad)
+        sum(tensor.float().mean() for tensor in outputs).backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - start
+    return seconds / batch
 
 
 def _trainable(yolo: Any) -> nn.Module:
@@ -140,29 +140,3 @@ def _activation_bytes(net: nn.Module, images: torch.Tensor) -> int:
         output = net(images)
     del output
     return sum(kept.values())
-
-
-def _seconds_of(work: Callable[[nn.Module, torch.Tensor], None], net: nn.Module, images: torch.Tensor) -> float:
-    start = time.perf_counter()
-    work(net, images)
-    if images.device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
-def _step(net: nn.Module, images: torch.Tensor) -> None:
-    sum(tensor.float().mean() for tensor in _tensors(net.train()(images))).backward()
-    net.zero_grad()
-
-
-def _forward(net: nn.Module, images: torch.Tensor) -> None:
-    with torch.inference_mode():
-        net.eval()(images)
-
-
-def _tensors(output: Any) -> Iterator[torch.Tensor]:
-    if isinstance(output, torch.Tensor) and output.requires_grad:
-        yield output
-    elif isinstance(output, (dict, list, tuple)):
-        for item in output.values() if isinstance(output, dict) else output:
-            yield from _tensors(item)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -10,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Snapshot:
         weights, states = _weights(trainer.ema.ema), [trainer.optimizer.state_dict(), trainer.scaler.state_dict()]
         spare_tensors = spare.weights + _tensors([spare.optimizer, spare.scaler]) if spare else []
         copies = _copies(weights + _tensors(states), spare_tensors)
-        optimizer, scaler = _with_tensors(states, iter(copies[len(weights) :]))
+        rest = iter(copies[len(weights) :])
+        optimizer, scaler = tree_map_only(torch.Tensor, lambda _: next(rest), states)
         fields = {name: copy(getattr(trainer, name)) for name in names}
         return cls(copies[: len(weights)], optimizer, scaler, trainer.ema.updates, fields)
 
@@ -77,16 +78,4 @@ def _copies(tensors: list[torch.Tensor], spare: list[torch.Tensor]) -> list[torc
 
 
 def _tensors(state: Any) -> list[torch.Tensor]:
-    if isinstance(state, torch.Tensor):
-        return [state]
-    values = state.values() if isinstance(state, dict) else state if isinstance(state, list) else ()
-    return [tensor for value in values for tensor in _tensors(value)]
-
-
-def _with_tensors(state: Any, tensors: Iterator[torch.Tensor]) -> Any:
-    """The same nest of dicts and lists around other tensors."""
-    if isinstance(state, torch.Tensor):
-        return next(tensors)
-    if isinstance(state, dict):
-        return {key: _with_tensors(value, tensors) for key, value in state.items()}
-    return [_with_tensors(value, tensors) for value in state] if isinstance(state, list) else state
+    return [leaf for leaf in tree_leaves(state) if isinstance(leaf, torch.Tensor)]
