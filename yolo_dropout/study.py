@@ -150,8 +150,6 @@ def inspect(
 ) -> Found:
     """Check a spec against the real model and data, and those against the study's, and make its folds below `folds`.
 
-    `stored` is what `stored_study` has read in the study's folder.
-
     Raises:
         YoloDropoutError: The study cannot work; `log` takes what Ultralytics says of it.
     """

@@ -16,14 +16,14 @@ from yolo_dropout.training import check_model
 def check(options: Namespace) -> int:
     """Print a table of sites, and what to mind about them."""
     logging.disable(logging.INFO)  # Ultralytics sums up every model that it builds
-    rows = check_model(options.model, options.where, options.kind)
+    found = check_model(options.model, options.where, options.kind)
     table = Table("module", "branch", "channels", "stock dropout=", "ours", box=None, header_style="bold")
-    for row in rows:
-        channels = "" if row.channels is None else str(row.channels)
-        acts = ["acts" if acting else "–" for acting in (row.stock_acts, row.ours_acts)]
-        table.add_row(escape(row.module), row.branch, channels, *acts)
+    for site, *acting in found:
+        channels = "" if site.channels is None else str(site.channels)
+        table.add_row(escape(site.name), site.branch, channels, *("acts" if acts else "–" for acts in acting))
     console = Console()
     console.print(table)
-    for warning in dict.fromkeys(f"{row.branch}: {row.warning}" for row in rows if row.warning):
+    warned = (f"{site.branch}: {'; '.join(site.warnings)}" for site, *_ in found if site.warnings)
+    for warning in dict.fromkeys(warned):
         console.print(f"mind: {warning}", style="yellow", markup=False, highlight=False)
     return FINISHED

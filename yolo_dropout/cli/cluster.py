@@ -24,11 +24,7 @@ _WITH_RAY = (
 
 
 def executor_from(options: Namespace) -> Executor:
-    """The executor that the words ask for; Ray's is at work once this process is connected, see `cluster_from`.
-
-    Raises:
-        SpecError: There is no such executor, or an option breaks its rule, or goes with another one.
-    """
+    """The executor that the words ask for; Ray's is at work once this process is connected, see `cluster_from`."""
     jobs, per_gpu = count("jobs", options.jobs), count("per-gpu", options.per_gpu)
     timeout_s = seconds("run-timeout", options.run_timeout)
     if options.executor not in ("local", "ray"):
@@ -46,11 +42,7 @@ def executor_from(options: Namespace) -> Executor:
 
 
 def cluster_from(options: Namespace) -> AbstractContextManager[Any]:
-    """Be connected to the cluster that the words ask for, if to any.
-
-    Raises:
-        ClusterError: Ray is not installed, or there is no such cluster.
-    """
+    """Be connected to the cluster that the words ask for, if to any."""
     if options.executor != "ray":
         return nullcontext()
     from yolo_dropout.executors.ray import connected

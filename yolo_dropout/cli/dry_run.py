@@ -29,20 +29,9 @@ from yolo_dropout.study import inspect
 def dry_run(
     spec: StudySpec, out: str | Path, executor: Executor, backend: Backend, *, retry_failed: bool = False
 ) -> int:
-    """Check all that a sweep checks before its first run, and print the plan with what it will take.
+    """Check all that a sweep checks before its first run, and print the plan with what it will take; returns 0.
 
-    Args:
-        spec: What would be done.
-        out: The study's folder.
-        executor: Where it would be done; how many runs fit into a cluster only the cluster knows.
-        backend: What would train.
-        retry_failed: Whether runs that have failed count as still to do.
-
-    Returns:
-        0.
-
-    Raises:
-        YoloDropoutError: The sweep would be refused.
+    The arguments are those of `run_study`, and so are the errors.
     """
     folder, here = StudyFolder.at(out), isinstance(executor, LocalExecutor)
     check_free(folder)

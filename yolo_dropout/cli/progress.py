@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from yolo_dropout.base.text import named, noun, printable
@@ -18,13 +18,7 @@ from yolo_dropout.spec.runs import Run
 
 
 def view(console: Console, epochs: int, stopped: Callable[[], bool] = lambda: False) -> LineView | LiveView:
-    """The view that suits the console.
-
-    Args:
-        console: Where to show.
-        epochs: Epochs per run, as planned.
-        stopped: Whether somebody has asked to stop.
-    """
+    """The view that suits the console; `stopped` tells whether somebody has asked to stop."""
     return LiveView(console, epochs, stopped) if console.is_terminal else LineView(console, stopped)
 
 
@@ -93,6 +87,7 @@ class LiveView(_ConsoleView):
         super().__init__(console, stopped)
         self._epochs, self._failed = max(1, epochs), 0
         self._rows: dict[Run, TaskID] = {}
+        self._done: dict[Run, int] = {}
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=28),
@@ -119,7 +114,7 @@ class LiveView(_ConsoleView):
         """Set up the study's bar; it counts epochs, so that it moves steadily."""
         if added := self._added(todo, done):
             self.console.print(added, highlight=False)
-        self._failed = sum(not record.finished for record in done)
+        self._failed, self._done = sum(not record.finished for record in done), {}
         # Only what is to do enters the bar: what was done before says nothing about the time left.
         self._progress.reset(self._study, total=len(todo) * self._epochs)
         self._tell_study()
@@ -129,47 +124,34 @@ class LiveView(_ConsoleView):
         run = event.run
         if isinstance(event, Started):
             if run in self._rows:  # it starts over, because its node was lost, and so has not done its epochs
-                self._finish_row(run, 0)
+                self._progress.remove_task(self._rows[run])
+            self._done[run] = 0
             name, count = f"{named(run.treatment):<9} {run.block}", f"0/{self._epochs}"
             self._rows[run] = self._progress.add_task(name, total=self._epochs, count=count, note="starting")
         elif isinstance(event, EpochDone):
             epoch, note = int(event.values.get("epoch", 0)), f"val loss {_val_loss(event.values):.4g}"
-            self._advance(run, epoch)  # by more than one where a training goes on from its checkpoint
+            self._done[run] = epoch
             self._progress.update(self._rows[run], completed=epoch, count=f"{epoch}/{self._epochs}", note=note)
         else:
-            self._finish_row(run, self._epochs)
+            self._progress.remove_task(self._rows.pop(run))
+            self._done[run] = self._epochs
             self._ended += 1
             if not event.record.finished:
                 self._failed += 1
                 self.console.print(escape(_ending(event, math.nan)), highlight=False)
-            self._tell_study()
-
-    def _advance(self, run: Run, epochs: int) -> None:
-        """Move the study's bar as a run has now done so many epochs."""
-        shown = next(task.completed for task in self._progress.tasks if task.id == self._rows[run])
-        self._progress.advance(self._study, epochs - shown)
-
-    def _finish_row(self, run: Run, epochs: int) -> None:
-        self._advance(run, epochs)
-        self._progress.remove_task(self._rows.pop(run))
+        self._tell_study()
 
     def _tell_study(self) -> None:
-        failed = f"[red]{self._failed} failed" if self._failed else ""
-        self._progress.update(self._study, count=f"{self._ended}/{self._total} runs", note=failed)
+        failed, count = f"[red]{self._failed} failed" if self._failed else "", f"{self._ended}/{self._total} runs"
+        self._progress.update(self._study, completed=sum(self._done.values()), count=count, note=failed)
 
 
-class _TimeLeft(ProgressColumn):
+class _TimeLeft(TimeRemainingColumn):
     """Time left of the study; the rows of single runs do without."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._column = TimeRemainingColumn()
 
     def render(self, task: Task) -> Text:
         """The time left as h:mm:ss."""
-        if task.id != 0 or task.total is None:
-            return Text("")
-        return Text("time left ") + self._column.render(task)
+        return Text("") if task.id != 0 or task.total is None else Text("time left ") + super().render(task)
 
 
 def _val_loss(values: Mapping[str, float]) -> float:

@@ -27,18 +27,7 @@ from yolo_dropout.spec.study_spec import StudySpec
 
 
 def sweep(options: Namespace, backend: Backend = ULTRALYTICS) -> int:
-    """Run a study and tell its verdict.
-
-    Args:
-        options: The parsed words.
-        backend: What trains.
-
-    Returns:
-        0 when all runs have finished, 1 when some failed, 130 when interrupted.
-
-    Raises:
-        YoloDropoutError: Something that was asked cannot be done.
-    """
+    """Run a study and tell its verdict; returns 0 when all runs have finished, 1 when some failed, 130 on interrupt."""
     spec = spec_from(options)
     out = StudyFolder.at(default_out(spec) if options.out is None else options.out).path
     executor = executor_from(options)

@@ -100,12 +100,8 @@ def serve(page: LivePage, port: int = 0) -> Iterator[str]:
     Requests that name another host are refused, so that no web site can read the page through a name that it
     points to this machine. Nothing but the page and its version can be asked for.
 
-    Args:
-        page: What to show.
-        port: Where; 0 takes a free one.
-
     Yields:
-        The page's address.
+        The page's address; port 0 takes a free one.
 
     Raises:
         SpecError: The port is taken or not allowed.

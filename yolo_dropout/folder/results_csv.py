@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,9 +90,7 @@ def read_results(path: Path) -> Results:
     header = _cells(lines[0]) if lines else []
     if "epoch" not in header or len(set(header)) < len(header):
         raise InputError(f"{path}: is no results.csv of Ultralytics; its first line must name the columns, epoch first")
-    values = _sound(lines[1:], header)
-    if values is None:
-        values = np.array(_repaired(lines[1:], header, path, notes))
+    values = np.array(_rows(lines[1:], header, path, notes))
     epochs = values[:, header.index("epoch")].astype(np.int64)
     keep = [column for column, name in enumerate(header) if name not in ("epoch", "time")]
     metrics, values = [header[column] for column in keep], values[:, keep]
@@ -106,22 +103,12 @@ def read_results(path: Path) -> Results:
     return Results(epochs, tuple(metrics), values, tuple(notes))
 
 
-def _sound(lines: Sequence[str], header: Sequence[str]) -> NDArray[np.float64] | None:
-    """The rows of a file that needs no repair, which is read far faster; None for one that may need some."""
-    with contextlib.suppress(ValueError, IndexError):
-        values = np.loadtxt(lines or ["none"], delimiter=",", comments=None, ndmin=2)
-        steps = np.diff(np.floor(values[:, header.index("epoch")]), prepend=0.0)
-        if values.shape[1] == len(header) and np.isfinite(steps).all() and (steps > 0).all():
-            return values
-    return None
-
-
 def _cells(line: str) -> list[str]:
     """The cells of a line. Numbers and Ultralytics' names hold neither commas nor quotes, which spreadsheets add."""
     return [cell.strip(' "') for cell in line.split(",")]
 
 
-def _repaired(lines: Iterable[str], header: Sequence[str], path: Path, notes: list[str]) -> list[list[float]]:
+def _rows(lines: Iterable[str], header: Sequence[str], path: Path, notes: list[str]) -> list[list[float]]:
     rows: dict[int, list[float]] = {}
     for line in lines:
         try:

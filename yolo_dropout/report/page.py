@@ -42,11 +42,9 @@ def render_report(
     """The page as HTML text: nothing is loaded from elsewhere, and without scripts it still shows everything.
 
     Args:
-        study: The study.
-        live_version: Where the page is served while the study runs: what the server calls this state. The page
-            then asks for newer ones.
-        pictures: The study's figures as `to_svg` returns them, by stem; they take seconds to draw, so that a page that
-            is served while the study runs does without.
+        study: What it shows.
+        live_version: Where it is served while the study runs: what the server calls this state. It asks for newer ones.
+        pictures: The figures as `to_svg` returns them, by stem; they take seconds to draw, so a live page has none.
 
     Raises:
         InputError: No run has finished.

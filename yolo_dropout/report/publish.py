@@ -10,24 +10,19 @@ from yolo_dropout.results.collect import StudyResults
 
 
 def publish(study: StudyResults) -> None:
-    """Write everything that is derived from a study's runs, each file atomically.
-
-    Raises:
-        StudyFolderError: A file cannot be written.
-    """
+    """Write everything that is derived from a study's runs, each file atomically or a `StudyFolderError` is raised."""
     publish_tables(study)
-    pictures = publish_figures(study)
-    write_text(study.folder.report, render_report(study, pictures=pictures))
+    drawn = dict[str, str]()
+    for stem, figure in figures_of(study).items():
+        with atomic_path(study.folder.figures / f"{stem}.png") as path:
+            path.write_bytes(to_png(figure))
+        drawn[stem] = to_svg(figure, stem)
+        write_text(study.folder.figures / f"{stem}.svg", drawn[stem])
+    write_text(study.folder.report, render_report(study, pictures=drawn))
 
 
 def publish_tables(study: StudyResults) -> None:
-    """Write curves, scores, summary and verdict.
-
-    They hold neither dates nor durations: the same runs give the same bytes.
-
-    Raises:
-        StudyFolderError: A file cannot be written.
-    """
+    """Write curves, scores, summary and verdict, without dates and durations: the same runs give the same bytes."""
     with atomic_path(study.folder.table("curves")) as path:
         study.curves.to_csv(path, index=False, lineterminator="\n")
     write_text(study.folder.table("summary"), study.summary.to_csv(index=False, lineterminator="\n"))
@@ -35,21 +30,3 @@ def publish_tables(study: StudyResults) -> None:
     others = [score.as_dict() for score in study.other_scores]
     more = {"score": str(study.score), "agreement": study.agreement, "others": others}
     write_json(study.folder.verdict, study.verdict.as_dict() | more)
-
-
-def publish_figures(study: StudyResults) -> dict[str, str]:
-    """Write the pictures, PNG and SVG.
-
-    Returns:
-        The pictures as SVG texts, by name.
-
-    Raises:
-        StudyFolderError: A file cannot be written.
-    """
-    drawn = dict[str, str]()
-    for stem, figure in figures_of(study).items():
-        with atomic_path(study.folder.figures / f"{stem}.png") as path:
-            path.write_bytes(to_png(figure))
-        drawn[stem] = to_svg(figure, stem)
-        write_text(study.folder.figures / f"{stem}.svg", drawn[stem])
-    return drawn

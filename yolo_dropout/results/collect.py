@@ -177,11 +177,7 @@ class StudyResults:
 
 
 def read_study(folder: StudyFolder, kind: type[T]) -> T:
-    """Read a study from its folder.
-
-    Args:
-        folder: The folder.
-        kind: What to make of it.
+    """Read a study from its folder, as a `kind` of results.
 
     Raises:
         SpecError: The folder holds no study, or its spec is broken.

@@ -27,10 +27,7 @@ def load_foreign_runs(paths: list[Path], out: Path, score: str = "val/loss") -> 
     Runs that differ in other arguments than dropout have treatments that are named by these. The control is the first
     run without dropout, with its arguments.
 
-    Args:
-        paths: Folders with `args.yaml` and `results.csv`.
-        out: Where derived files will go.
-        score: What to compare.
+    `out` is where derived files will go.
 
     Raises:
         InputError: A folder is no run, two folders are the same run, or runs differ in what cannot be compared.

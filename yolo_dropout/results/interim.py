@@ -17,15 +17,10 @@ from yolo_dropout.spec.study_spec import StudySpec
 
 
 def due_runs(spec: StudySpec, ended: Collection[Run], scores: pd.DataFrame) -> tuple[Run, ...]:
-    """The runs that a study asks for by now, seed-major.
+    """The runs that a study asks for by now, seed-major: all, or those of the looks that have been reached.
 
-    Args:
-        spec: What was asked. Without `until_decided` that is all of its runs.
-        ended: Runs that have finished or failed.
-        scores: One row per seed of the spec, in order, one column per treatment; nan where there is none.
-
-    Returns:
-        The runs of the looks that have been reached; once the study is clear, no more are added.
+    Once a study is clear, no more are added. `scores` has a row per seed of the spec, in order, and a column per
+    treatment; nan where there is none.
     """
     if not spec.until_decided:
         return plan(spec)
@@ -54,11 +49,8 @@ def interim_scores(spec: StudySpec, scores: pd.DataFrame, whole: int) -> pd.Data
 def interim_verdict(spec: StudySpec, scores: pd.DataFrame, whole: int, looked: Sequence[int] = ()) -> Verdict:
     """What the scores allow to say; while seeds are added, the error level holds over all looks together.
 
-    Args:
-        spec: What was asked.
-        scores: One row per seed of the spec, or per seed and fold, one column per treatment; nan where there is none.
-        whole: How many seeds are complete: while seeds are added, only these can decide.
-        looked: The numbers of seeds at which there was a verdict before.
+    `scores` has a row per seed of the spec, or per seed and fold. While seeds are added, only those can decide that are
+    complete: the first `whole`. `looked` are the numbers of seeds at which there was a verdict before.
 
     Raises:
         ScoresError: No seed has both the control and another treatment.

@@ -15,11 +15,8 @@ from yolo_dropout.spec.score import Score, metric_name
 def nothing_learned(table: Table, score: Score, n_classes: int, n_val: int) -> str | None:
     """Why no verdict can rest on these runs, and the way out; None where at least one of them learned something.
 
-    Args:
-        table: The finished runs.
-        score: What is compared.
-        n_classes: Classes of the data, which say what a classifier's accuracy is by chance; 0 where unknown.
-        n_val: Validation images, which say how far luck takes it from there; 0 where unknown.
+    The number of classes says what a classifier's accuracy is by chance, that of validation images how far luck takes
+    it from there; both are 0 where unknown.
     """
     runs = list(table.results.values())
     start, in_all = "No verdict:", f"in all {len(runs)} runs"

@@ -42,11 +42,7 @@ class Table:
 
 
 def read_table(runs: Mapping[Run, Path], read: Callable[[Path], Results] = read_results) -> Table:
-    """Read the `results.csv` of every run.
-
-    Args:
-        runs: Path of `results.csv` by run.
-        read: Reads one; by default from its file.
+    """Read the `results.csv` of every run, whose paths are given.
 
     Raises:
         InputError: Runs have different validation losses, so that their sums cannot be compared.
@@ -83,11 +79,7 @@ def column(labels: Sequence[Label]) -> str:
 
 
 def curves(table: Table, labels: Sequence[Label]) -> pd.DataFrame:
-    """Every value of every run, one per row.
-
-    Args:
-        table: The runs' results.
-        labels: The treatments in order, by their rates or by their names.
+    """Every value of every run, one per row; `labels` are the treatments in order, by their rates or their names.
 
     Returns:
         Columns rate (or treatment, a categorical of all labels), seed, epoch, metric, value, and in a cross-validation
@@ -145,16 +137,9 @@ def scores(
 ) -> pd.DataFrame:
     """The score of every run.
 
-    Args:
-        table: The runs' results.
-        score: How a curve becomes a number.
-        labels: The columns, of which the first is the control: rates, or names of treatments.
-        seeds: The rows.
-        folds: In a cross-validation, how many rows each seed has.
-
     Returns:
-        One row per seed (the index), or per seed and fold, and one column per label; nan where a run is missing or
-        has diverged.
+        One row per seed (the index), or per seed and fold where there are `folds` of them, and one column per label,
+        the control first; nan where a run is missing or has diverged.
 
     Raises:
         InputError: The runs lack the metric.
@@ -196,12 +181,7 @@ def overfitting_gap(results: Results) -> float:
 
 
 def summary(table: Table, table_scores: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
-    """One row per treatment.
-
-    Args:
-        table: The runs' results.
-        table_scores: Their scores, as `scores` gives them.
-        gaps: Their overfitting gaps, arranged as the scores.
+    """One row per treatment, from the runs, their scores, and their overfitting gaps arranged as these.
 
     Returns:
         Columns rate (or treatment); n, mean, sd, low, high of the score (95 % t interval of the mean over seeds, or

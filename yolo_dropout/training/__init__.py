@@ -6,7 +6,7 @@ The only package that uses Ultralytics' training, and only inside functions: imp
 from __future__ import annotations
 
 from yolo_dropout.training.api import TrainedRun, train_lean, train_with_dropout
-from yolo_dropout.training.checking import CheckRow, check_model
+from yolo_dropout.training.checking import check_model
 from yolo_dropout.training.preparation import Prepared, prepare
 
-__all__ = ["CheckRow", "Prepared", "TrainedRun", "check_model", "prepare", "train_lean", "train_with_dropout"]
+__all__ = ["Prepared", "TrainedRun", "check_model", "prepare", "train_lean", "train_with_dropout"]

@@ -4,38 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yolo_dropout.sites import Site
 
 # So high that equal masks in all passes are out of the question.
 _RATE = 0.5
 
 
-@dataclass(frozen=True)
-class CheckRow:
-    """One site of a model.
+def check_model(model: Any, where: str = "head", kind: str = "auto") -> list[tuple[Site, bool, bool]]:
+    """Where dropout would act in a model, a path, a name, or a `YOLO` object, which is not changed; see `find_sites`.
 
-    Attributes:
-        module: Its name in the network.
-        branch: `cls`, `box`, ... in the head, else `neck` or `backbone`.
-        channels: Of what is dropped; None where the module does not tell.
-        stock_acts: Whether stock Ultralytics makes this module random in training, given `dropout=0.5`.
-        ours_acts: Whether ours does.
-        warning: What to mind there; None where there is nothing.
-    """
-
-    module: str
-    branch: str
-    channels: int | None
-    stock_acts: bool
-    ours_acts: bool
-    warning: str | None
-
-
-def check_model(model: Any, where: str = "head", kind: str = "auto") -> list[CheckRow]:
-    """Where dropout would act in a model: a row for every site, in the order of the network.
-
-    The model may be a path, a name, or a `YOLO` object, and is not changed; for places and kinds see `find_sites`.
+    Returns:
+        Every site in the order of the network; whether stock Ultralytics makes it random in training, given
+        `dropout=0.5`; and whether ours does.
 
     Raises:
         InputError: The model cannot be loaded.
@@ -51,10 +34,7 @@ def check_model(model: Any, where: str = "head", kind: str = "auto") -> list[Che
     sites = apply_dropout(ours, _RATE, where, kind)
     names = [site.name for site in sites]
     stock, acting = (random_modules(net, names) for net in (stock_network(yolo, _RATE), ours))
-    return [
-        CheckRow(s.name, s.branch, s.channels, s.name in stock, s.name in acting, "; ".join(s.warnings) or None)
-        for s in sites
-    ]
+    return [(site, site.name in stock, site.name in acting) for site in sites]
 
 
 def stock_network(yolo: Any, rate: float) -> Any:

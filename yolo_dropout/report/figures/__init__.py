@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from matplotlib.figure import Figure
 
 from yolo_dropout.folder.results_csv import headline_metric
@@ -12,9 +10,7 @@ from yolo_dropout.report.figures.lines import loss_components, metric_curves, va
 from yolo_dropout.report.figures.rates import overfitting_gap, rate_response
 from yolo_dropout.report.figures.series import loss_parts
 from yolo_dropout.report.figures.style import as_shipped
-
-if TYPE_CHECKING:
-    from yolo_dropout.results.collect import StudyResults
+from yolo_dropout.results.collect import StudyResults
 
 
 def main_figure(study: StudyResults) -> Figure:

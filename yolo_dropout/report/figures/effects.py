@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from yolo_dropout.base.text import capital, number
+from yolo_dropout.decision import Verdict
 from yolo_dropout.report.figures import style
 from yolo_dropout.report.figures.rates import MANY_SEEDS, bars_words, verdict_title
 from yolo_dropout.results.table import folds_of
 from yolo_dropout.spec.score import Score
-
-if TYPE_CHECKING:
-    from yolo_dropout.decision import Verdict
 
 NAME_SIGNS, NAMES_IN = 22, 1.75
 ASIDE = 0.16
@@ -25,13 +23,8 @@ ASIDE = 0.16
 def effects(scores: pd.DataFrame, score: Score, verdict: Verdict, branch_note: str | None = None) -> Figure:
     """Improvement over the control by treatment, in order: mean, limits, and a dot per seed.
 
-    A zero line stands for the control, a band for the gains that are too small to matter.
-
-    Args:
-        scores: Index seed, one column per treatment, the control first; NaN where a run is missing.
-        score: What they are.
-        verdict: As `decide` returns it for them.
-        branch_note: What the values describe on models with two branches, as small print.
+    A zero line stands for the control, a band for the gains that are too small to matter. The scores have the seeds as
+    index and one column per treatment, the control first; NaN where a run is missing.
     """
     values = scores.replace([np.inf, -np.inf], np.nan).astype(float)
     labels: list[Any] = values.columns.to_list()[1:]

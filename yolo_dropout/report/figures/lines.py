@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from yolo_dropout.base.text import Label, capital, counted, is_control, number
+from yolo_dropout.decision import Verdict
 from yolo_dropout.folder.results_csv import VAL_LOSS
 from yolo_dropout.report.figures import series, style
 from yolo_dropout.report.figures.runs import MOST_RUNS, draw_runs, end_labels
@@ -19,17 +20,12 @@ from yolo_dropout.spec.score import higher_is_better, metric_name
 LEGEND_COLUMNS = 8
 PAIRED = " Runs are missing: a thick line is {}'s mean plus the {}'s mean difference to it."
 
-if TYPE_CHECKING:
-    from yolo_dropout.decision import Verdict
-
 
 def validation_loss(curves: pd.DataFrame, verdict: Verdict, branch_note: str | None = None) -> Figure:
     """Validation loss by epoch: a line per treatment (mean over seeds), seeds faint behind it, minimum marked.
 
-    Args:
-        curves: Tidy curves with the columns rate or treatment, seed, epoch, metric, value.
-        verdict: Its outcome is named in the small print.
-        branch_note: What the values describe on models with two branches (YOLO26), as small print.
+    The curves are tidy: rate or treatment, seed, epoch, metric, value. The small print names the verdict, and which
+    branch the values describe on models with two (YOLO26).
     """
     return metric_curves(curves, VAL_LOSS, branch_note, ending=f" Verdict of the study: {verdict.clause}.")
 

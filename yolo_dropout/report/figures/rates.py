@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from yolo_dropout.base.text import Label, capital, is_control, label_text, number
+from yolo_dropout.decision import Verdict
 from yolo_dropout.report.figures import series, style
 from yolo_dropout.results.table import folds_of
 from yolo_dropout.spec.score import Score
-
-if TYPE_CHECKING:
-    from yolo_dropout.decision import Verdict
 
 MANY_SEEDS = 40
 ASIDE = 0.14
@@ -28,13 +26,8 @@ def rate_response(scores: pd.DataFrame, score: Score, verdict: Verdict, branch_n
     """Rate against score: every seed's points joined, mean and interval per rate, chosen rate marked.
 
     The interval of a rate is that of the verdict of its paired difference to the control, put at the control's mean: a
-    bar clear of the dashed line, on the better side, is a real gain. One seed: no bar.
-
-    Args:
-        scores: Index seed, one column per rate, NaN where a run is missing.
-        score: What they are.
-        verdict: As `decide` returns it for them.
-        branch_note: What the values describe on models with two branches, as small print.
+    bar clear of the dashed line, on the better side, is a real gain. One seed: no bar. The scores have the seeds as
+    index and one column per rate, NaN where a run is missing.
     """
     figure, (ax,) = style.new_figure(4.8)
     values = scores.replace([np.inf, -np.inf], np.nan).astype(float)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from yolo_dropout.base.text import CONTROL, Label, is_control
+from yolo_dropout.decision import Verdict
 from yolo_dropout.folder.results_csv import VAL_LOSS
 from yolo_dropout.spec.runs import block_name
 
-if TYPE_CHECKING:
-    from yolo_dropout.decision import Verdict
-
-    Curve: TypeAlias = "pd.Series[float]"
+Curve: TypeAlias = "pd.Series[float]"
 
 
 def labels_of(curves: pd.DataFrame) -> list[Label]:

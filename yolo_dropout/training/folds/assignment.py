@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from yolo_dropout.base.text import few
 from yolo_dropout.errors import SpecError
 
 # The shuffle depends on the images and the number of folds alone, so that more seeds meet the same splits.
@@ -76,9 +78,7 @@ def assign_folds(examples: Sequence[Example], folds: int) -> npt.NDArray[np.int6
 def rare_classes(examples: Sequence[Example], folds: int, names: Mapping[int, str]) -> str | None:
     """A line about classes that some fold must validate without; None where there are none."""
     shown = [name for example in examples for name in example.classes]
-    rare = {names.get(name, str(name)): shown.count(name) for name in sorted(set(shown)) if shown.count(name) < folds}
-    if not rare:
-        return None
-    listed = ", ".join(f"{name} ({count})" for name, count in list(rare.items())[:5])
-    more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
-    return f"classes with fewer images than the {folds} folds, which some folds validate without: {listed}{more}"
+    counts = sorted(Counter(shown).items())
+    rare = [f"{names.get(name, name)} ({count})" for name, count in counts if count < folds]
+    told = f"classes with fewer images than the {folds} folds, which some folds validate without: {few(rare, 5)}"
+    return told if rare else None
