@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from yolo_dropout.sites.acting import acting_module, apply_dropout, live_rates, set_rate, strip_dropout
     from yolo_dropout.sites.finding import Site, find_sites, network
 
-_FINDING = ["Site", "find_sites", "network"]
-_ACTING = ["acting_module", "apply_dropout", "live_rates", "set_rate", "strip_dropout"]
 __all__ = [
     "Dropout",
     "Site",
@@ -30,7 +28,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in (("finding", _FINDING), ("acting", _ACTING)):
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.acting"), name)  # which has what `finding` offers too

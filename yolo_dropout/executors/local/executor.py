@@ -84,7 +84,7 @@ class LocalExecutor:
                             waiting = chain([worker.job], waiting)  # once more, and with a GPU of its own
                             continue
                     yield event
-                for worker in self._overdue(running):
+                for worker in [worker for worker in running.values() if self._left_s(worker) <= 0]:
                     del running[worker.connection]
                     yield worker.stop(f"took longer than the run timeout of {self.run_timeout_s:g} s")
         finally:
@@ -93,18 +93,15 @@ class LocalExecutor:
 
     def _telling(self, running: dict[Any, WorkerProcess]) -> list[WorkerProcess]:
         """Wait until workers have something to tell, or it is time to look at the GPUs or at who is overdue."""
-        patience = [_SAMPLE_S] if self.slots and self.slots.measuring else []
-        if self.run_timeout_s is not None:
-            oldest = min(worker.started for worker in running.values())
-            patience.append(max(0.0, oldest + self.run_timeout_s - time.monotonic()))
-        ready = wait(list(running), min(patience, default=None))
-        if self.slots and self.slots.measuring:
+        measuring = self.slots is not None and self.slots.measuring
+        patience_s = min(_SAMPLE_S if measuring else math.inf, *map(self._left_s, running.values()))
+        ready = wait(list(running), None if patience_s == math.inf else max(0.0, patience_s))
+        if self.slots is not None and measuring:
             self.slots = look(self.slots, {one.place: one.seen for one in running.values()}, self.utilisation)
         return [running[connection] for connection in ready]
 
-    def _overdue(self, running: dict[Any, WorkerProcess]) -> list[WorkerProcess]:
-        limit = math.inf if self.run_timeout_s is None else self.run_timeout_s
-        return [worker for worker in running.values() if worker.started <= time.monotonic() - limit]
+    def _left_s(self, worker: WorkerProcess) -> float:
+        return math.inf if self.run_timeout_s is None else worker.started + self.run_timeout_s - time.monotonic()
 
 
 def _start(job: Job, backend: Backend, place: int, running: dict[Any, WorkerProcess]) -> None:

@@ -31,20 +31,11 @@ def by_run(curves: pd.DataFrame, metric: str) -> pd.DataFrame:
         Index epoch (ascending), columns (rate or treatment, seed), or these and fold, in order; infinite values and
         missing epochs are NaN, runs without any finite value are left out. Empty if the metric is absent.
     """
+    keys = [str(name) for name in curves if name in ("rate", "treatment", "seed", "fold")]
     chosen = curves[curves["metric"] == metric]
-    # Filled by place: pivot_table takes several times as long, and a study has thousands of runs.
-    first, *keys = [str(name) for name in curves if name in ("rate", "treatment", "seed", "fold")]
-    row, epochs = pd.factorize(chosen["epoch"], sort=True)
-    labels = pd.Categorical(chosen[first], labels_of(curves))
-    factors = [(labels.codes, labels.categories), *(pd.factorize(chosen[key], sort=True) for key in keys)]
-    sorted_levels = [pd.CategoricalIndex(labels.categories, labels.categories), *(levels for _, levels in factors[1:])]
-    columns = pd.MultiIndex.from_product(sorted_levels, names=[first, *keys])
-    values = chosen["value"].to_numpy(dtype=float)
-    table = np.full((len(epochs), len(columns)), np.nan)
-    if len(columns):
-        run = np.ravel_multi_index([codes for codes, _ in factors], [len(levels) for _, levels in factors])
-        table[row, run] = np.where(np.isfinite(values), values, np.nan)
-    return pd.DataFrame(table, pd.Index(epochs, name="epoch"), columns).dropna(axis=1, how="all")
+    finite = chosen.assign(value=chosen["value"].where(np.isfinite(chosen["value"])))
+    table = finite.pivot(index="epoch", columns=keys, values="value")  # noqa: PD010 - pivot_table takes far longer
+    return table.dropna(axis=1, how="all")
 
 
 def block_names(scores: pd.DataFrame) -> list[str]:
