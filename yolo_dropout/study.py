@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from yolo_dropout.executors import Backend, Ended, Executor, Found, Job, View
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.executors.preflight import Needs, check_disk, little_disk
+from yolo_dropout.executors.resources import Needs, check_disk, little_disk
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
 from yolo_dropout.folder.claim import check_free, clear_leftovers, hold
 from yolo_dropout.folder.layout import StudyFolder

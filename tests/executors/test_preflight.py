@@ -21,7 +21,8 @@ from yolo_dropout.cli.sweep import sweep
 from yolo_dropout.errors import SpecError, StudyFolderError, WorkerError
 from yolo_dropout.executors import Backend, Found, Gpu
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.executors.preflight import (
+from yolo_dropout.executors.ray import RayExecutor
+from yolo_dropout.executors.resources import (
     Needs,
     check_disk,
     fitting_jobs,
@@ -29,7 +30,6 @@ from yolo_dropout.executors.preflight import (
     seconds_of_a_run,
     size,
 )
-from yolo_dropout.executors.ray import RayExecutor
 from yolo_dropout.executors.ultralytics import rehearsal
 from yolo_dropout.executors.ultralytics.rehearsal import footprint, seconds_per_image
 from yolo_dropout.folder.layout import StudyFolder

@@ -6,7 +6,7 @@ import pytest
 from ultralytics.engine import trainer
 from ultralytics.utils import downloads
 
-from yolo_dropout.training.lean.patches import amp_check_without_download
+from yolo_dropout.training.lean.checkpoints import amp_check_without_download
 
 
 def download(_model: object = None) -> None:

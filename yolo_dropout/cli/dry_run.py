@@ -16,7 +16,7 @@ from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.errors import WorkerError
 from yolo_dropout.executors import Backend, Executor
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.executors.preflight import Needs, check_disk, free_disk, seconds_of_a_run, size
+from yolo_dropout.executors.resources import Needs, check_disk, free_disk, seconds_of_a_run, size
 from yolo_dropout.folder.claim import check_free
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.records import RunRecord, check_vacant, read_records

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from argparse import Namespace
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +70,14 @@ def from_study(path: str) -> dict[str, Any]:
         print(f"The study has not decided; training with its control{', rate 0.0' if not study.spec.named else ''}.")
     spec, treatment = study.spec, study.spec.treatment(study.verdict.treatment)
     print(printable(f"{spec.model}: is loaded, as {study.folder.spec} says"))
-    dropout = asdict(treatment.dropout)
-    dropout["dropout"] = dropout.pop("rate")
     # Several GPUs are a study's pool; each of its runs trained on one, and so does the final training.
     device = re.match(r"[\[(]?\s*([^,\s]+)\s*,", str(spec.train.get("device", "")))
     one = {"device": device[1]} if device else {}
-    return {"model": spec.model, "data": spec.data, **spec.train, **treatment.train, **one, **dropout}
+    return {
+        "model": spec.model,
+        "data": spec.data,
+        **spec.train,
+        **treatment.train,
+        **one,
+        **treatment.dropout.arguments,
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 from yolo_dropout.base.text import whole_number
 from yolo_dropout.errors import SpecError
@@ -43,6 +44,11 @@ class Dropout:
         if self.kind not in KINDS:
             raise SpecError(f"kind: must be one of {', '.join(KINDS)}, got {self.kind!r}")
         _parse(self.schedule)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """As a training, and a treatment on the command line, take it: dropout, where, kind, schedule."""
+        return {"dropout": self.rate, "where": self.where, "kind": self.kind, "schedule": self.schedule}
 
     def rate_at(self, epoch: int, epochs: int) -> float:
         """The rate in force during an epoch, counted from 0, of a training of so many: between 0 and `rate`."""

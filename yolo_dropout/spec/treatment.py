@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from yolo_dropout.base.text import rate_of, rate_text
@@ -70,13 +70,12 @@ class Treatment:
     @property
     def fields(self) -> dict[str, Any]:
         """Plain values, as `treatments:` in YAML holds them below its name."""
-        dropout = asdict(self.dropout)
-        return ({"dropout": dropout.pop("rate"), **dropout} if self.dropout.rate else {}) | dict(self.train)
+        return (self.dropout.arguments if self.dropout.rate else {}) | dict(self.train)
 
     @property
     def words(self) -> str:
         """All that it changes, as on the command line: dropout=0.1 where=neck weight_decay=0.005."""
-        default = asdict(Dropout())
+        default = Dropout().arguments
         return " ".join(f"{name}={value}" for name, value in self.fields.items() if value != default.get(name, ""))
 
     @classmethod

@@ -97,7 +97,7 @@ def _train(
 ) -> TrainedRun:
     _refuse(train_args, plan)
     from yolo_dropout.sites import find_sites
-    from yolo_dropout.training.lean.patches import not_read_again
+    from yolo_dropout.training.lean.checkpoints import not_read_again
     from yolo_dropout.training.trainer import trainer_class
 
     yolo = load_model(model)

@@ -81,8 +81,12 @@ def _same(one: Any, other: Any) -> bool:
     return all(torch.equal(a, b) for a, b in pairs if isinstance(a, torch.Tensor))
 
 
-def _images(net: nn.Module) -> torch.Tensor:
+def random_images(net: nn.Module, batch: int, side: int) -> torch.Tensor:
+    """Images that a network takes, in [0, 1), always the same: shape (batch, channels, side, side), on its device."""
     weight = next(p for p in net.parameters() if p.ndim == 4)
-    side = max(64, int(getattr(net, "stride", torch.tensor([32])).max()))
-    generator = torch.Generator().manual_seed(0)
-    return torch.rand(2, weight.shape[1], side, side, generator=generator).to(weight.device)
+    images = torch.rand(batch, weight.shape[1], side, side, generator=torch.Generator().manual_seed(0))
+    return images.to(weight.device)
+
+
+def _images(net: nn.Module) -> torch.Tensor:
+    return random_images(net, 2, max(64, int(getattr(net, "stride", torch.tensor([32])).max())))

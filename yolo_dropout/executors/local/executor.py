@@ -18,8 +18,7 @@ from yolo_dropout.executors import Backend, Ended, Event, Found, Gpu, Job, Start
 from yolo_dropout.executors.local.processes import cause_of_death, interrupts_held_back, kill, one_line, settle, start
 from yolo_dropout.executors.local.slots import ANYWHERE, Slots, look, utilisation
 from yolo_dropout.executors.local.worker import WorkerProcess, out_of_memory
-from yolo_dropout.executors.preflight import fitting_jobs
-from yolo_dropout.executors.resources import cores
+from yolo_dropout.executors.resources import cores, fitting_jobs
 
 # While a first run is measured, its GPU's utilisation is read so often, s.
 _SAMPLE_S = 0.5

@@ -105,9 +105,7 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
         model = str(job.checkpoint)
         given = {name: given[name] for name in ("device", "plots") if name in given} | {"resume": True}
     else:
-        dropout = asdict(treatment.dropout)
-        given |= {"dropout": dropout.pop("rate"), **dropout}
-        given |= {"data": job.data, "seed": job.run.seed}
+        given |= {**treatment.dropout.arguments, "data": job.data, "seed": job.run.seed}
     with registering_in_turn():
         run = train_lean(model, on_epoch=on_epoch, save_dir=str(job.path), **given)
     proof = dict(run.proof) | _applied(treatment, run.arguments)

@@ -17,6 +17,7 @@ from yolo_dropout.spec.arguments import known_arguments
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.training.lean.images import BUDGET
 from yolo_dropout.training.models import load_model
+from yolo_dropout.training.proof import random_images
 
 # Resident memory of a training process before its first step, measured, and what it may hold of decoded images.
 _MEMORY_BASE = 800_000_000 + BUDGET
@@ -44,7 +45,7 @@ def footprint(spec: StudySpec, yolo: Any) -> tuple[int, int | None]:
     net, memory = _trainable(yolo), None
     if batch == 1 and side <= _ONE_CELL:
         try:
-            net(_images(net, batch, side))
+            net(random_images(net, batch, side))
         except ValueError as error:  # of batch normalisation
             raise SpecError(
                 f"batch: one image of imgsz={side} is too little to normalise by, got batch=1; use 2 or a larger imgsz"
@@ -58,7 +59,7 @@ def footprint(spec: StudySpec, yolo: Any) -> tuple[int, int | None]:
             )
         return parameters, None
     with contextlib.suppress(Exception):  # some models want more than images; then their memory stays unknown
-        activations = _activation_bytes(net, _images(net, _PROBE_BATCH, _PROBE_SIDE))
+        activations = _activation_bytes(net, random_images(net, _PROBE_BATCH, _PROBE_SIDE))
         scale = batch / _PROBE_BATCH * (side / _PROBE_SIDE) ** 2
         memory = int(_MEMORY_BASE + parameters * _MEMORY_PER_PARAMETER + _BESIDE_ACTIVATIONS * activations * scale)
     return parameters, memory
@@ -80,7 +81,7 @@ def seconds_per_image(spec: StudySpec) -> float:
         batch = min(batch, max(_PROBE_BATCH, _QUICK_PIXELS // side**2))
     seconds = 0.0
     for size in ((_PROBE_BATCH, _PROBE_SIDE), (batch, side)):  # the first step of a process is slow
-        images, start = _images(net, *size).to(device), time.perf_counter()
+        images, start = random_images(net, *size), time.perf_counter()
         outputs = (leaf for leaf in tree_leaves(net(images)) if isinstance(leaf, torch.Tensor) and leaf.requires_grad)
         sum(tensor.float().mean() for tensor in outputs).backward()
         if device.type == "cuda":
@@ -118,11 +119,6 @@ def _size(spec: StudySpec, task: str) -> tuple[int, int]:
     if (batch < 0 and batch != -1) or batch == 0:
         raise SpecError(f"batch: must be a number of images, or -1 to choose one, got {batch}")
     return (int(batch) if batch >= 1 else _AUTO_BATCH), 32 * math.ceil(int(side) / 32)
-
-
-def _images(net: nn.Module, batch: int, side: int) -> torch.Tensor:
-    channels = next(parameter for parameter in net.parameters() if parameter.ndim == 4).shape[1]
-    return torch.rand(batch, channels, side, side, generator=torch.Generator().manual_seed(0))
 
 
 def _activation_bytes(net: nn.Module, images: torch.Tensor) -> int:

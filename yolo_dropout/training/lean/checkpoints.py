@@ -6,6 +6,8 @@ Ultralytics' own `save_model` and `strip_optimizer` make every checkpoint, so th
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from copy import copy, deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +18,44 @@ import torch
 from torch import nn
 from ultralytics.engine import trainer
 from ultralytics.nn import tasks
-from ultralytics.utils import RANK, torch_utils
+from ultralytics.utils import RANK, downloads, torch_utils
 
 from yolo_dropout.training.checkpoints import SafeCheckpoints
 from yolo_dropout.training.lean.images import BUDGET, made_once
-from yolo_dropout.training.lean.patches import amp_check_without_download
 from yolo_dropout.training.lean.snapshot import Snapshot
+
+
+@contextmanager
+def amp_check_without_download() -> Iterator[None]:
+    """Let the AMP check of a CUDA training find itself offline where its model file is missing.
+
+    The check loads yolo26n.pt, and would wait for its download for minutes where a network drops packets. Offline it
+    is skipped, and AMP stays as asked for. Other downloads of a training, of pretrained weights for instance, go on.
+    """
+    from ultralytics.utils import WEIGHTS_DIR  # as it is now
+
+    check, offline = trainer.check_amp, ConnectionError("no download during the AMP check")
+
+    def check_offline(model: Any) -> Any:
+        here = (WEIGHTS_DIR / "yolo26n.pt").is_file()
+        with nullcontext() if here else patch.object(downloads, "safe_download", side_effect=offline):
+            return check(model)
+
+    with patch.object(trainer, "check_amp", check_offline):
+        yield
+
+
+@contextmanager
+def not_read_again(yolo: Any) -> Iterator[None]:
+    """Hand Ultralytics the best checkpoint of a lean training, which it would read as soon as it is written."""
+    read = tasks.torch_safe_load
+
+    def load(file: Any, *args: Any, **kwargs: Any) -> Any:
+        content = getattr(yolo.trainer, "best_content", None)
+        return (content, file) if content and file == yolo.trainer.best else read(file, *args, **kwargs)
+
+    with patch.object(tasks, "torch_safe_load", load):
+        yield
 
 
 class LeanCheckpoints(SafeCheckpoints):
