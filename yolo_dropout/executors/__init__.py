@@ -6,7 +6,7 @@ Here are the words of this room: what trains, what it is given and finds, what h
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -15,6 +15,7 @@ from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.spec.runs import Run
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.spec.treatment import Treatment
+from yolo_dropout.training.data import Prepared
 from yolo_dropout.training.inputs import InputFiles
 
 T = TypeVar("T")
@@ -84,8 +85,8 @@ class Gpu:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """What the look at model and data has found before the first run; see `training.preparation.Prepared`.
+class Found(Prepared):
+    """What the look at model and data has found before the first run.
 
     Attributes:
         parameters: How many the model has.
@@ -94,17 +95,6 @@ class Found:
         gpus: The GPUs of this machine that the study uses.
     """
 
-    task: str
-    model_name: str = ""
-    n_train: int
-    n_val: int
-    n_classes: int = 0
-    data_digest: str | None = None
-    data_content: str | None = None
-    sites: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    branch_note: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
     parameters: int = 0
     memory: int | None = None
     n_images: int | None = None

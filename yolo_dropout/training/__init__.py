@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from yolo_dropout.training.api import TrainedRun, train_lean, train_with_dropout
 from yolo_dropout.training.checking import check_model
-from yolo_dropout.training.preparation import Prepared, prepare
+from yolo_dropout.training.data import Prepared
+from yolo_dropout.training.preparation import prepare
 
 __all__ = ["Prepared", "TrainedRun", "check_model", "prepare", "train_lean", "train_with_dropout"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,29 +19,39 @@ from yolo_dropout.training.models import dry, offline, one_line, reachable
 _LABELS = ("label_files", "mask_files", "depth_files")
 
 
-@dataclass(frozen=True)
-class DataFound:
-    """A data set that can be trained on.
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What is about to be trained: a data set that can be trained on, and the model.
 
     Attributes:
+        task: `detect`, `segment`, `pose`, `obb`, `classify`, `semantic` or `depth`.
+        model_name: As the model calls itself.
         n_train: Training images.
         n_val: Validation images.
         n_classes: Classes.
         data_digest: Of the names and sizes of all images and labels; another one tells that they have changed.
         data_content: The same of the contents of text labels, and the sizes of those that are images.
+        sites: Names of the sites at the highest rate; empty if that is 0.0.
         notes: Plain-word warnings.
+        branch_note: Which branch the numbers describe; empty for heads with one branch.
+        versions: Version by package.
     """
 
+    task: str
+    model_name: str = ""
     n_train: int
     n_val: int
-    n_classes: int
-    data_digest: str
-    data_content: str
-    notes: tuple[str, ...]
+    n_classes: int = 0
+    data_digest: str | None = None
+    data_content: str | None = None
+    sites: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    branch_note: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
-def look_at_data(yolo: Any, data: str, args: Any, *, pooled: bool = False) -> DataFound:
-    """Check a data set for a model's task and write its label cache.
+def look_at_data(yolo: Any, data: str, args: Any, *, pooled: bool = False) -> Prepared:
+    """Check a data set for a model's task and write its label cache; of the model only the task is told.
 
     Runs that start together would each write the cache, and race: one does it here, before. `args` are training
     arguments, as Ultralytics' `get_cfg` returns them; pooled splits are cut anew into folds, and may share images.
@@ -57,7 +68,16 @@ def look_at_data(yolo: Any, data: str, args: Any, *, pooled: bool = False) -> Da
     notes = [*told, *told_of_val, *_notes(args, train, val)]
     if not pooled and args.split != "train":
         notes += data_notes.shared(train, val, facts)
-    return DataFound(len(train), len(val), int(spec["nc"]), *_digest(facts, train, val), tuple(dict.fromkeys(notes)))
+    digest, content = _digest(facts, train, val)
+    return Prepared(
+        task=yolo.task,
+        n_train=len(train),
+        n_val=len(val),
+        n_classes=int(spec["nc"]),
+        data_digest=digest,
+        data_content=content,
+        notes=tuple(dict.fromkeys(notes)),
+    )
 
 
 def _build_and_tell(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> tuple[Any, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,27 +12,8 @@ from unittest.mock import patch
 
 from yolo_dropout.errors import SpecError
 from yolo_dropout.sites.plan import Dropout
-from yolo_dropout.training.data import DataFound, look_at_data
+from yolo_dropout.training.data import Prepared, look_at_data
 from yolo_dropout.training.models import branch_note, check_there, load_model, one_line
-
-
-@dataclass(frozen=True)
-class Prepared(DataFound):
-    """What a study is about to train: its data set, and the model.
-
-    Attributes:
-        task: `detect`, `segment`, `pose`, `obb`, `classify`, `semantic` or `depth`.
-        model_name: As the model calls itself.
-        sites: Names of the sites at the highest rate; empty if that is 0.0.
-        branch_note: Which branch the numbers describe; empty for heads with one branch.
-        versions: Version by package.
-    """
-
-    task: str
-    model_name: str
-    sites: tuple[str, ...]
-    branch_note: str
-    versions: dict[str, str]
 
 
 def prepare(  # noqa: PLR0917 - a spec's fields in their order
@@ -67,13 +48,13 @@ def prepare(  # noqa: PLR0917 - a spec's fields in their order
     for site in sites:
         for text in site.warnings:
             told.setdefault(text, {})[site.branch] = None
-    return Prepared(
-        task=yolo.task,
+    return replace(
+        found,
         model_name=Path(str(yolo.model_name or type(network(yolo)).__name__)).name,
         sites=tuple(site.name for site in sites),
         branch_note=branch_note(yolo, nms=args.nms),
         versions=versions(),
-        **vars(found) | {"notes": (*found.notes, *(f"{' and '.join(told[text])}: {text}" for text in told))},
+        notes=(*found.notes, *(f"{' and '.join(told[text])}: {text}" for text in told)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -39,7 +39,7 @@ def inspect(spec: StudySpec) -> Found:
     for treatment in spec.named:
         _check_treatment(spec, treatment, yolo)
     parameters, memory = footprint(spec, yolo)
-    return Found(**asdict(found), parameters=parameters, memory=memory, gpus=gpus_of(spec))
+    return Found(**vars(found), parameters=parameters, memory=memory, gpus=gpus_of(spec))
 
 
 def _check_treatment(spec: StudySpec, treatment: Treatment, yolo: Any) -> None:
