@@ -8,19 +8,10 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from yolo_dropout.cli.options import RAY_OPTIONS
 from yolo_dropout.cli.sweep_options import count, seconds
 from yolo_dropout.errors import SpecError
 from yolo_dropout.executors import Executor
-
-_WITH_RAY = (
-    "ray_address",
-    "cpus_per_run",
-    "gpus_per_run",
-    "ray_resources",
-    "data_in_place",
-    "ship_limit",
-    "allow_other_versions",
-)
 
 
 def executor_from(options: Namespace) -> Executor:
@@ -33,9 +24,9 @@ def executor_from(options: Namespace) -> Executor:
         if (asked := options.per_gpu) is not None:
             raise SpecError(f"per-gpu: goes with --executor local, got {asked}; use --gpus-per-run 0.25 on Ray")
         return _ray_executor(options, jobs, timeout_s)
-    given = next((name for name in _WITH_RAY if getattr(options, name)), None)
+    given = next((name for name in RAY_OPTIONS if getattr(options, name.replace("-", "_"))), None)
     if given is not None:
-        raise SpecError(f"{given.replace('_', '-')}: goes with --executor ray; add it, or leave this out")
+        raise SpecError(f"{given}: goes with --executor ray; add it, or leave this out")
     from yolo_dropout.executors.local.executor import LocalExecutor
 
     return LocalExecutor(jobs, per_gpu, timeout_s)

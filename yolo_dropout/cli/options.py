@@ -23,6 +23,17 @@ _SHIFT = {
     "--corruptions SET*": "benchmark, all, noise, blur, weather, digital, holdout, driving, xray, or single ones",
     "--severities N*": "of 1 to 5 (default 1 3 5)",
 }
+_RAY = {
+    "--ray-address HOST:PORT": "the cluster (default: the one here, or a new one)",
+    "--cpus-per-run N": "CPUs that Ray keeps for a run (default 1)",
+    "--gpus-per-run N": "GPUs for a run, such as 0.25 (default 1 where there are any)",
+    "--ray-resources NAME=N+": "a custom resource; may be repeated",
+    "--data-in-place": "all nodes see the same paths: ship nothing",
+    "--ship-limit GB": "refuse to ship more model and data than this (default 20)",
+    "--allow-other-versions": "train on nodes with other versions too",
+}
+# Those by name that only `--executor ray` takes.
+RAY_OPTIONS = tuple(words.split()[0].removeprefix("--") for words in _RAY)
 # What each command takes. An option takes one word, none, many (P*), or one at each of several times (NAME=N+).
 OPTIONS = {
     "sweep": {
@@ -47,13 +58,7 @@ OPTIONS = {
         "--retry-failed": "train runs again that have failed before",
         **_DROPOUT,
         "--executor NAME": "local, or ray for a cluster",
-        "--ray-address HOST:PORT": "the cluster (default: the one here, or a new one)",
-        "--cpus-per-run N": "CPUs that Ray keeps for a run (default 1)",
-        "--gpus-per-run N": "GPUs for a run, such as 0.25 (default 1 where there are any)",
-        "--ray-resources NAME=N+": "a custom resource; may be repeated",
-        "--data-in-place": "all nodes see the same paths: ship nothing",
-        "--ship-limit GB": "refuse to ship more model and data than this (default 20)",
-        "--allow-other-versions": "train on nodes with other versions too",
+        **_RAY,
     },
     "train": {"--from DIR": "take arguments and rate from a study", **_DROPOUT},
     "shift": {

@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from copy import copy, deepcopy
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -170,21 +171,10 @@ class LeanCheckpoints(SafeCheckpoints):
 
         `ema` is a copy of the live one, which takes the held weights.
         """
-        twin, memory = copy(self), _Memory()
+        twin, written = copy(self), list[bytes]()
         held.put_into(twin, ema)
-        twin.wdir = twin.last = twin.best = memory
+        # As much of a path as `save_model` needs.
+        twin.wdir = twin.last = twin.best = SimpleNamespace(mkdir=lambda **_: None, write_bytes=written.append)
         twin.save_period = -1
         super(LeanCheckpoints, twin).save_model()
-        return memory.data
-
-
-class _Memory:
-    """What `save_model` needs of a path, without a file."""
-
-    data: bytes = b""
-
-    def mkdir(self, **_: bool) -> None:
-        """Nothing to make."""
-
-    def write_bytes(self, data: bytes) -> None:
-        self.data = data
+        return written[-1]
