@@ -47,11 +47,7 @@ class Needs:
 
 
 def check_disk(folder: StudyFolder, spec: StudySpec, needs: Needs, jobs: int, *, retry_failed: bool = False) -> None:
-    """Make sure that the runs which are missing fit on the disk, and can be written there.
-
-    Raises:
-        StudyFolderError: They do not, or cannot.
-    """
+    """Make sure that the runs which are missing fit on the disk, and can be written; a `StudyFolderError` if not."""
     place = _nearest(folder.runs)
     if not os.access(place, os.W_OK | os.X_OK):
         raise StudyFolderError(f"--out: {place} is not writable; choose another, or make it writable")

@@ -115,11 +115,7 @@ def curves(table: Table, labels: Sequence[Label]) -> pd.DataFrame:
 
 
 def score_of(results: Results, score: Score) -> float:
-    """One number for one run; nan when the training diverged there.
-
-    Raises:
-        InputError: The run lacks the metric.
-    """
+    """One number for one run; nan when the training diverged there, an `InputError` when the run lacks the metric."""
     curve = results.curve(score.metric)
     if score.at == "best":
         value = curve[results.best_row]

@@ -79,11 +79,7 @@ class Dropout:
 
 
 def check_rate(rate: object) -> float:
-    """A rate as a float.
-
-    Raises:
-        SpecError: Not a number in [0, 1).
-    """
+    """A rate as a float; a `SpecError` for what is no number in [0, 1)."""
     if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 <= float(rate) < 1:
         raise SpecError(f"dropout: the rate must be a number in [0, 1), got {rate!r}")
     return float(rate)

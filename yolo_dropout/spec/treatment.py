@@ -80,11 +80,7 @@ class Treatment:
 
     @classmethod
     def from_fields(cls, name: object, values: object, usual: Dropout) -> Treatment:
-        """A treatment from plain values; of its dropout, what is not given is as `usual` has it.
-
-        Raises:
-            SpecError: They are none.
-        """
+        """A treatment from plain values, or a `SpecError`; of its dropout, what is not given is as `usual` has it."""
         if not isinstance(values, Mapping):
             raise SpecError(f'treatments: "{name}" must hold arguments such as dropout=0.1 or weight_decay=0.005')
         train = dict(values)

@@ -169,10 +169,8 @@ def _read_yaml(data: str, args: Any) -> dict[str, Any]:
 def build_dataset(yolo: Any, spec: dict[str, Any], args: Any, mode: str, batch: int = 1) -> Any:
     """The data set, `train` or `val`, as the task's own trainer builds it, without a trainer: that starts loggers.
 
-    The images of a batch share a shape in `val`, so that its size matters there.
-
-    Raises:
-        InputError: Its images or labels cannot be used.
+    The images of a batch share a shape in `val`, so that its size matters there. An `InputError` tells of images or
+    labels that cannot be used.
     """
     cls = yolo.task_map[yolo.task]["trainer"]
     trainer = cls.__new__(cls)

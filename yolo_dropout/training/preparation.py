@@ -88,11 +88,7 @@ def refuse_untaken(train_args: dict[str, Any]) -> None:
 
 
 def check_args(train_args: dict[str, Any]) -> Any:
-    """Training arguments with Ultralytics' defaults beside them.
-
-    Raises:
-        SpecError: One is unknown, or has a wrong value.
-    """
+    """Training arguments with Ultralytics' defaults beside them; a `SpecError` for one unknown, or of a wrong value."""
     from ultralytics.cfg import DEFAULT_CFG, get_cfg
     from ultralytics.utils import LOGGER
 

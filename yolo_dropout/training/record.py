@@ -17,11 +17,7 @@ NAME = "dropout.json"
 
 
 def read_record(save_dir: Path) -> dict[str, Any] | None:
-    """The record of a training folder, or None where there is none.
-
-    Raises:
-        InputError: The file is there and cannot be read.
-    """
+    """The record of a training folder, or None where there is none; an `InputError` for one that cannot be read."""
     file = save_dir / NAME
     try:
         record = dict(read_json(file))

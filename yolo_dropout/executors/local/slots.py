@@ -131,11 +131,7 @@ def asked_gpus(device: object, n_gpus: int) -> tuple[int, ...]:
 
 
 def gpus_of(spec: StudySpec) -> tuple[Gpu, ...]:
-    """The GPUs that a study uses; torch is asked, so call this in a process of its own.
-
-    Raises:
-        SpecError: There is no such GPU.
-    """
+    """The GPUs that a study uses, as in `asked_gpus`; torch is asked, so call this in a process of its own."""
     import torch
 
     found = []

@@ -98,11 +98,7 @@ def _keep(job: Job, record: RunRecord) -> None:
 
 
 def ready_folder(job: Job) -> None:
-    """Make the run's folder anew, unless the run goes on from a checkpoint there.
-
-    Raises:
-        StudyFolderError: The folder cannot be made.
-    """
+    """Make the run's folder anew where the run starts over; a `StudyFolderError` if that cannot be."""
     try:
         if job.path.is_symlink() or job.path.is_file():
             job.path.unlink()  # never what a link points to: that lies outside the study

@@ -36,11 +36,7 @@ class ContentCache:
 
     @classmethod
     def of_environment(cls, given: Mapping[str, str] = os.environ) -> ContentCache:
-        """In the folder `YOLO_DROPOUT_CACHE`, of at most `YOLO_DROPOUT_CACHE_GB`.
-
-        Raises:
-            InputError: The limit is no number.
-        """
+        """In the folder `YOLO_DROPOUT_CACHE`, of at most `YOLO_DROPOUT_CACHE_GB`; an `InputError` if that is none."""
         root = Path(given.get("YOLO_DROPOUT_CACHE") or Path.home() / ".cache" / "yolo_dropout")
         word = given.get("YOLO_DROPOUT_CACHE_GB") or f"{_DEFAULT_GB}"
         try:

@@ -66,11 +66,7 @@ class Slot:
         return os.uname().nodename, installed_versions()
 
     def train(self, job: Job, backend: Backend, shipped: ShippedInputs) -> Iterator[EpochDone | Returned]:
-        """Train one job; yields its epochs, and then how it ended.
-
-        Raises:
-            YoloDropoutError: The job's inputs cannot be used here.
-        """
+        """Train one job; yields its epochs, and then how it ended. Inputs of no use here raise what is wrong."""
         warm_up(backend.preload)  # it loads while a first job's inputs are unpacked
         # The study's and the run's folders are named as at home: trackers go by that.
         path = self._scratch / job.study.path.name / "runs" / job.run.name
