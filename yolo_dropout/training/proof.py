@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 from yolo_dropout.errors import SiteError
 from yolo_dropout.sites import Site, live_rates, set_rate
@@ -77,7 +77,7 @@ def _differs(first: Any, again: Callable[[], Any]) -> bool:
 
 
 def _same(one: Any, other: Any) -> bool:
-    pairs = zip(tree_leaves(one), tree_leaves(other), strict=True)
+    pairs = zip(tree_flatten(one)[0], tree_flatten(other)[0], strict=True)
     return all(torch.equal(a, b) for a, b in pairs if isinstance(a, torch.Tensor))
 
 

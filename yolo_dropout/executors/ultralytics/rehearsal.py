@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 from yolo_dropout.errors import SpecError
 from yolo_dropout.sites import network
@@ -82,8 +82,8 @@ def seconds_per_image(spec: StudySpec) -> float:
     seconds = 0.0
     for size in ((_PROBE_BATCH, _PROBE_SIDE), (batch, side)):  # the first step of a process is slow
         images, start = random_images(net, *size), time.perf_counter()
-        outputs = (leaf for leaf in tree_leaves(net(images)) if isinstance(leaf, torch.Tensor) and leaf.requires_grad)
-        sum(tensor.float().mean() for tensor in outputs).backward()
+        outputs = [leaf for leaf in tree_flatten(net(images))[0] if isinstance(leaf, torch.Tensor)]
+        sum(tensor.float().mean() for tensor in outputs if tensor.requires_grad).backward()
         if device.type == "cuda":
             torch.cuda.synchronize()
         seconds = time.perf_counter() - start

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils._pytree import tree_flatten, tree_map_only
 
 
 @dataclass(frozen=True)
@@ -78,4 +78,4 @@ def _copies(tensors: list[torch.Tensor], spare: list[torch.Tensor]) -> list[torc
 
 
 def _tensors(state: Any) -> list[torch.Tensor]:
-    return [leaf for leaf in tree_leaves(state) if isinstance(leaf, torch.Tensor)]
+    return [leaf for leaf in tree_flatten(state)[0] if isinstance(leaf, torch.Tensor)]
