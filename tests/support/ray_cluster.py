@@ -1,4 +1,4 @@
-"""A real Ray cluster on one machine: a head without CPUs, and nodes that can be added and killed."""
+"""A real Ray cluster on one machine: a head, and nodes that can be added and killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ class SmallCluster:
         from ray.cluster_utils import Cluster
 
         self.root, self._n = root, 0
-        head = {"num_cpus": 0, "include_dashboard": False, **SMALL}
+        # Without what watches a cluster: each would be an interpreter more that starts.
+        unwatched = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+        head = {"num_cpus": 1, "env_vars": self._variables(), **unwatched, **SMALL}
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
         self.address = self._cluster.address
 
@@ -28,11 +30,13 @@ class SmallCluster:
         return self.root / f"cache-{node}"
 
     def add(self, cpus: int = 1) -> Any:
+        return self._cluster.add_node(num_cpus=cpus, env_vars=self._variables(), **SMALL)
+
+    def _variables(self) -> dict[str, str]:
+        """What the next node is started with: the fakes must be importable there, as this package is."""
         self._n += 1
-        # The fakes must be importable on a node, as this package is.
         python_path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-        variables = {"YOLO_DROPOUT_CACHE": str(self.cache(self._n)), "PYTHONPATH": python_path}
-        return self._cluster.add_node(num_cpus=cpus, env_vars=variables, **SMALL)
+        return {"YOLO_DROPOUT_CACHE": str(self.cache(self._n)), "PYTHONPATH": python_path}
 
     def kill(self, node: Any) -> None:
         """As if somebody had pulled the plug."""
@@ -51,7 +55,7 @@ class SmallCluster:
 def small_cluster(root: Path, nodes: int) -> Iterator[SmallCluster]:
     cluster = SmallCluster(root)
     try:
-        for _ in range(nodes):
+        for _ in range(nodes - 1):  # the head is one
             cluster.add()
         with connected(cluster.address):
             yield cluster
