@@ -41,7 +41,8 @@ OF_TEST_FILES = ("pytest", "hypothesis", "yolo_dropout.study", "yolo_dropout.rep
 LONGEST = (
     *("test_training_checkpoints", "test_ray_real", "test_docs", "test_ray", "test_training_resume", "test_training"),
     *("test_crash", "test_bad_input", "test_sites_models", "test_crash_real", "test_notebook", "test_training_tasks"),
-    *("test_folds_train", "test_trackers", "test_training_prepare", "test_preload", "test_output", "test_interrupts"),
+    *("test_measuring", "test_inference", "test_folds_train", "test_trackers", "test_training_prepare"),
+    *("test_preload", "test_output", "test_interrupts"),
 )
 
 
