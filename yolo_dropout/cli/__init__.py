@@ -15,7 +15,7 @@ from yolo_dropout.cli.options import parse
 from yolo_dropout.cli.output import BAD_INPUT, INTERRUPTED, settle, unbreakable_output
 from yolo_dropout.errors import SpecError, YoloDropoutError
 
-_TAKE_KEY_VALUES = ("sweep", "train", "shift")
+_TAKE_KEY_VALUES = ("sweep", "train", "shift", "predict", "calibrate")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

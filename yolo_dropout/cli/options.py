@@ -34,6 +34,11 @@ _RAY = {
 }
 # Those by name that only `--executor ray` takes.
 RAY_OPTIONS = tuple(words.split()[0].removeprefix("--") for words in _RAY)
+_PREDICTION = {
+    "--samples N": "draw so many masks (default: the closed form)",
+    "--where WHERE": _DROPOUT["--where WHERE"],
+    "--kind KIND": _DROPOUT["--kind KIND"],
+}
 # What each command takes. An option takes one word, none, many (P*), or one at each of several times (NAME=N+).
 OPTIONS = {
     "sweep": {
@@ -65,6 +70,7 @@ OPTIONS = {
         "--out DIR": "where to write; a folder that was begun goes on",
         **_SHIFT,
     },
+    "predict": {**_PREDICTION, "--scaling FILE": "scale scores as `calibrate` found"},
     "check": {
         "--where WHERE": "the sites to look for (default head)",
         "--kind KIND": "the kind of dropout (default auto)",
@@ -148,6 +154,8 @@ def command_line() -> argparse.ArgumentParser:
     train.usage = "yolo-dropout train model=... data=... dropout=P [key=value ...] | --from DIR [key=value ...]"
     shift = commands.add_parser("shift", help="measure a checkpoint on corrupted validation images")
     shift.usage = "yolo-dropout shift model=best.pt data=... [key=value ...] --out DIR [--options]"
+    predict = commands.add_parser("predict", help="predict, and say how sure each box is")
+    predict.usage = "yolo-dropout predict model=... source=... [dropout=P] [key=value ...] [--options]"
     check = commands.add_parser("check", help="show where dropout would act in a model")
     check.add_argument("model", metavar="MODEL", help="a .pt or .yaml file, or a name that Ultralytics knows")
     watch = commands.add_parser("watch", help="serve a study's report to a browser while it runs")
