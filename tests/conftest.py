@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -61,13 +62,26 @@ def pytest_collection_modifyitems(items):
 def fork_server_for_real_trainings(request):
     """A process has one fork server: a test with a fake backend, which needs nothing preloaded, must not start it."""
     if "ultralytics" in sys.modules:
-        # Every process that trains would import these for three seconds, and Ray Tune draws from `random` as it is
-        # imported, so that the first training of a process would differ from the next.
+        # Every process that trains would import these for three seconds.
         from ultralytics.utils import SETTINGS
 
         SETTINGS.update(dict.fromkeys(("mlflow", "raytune", "tensorboard"), False))
     if not all(item.get_closest_marker("oldest") for item in request.session.items):
         warm_up((*PRELOAD, *OF_TEST_FILES))
+
+
+@cache
+def import_trackers():
+    """As the first training of a process does: what is imported then draws from `random`, and the next one differs."""
+    from ultralytics.utils.callbacks import add_integration_callbacks
+
+    add_integration_callbacks(type("Trainer", (), {"callbacks": defaultdict(list)})())
+
+
+@pytest.fixture(autouse=True)
+def _trainings_of_one_process_are_alike(request):
+    if request.node.get_closest_marker("train"):
+        import_trackers()
 
 
 def pytest_terminal_summary(terminalreporter):
