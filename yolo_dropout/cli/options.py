@@ -71,6 +71,7 @@ OPTIONS = {
         **_SHIFT,
     },
     "predict": {**_PREDICTION, "--scaling FILE": "scale scores as `calibrate` found"},
+    "calibrate": {**_PREDICTION, "--out DIR": "where to write (default runs/dropout/calibration)"},
     "check": {
         "--where WHERE": "the sites to look for (default head)",
         "--kind KIND": "the kind of dropout (default auto)",
@@ -156,6 +157,9 @@ def command_line() -> argparse.ArgumentParser:
     shift.usage = "yolo-dropout shift model=best.pt data=... [key=value ...] --out DIR [--options]"
     predict = commands.add_parser("predict", help="predict, and say how sure each box is")
     predict.usage = "yolo-dropout predict model=... source=... [dropout=P] [key=value ...] [--options]"
+    calibrate = commands.add_parser("calibrate", help="measure whether scores mean what they say, and scale them")
+    calibrate.usage = "yolo-dropout calibrate model=... data=... [dropout=P] [key=value ...] [--options]"
+    calibrate.set_defaults(out="runs/dropout/calibration")
     check = commands.add_parser("check", help="show where dropout would act in a model")
     check.add_argument("model", metavar="MODEL", help="a .pt or .yaml file, or a name that Ultralytics knows")
     watch = commands.add_parser("watch", help="serve a study's report to a browser while it runs")

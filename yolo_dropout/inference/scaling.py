@@ -62,7 +62,8 @@ class Scaling:
             scaled = ab[0] * logits + ab[1]
             return float(np.mean(np.logaddexp(0, scaled) - target * scaled))
 
-        slope, offset = minimize(loss, [1.0, 0.0], method="BFGS").x
+        # Above 0, so that the order of boxes, and with it mAP, stays as it is.
+        slope, offset = minimize(loss, [1.0, 0.0], method="L-BFGS-B", bounds=[(_EDGE, None), (None, None)]).x
         return cls(float(slope), float(offset), end2end, len(conf))
 
     def write(self, path: Path) -> None:
