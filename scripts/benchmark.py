@@ -2,6 +2,7 @@
 
     python scripts/benchmark.py                       # three workloads, each way once; an hour on two cores
     python scripts/benchmark.py --workload coco8      # one of them
+    python scripts/benchmark.py --inference           # what dropout costs in a prediction, against plain ones; minutes
 
 The floor is the time inside training steps and validations of our runs, over the cores: what would be left if nothing
 else took any. Our runs at rate 0 must have the curves of the shell loop, or the benchmark fails. The other ways may
@@ -24,6 +25,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from benchmark_inference import benchmark
 from benchmark_ways import WAYS, Workload, curves
 from timed_sweep import TIMES
 
@@ -44,8 +46,12 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, help="instead of the workload's own")
     parser.add_argument("--device", help="for instance 0; the CPU where this is left out")
     parser.add_argument("--way", action="append", choices=list(WAYS), help="only these ways; again for more")
+    parser.add_argument("--inference", action="store_true", help="only what dropout costs in a prediction")
     asked = parser.parse_args()
     print(f"{date.today()}, {platform.machine()}, {cores()} cores, {_versions()}\n")
+    if asked.inference:
+        benchmark()
+        return 0
     equal: list[bool] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in [asked.workload] if asked.workload else ["coco8", "detect", "classify"]:
