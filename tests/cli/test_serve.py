@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from waiting import wait_until
 
-from yolo_dropout.cli.watch import REST, LivePage, serve
+from yolo_dropout.cli.watch import MOST_CONNECTIONS, REST, LivePage, serve
 from yolo_dropout.errors import InputError, SpecError
 
 
@@ -135,8 +135,9 @@ def test_impossible_port_is_one_clear_line(port: int):
 def test_idle_and_broken_connections_take_nothing_from_the_study(capfd):
     with serve(Study().page) as url, contextlib.ExitStack() as stack:
         place = ("127.0.0.1", urlsplit(url).port)
-        idle = [stack.enter_context(socket.create_connection(place, 30)) for _ in range(20)]
-        assert idle[0].recv(1) == b"", "what asks for nothing is closed after a while"
+        idle = [stack.enter_context(socket.create_connection(place, 30)) for _ in range(MOST_CONNECTIONS + 20)]
+        assert idle[-1].recv(1) == b"", "more than there is room for is closed at once"
+        assert idle[0].recv(1) == b"", "and what asks for nothing after a while"
         wait_until(lambda: answers(url))
         for _ in range(5):
             broken = socket.create_connection(place)

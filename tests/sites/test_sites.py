@@ -115,6 +115,11 @@ def test_a_place_without_sites_is_refused(model: str, where: str, kind: str, mes
     assert "\n" not in str(error.value)
 
 
+def test_an_expression_that_searches_without_end_is_given_up(net: nn.Module) -> None:
+    with pytest.raises(SpecError, match=r"^where: '\(\.\+\)\+!' takes too long on names of modules; write it without"):
+        find_sites(net, "(.+)+!")
+
+
 def test_an_unknown_kind_is_refused(net: nn.Module) -> None:
     with pytest.raises(SpecError, match=r"^kind: "):
         find_sites(net, kind="spatial")

@@ -149,6 +149,33 @@ def test_only_the_part_that_is_trained_on_is_counted(folder: Path) -> None:
     assert notes(folder, "classify", fraction=0.5)[0].startswith("train: 1 of 2 images ")
 
 
+@pytest.mark.parametrize("task", ["detect", "segment", "pose", "obb"])
+def test_a_class_that_has_lost_all_its_images_is_named(task: str, tmp_path: Path) -> None:
+    data = make_data(task, tmp_path)
+    zero(*images_of(data, "train", 1, 3))
+    assert "train: no image is left of class green" in notes(data, task)
+    assert "train: no image is left of class green" not in notes(data, task, classes=[0])
+
+
+def test_a_class_that_has_lost_all_its_labels_is_named(data: Path) -> None:
+    for number in (0, 2):
+        (data.parent / f"labels/train/{number}.txt").write_text("0 0.5 0.5 3 4\n")
+    assert notes(data)[1:] == ["train: no image is left of class red"]
+
+
+def test_a_class_that_never_had_an_image_is_not_lost(data: Path) -> None:
+    data.write_text(data.read_text() + "  2: blue\n")
+    zero(*images_of(data, "train", 1))
+    assert len(notes(data)) == 1
+
+
+def test_a_class_folder_that_has_lost_all_its_images_is_named(folder: Path) -> None:
+    zero(folder / "train/red/0.png", folder / "train/red/2.png")
+    count, lost = notes(folder, "classify")
+    assert count.startswith("train: 2 of 4 images cannot be used and are left out, first train/red/0.png (")
+    assert lost == "train: no image is left of class red"
+
+
 def test_a_class_folder_that_leads_nowhere_is_told_with_the_images_that_are_lost_by_it(folder: Path) -> None:
     shutil.rmtree(folder / "train/red")
     (folder / "train/red").symlink_to("nowhere")
@@ -279,6 +306,7 @@ def test_a_dry_run_tells_on_the_terminal_and_so_does_the_next(folder: Path, tmp_
     for _ in range(2):
         assert sweep(folder, "classify", tmp_path / "out") == 0
         lines = capfd.readouterr().out.splitlines()
+        assert lines.count("train: no image is left of class red") == 1
         assert (
             sum(line.startswith("train: 2 of 4 images cannot be used and are left out, first ") for line in lines) == 1
         )

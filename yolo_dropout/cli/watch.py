@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import BoundedSemaphore, Lock, Thread
 from typing import Any
 
 from yolo_dropout.base.text import whole_number
@@ -22,8 +22,8 @@ from yolo_dropout.study import load_study
 ADDRESS = "127.0.0.1"
 # A page that took t seconds is not drawn again before 20 t have passed: at most 5 % of one core.
 REST = 20.0
-# A browser asks at once. Who only holds connections open would take files from the study.
-PATIENCE_S = 5.0
+# A browser asks for one thing at a time, and at once. Who only holds connections open would take files from the study.
+MOST_CONNECTIONS, PATIENCE_S = 32, 5.0
 
 
 def watch(options: Namespace) -> int:
@@ -122,7 +122,20 @@ def serve(page: LivePage, port: int = 0) -> Iterator[str]:
 
 
 class _Server(ThreadingHTTPServer):
-    """Leaves the terminal alone."""
+    """Serves a few connections at a time, closes what is more, and leaves the terminal alone."""
+
+    def __init__(self, *args: Any) -> None:
+        self._room = BoundedSemaphore(MOST_CONNECTIONS)
+        super().__init__(*args)
+
+    def verify_request(self, *_request: Any) -> bool:
+        return self._room.acquire(blocking=False)
+
+    def process_request_thread(self, *request: Any) -> None:
+        try:
+            super().process_request_thread(*request)
+        finally:
+            self._room.release()
 
     def handle_error(self, *_request: Any) -> None:
         """Stay silent: a reader that has gone away is no fault of the study's."""

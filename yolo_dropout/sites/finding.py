@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,12 +13,13 @@ from typing import Any, NamedTuple
 from torch import nn
 from ultralytics.nn.modules import Classify, Conv
 
-from yolo_dropout.errors import SiteError
+from yolo_dropout.errors import SiteError, SpecError
 from yolo_dropout.sites.heads import branch_convs, has_norm_behind, head_branch, residual_ends
 from yolo_dropout.sites.plan import PLACES, Dropout
 
 # Below this many channels one draw of channel dropout takes a large part of the branch away.
 FEW_CHANNELS = 32
+_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ def find_sites(model: Any, where: str = "head", kind: str = "auto") -> tuple[Sit
     Dropout(0.0, where, kind)
     net = network(model)
     layers = _layers(net)
-    found = tuple(site for site in _candidates(layers, where, kind) if _inside(site, where))
+    with _limited(where):
+        found = tuple(site for site in _candidates(layers, where, kind) if _inside(site, where))
     if not found:
         raise SiteError(_nothing(type(layers[-1].module).__name__, where, kind))
     for site in found:
@@ -132,6 +137,29 @@ def _inside(site: Site, where: str) -> bool:
     if not _is_place(where):
         return re.search(where, site.name) is not None
     return where.partition(".")[2] in ("", site.branch)
+
+
+@contextlib.contextmanager
+def _limited(where: str) -> Iterator[None]:
+    """Give up on an expression such as `(.*)*x` that takes for ever, where Python can be interrupted: in a main thread.
+
+    Raises:
+        SpecError: It takes too long.
+    """
+
+    def give_up(*_: object) -> None:
+        raise SpecError(f"where: {where!r} takes too long on names of modules; write it without nested repeats")
+
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, _PATIENCE_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _native(layer: _Layer) -> Iterator[Site]:

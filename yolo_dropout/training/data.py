@@ -91,7 +91,9 @@ def _build_and_tell(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> tu
     told = list(data_notes.passed_over(split, spec[split], root))  # first, because a loop of links can take for ever
     with data_notes.overheard() as heard:
         dataset = build_dataset(yolo, spec, args, mode)
-    return dataset, [*told, *data_notes.left_out(split, dataset, "\n".join(heard), root)]
+    log = "\n".join(heard)
+    told += data_notes.left_out(split, dataset, log, root)
+    return dataset, told + (list(data_notes.lost_classes(dataset, log, args)) if mode == "train" else [])
 
 
 def read_data(task: str, data: str, args: Any) -> dict[str, Any]:

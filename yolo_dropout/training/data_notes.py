@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from yolo_dropout.base.text import few
 from yolo_dropout.errors import InputError
 
 _COLOUR = re.compile(r"\x1b\[\d+m")
 # The prefix is that of the split which wrote the label cache, and so may be another one's.
 _LEFT_OUT = re.compile(r"^(?:\w+: )?(.+?): ignoring (.+)$", re.MULTILINE)
 _SKIPPED = re.compile(r"Skipping (\d+) samples from classes the model lacks: \[(.+)\]")
+_LISTED = 5
 Facts = Callable[[str], tuple[int | None, Hashable]]
 
 
@@ -57,6 +59,44 @@ def left_out(split: str, dataset: Any, log: str, root: Path) -> Iterator[str]:
 
 def _below(root: Path, text: str) -> str:
     return text.replace(f"{root}{os.sep}", "")
+
+
+def lost_classes(dataset: Any, log: str, args: Any) -> Iterator[str]:
+    """A note on classes whose training images have all been left out, by what was logged meanwhile."""
+    files = [file for file, _ in _LEFT_OUT.findall(log)]
+    if not files or args.single_cls:
+        return
+    if hasattr(dataset, "root"):
+        lost = sorted(_folders(dataset.root, files) - _folders(dataset.root, images_of(dataset)))
+    else:
+        lost = _lost_labels(dataset, files, args.classes)
+    if lost:
+        yield f"train: no image is left of class {few(lost, _LISTED)}"
+
+
+def _folders(root: str, files: Iterable[str]) -> set[str]:
+    holders = {file.rpartition(os.sep)[0] for file in files}  # few, so that paths are taken apart a few times only
+    return {Path(os.path.relpath(holder, root)).parts[0] for holder in holders}
+
+
+def _lost_labels(dataset: Any, files: Sequence[str], classes: Any) -> list[str]:
+    """Names of the classes that only these files had, by labels that are text: to read masks again takes too long."""
+    import numpy as np
+    from ultralytics.data.utils import img2label_paths
+
+    if not hasattr(dataset, "label_files"):
+        return []
+    names = dataset.data["names"]
+    wanted = set(names) if classes is None else {int(number) for number in np.atleast_1d(classes)}
+    wanted -= set(np.unique(np.concatenate([label["cls"].ravel() for label in dataset.labels])).astype(int).tolist())
+    lost: set[int] = set()
+    for file in filter(os.path.isfile, img2label_paths(list(files))):
+        if lost == wanted:
+            break
+        with suppress(OSError):  # there is none, or it cannot be read
+            first = re.findall(r"^\s*(\d+)\b", Path(file).read_text(encoding="utf-8-sig", errors="replace"), re.M)
+            lost |= wanted & {int(number) for number in first}
+    return [names.get(number, str(number)) for number in sorted(lost)]
 
 
 def images_of(dataset: Any) -> list[str]:
