@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from yolo_dropout.errors import SpecError
 from yolo_dropout.executors import Backend, Ended, Executor, Found, Job, View
 from yolo_dropout.executors.local.executor import LocalExecutor
+from yolo_dropout.executors.local.shifting import measure_runs
 from yolo_dropout.executors.resources import Needs, check_disk, little_disk
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
 from yolo_dropout.folder.claim import check_free, clear_leftovers, hold
@@ -20,7 +22,9 @@ from yolo_dropout.folder.same_study import check_same_data, check_same_study
 from yolo_dropout.folder.study_file import StudyFile, stored_study, write_study_file
 from yolo_dropout.report.publish import publish as publish_all
 from yolo_dropout.results.collect import StudyResults, read_study
+from yolo_dropout.shift.sets import SEVERITIES, Pass, passes_of
 from yolo_dropout.spec.runs import Run, pending
+from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.study_spec import StudySpec
 
 if TYPE_CHECKING:
@@ -66,6 +70,7 @@ def run_study(
     executor: Executor | None = None,
     backend: Backend = ULTRALYTICS,
     view: View | None = None,
+    shift: Sequence[str] = (),
     publish: Callable[[StudyResults], None] = publish_all,
 ) -> Study:
     """Run what is missing of a study, and write its tables, verdict, pictures and report.
@@ -81,6 +86,7 @@ def run_study(
         executor: Where to train; by default on this machine, as many runs at a time as fit.
         backend: What trains; by default Ultralytics.
         view: Who watches, and may stop it; by default nobody.
+        shift: Sets of corruptions under which every run's `best.pt` is measured when all have ended; by default none.
         publish: Writes what is derived from the runs; by default tables, pictures and report.
 
     Returns:
@@ -94,6 +100,9 @@ def run_study(
         WorkerError: The look at model and data broke down.
     """
     folder, executor, view = StudyFolder.at(out), executor or LocalExecutor(), view or View()
+    if Score.parse(spec.score).shifted and not shift:
+        raise SpecError(f"score: {spec.score} needs runs that are measured under shift; add --shift")
+    passes = passes_of(shift, SEVERITIES) if shift else ()
     check_free(folder)
     with hold(folder) as held:
         stored = stored_study(folder)
@@ -134,8 +143,29 @@ def run_study(
             if reason := obstacle():
                 study = replace(study, notes=(*study.notes, *([reason] if study.missing else [])))
                 break
+        else:
+            study = _measured(study, passes, view)
         publish(study)
     return study
+
+
+def measure_study(study: Study, sets: Sequence[str], view: View) -> Study:
+    """Measure the runs of a study under shift, as far as that was not done before; see `run_study`."""
+    with hold(study.folder):
+        return _measured(study, passes_of(sets, SEVERITIES), view)
+
+
+def _measured(study: Study, passes: Sequence[Pass], view: View) -> Study:
+    def tell(line: str) -> None:
+        view.note(line)
+        if view.stopped():
+            raise KeyboardInterrupt
+
+    if not passes:
+        return study
+    runs = [record.run for record in study.records if record.finished]
+    measure_runs(study.folder, study.spec, runs, passes, tell)
+    return load_study(study.folder.path)
 
 
 def inspect(

@@ -7,14 +7,19 @@ import shutil
 import sys
 from pathlib import Path
 
+import fakes
 import pytest
 
 from yolo_dropout import measure_shift, train_with_dropout
 from yolo_dropout.cli import main
+from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.local.shifting import measure_into
 from yolo_dropout.folder.results_csv import read_results
+from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.shift.sets import passes_of
 from yolo_dropout.shift.tables import read_shift
+from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.study import run_study
 
 pytestmark = pytest.mark.train
 DATASETS = Path(__file__).parents[2] / "datasets"
@@ -115,3 +120,36 @@ def test_without_the_library_one_line_tells_what_to_install(trained, digits, tmp
     monkeypatch.setitem(sys.modules, "imagecorruptions", None)
     assert main(["shift", f"model={trained.best}", f"data={digits}", "--out", str(tmp_path / "out")]) == 2
     assert 'pip install "yolo-dropout[shift]"' in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def finished(trained, digits, tmp_path_factory):
+    """A study of two rates and three seeds, whose runs' weights are the same two checkpoints."""
+    spec = StudySpec(trained.best, digits, rates=(0, 0.1), seeds=3, train={"device": "cpu"})
+    folder = tmp_path_factory.mktemp("study")
+    study = run_study(spec, folder, executor=LocalExecutor(jobs=2), backend=fakes.FAKE, publish=publish_tables)
+    for run in study.table.results:
+        weights = study.folder.run(run.name).path / "weights"
+        weights.mkdir(exist_ok=True)
+        shutil.copy(trained.last if run.rate else trained.best, weights / ("last.pt" if run.rate else "best.pt"))
+    return folder
+
+
+def test_a_finished_study_is_measured_once_and_judged_by_what_that_says(finished, trained, digits, capsys):
+    words = ["report", str(finished), "--shift", "rain", "--score", "shift/loss"]
+    assert main(words) == 0
+    assert "[2/2] measured" in capsys.readouterr().out
+    alone = measure_shift(trained.last, digits, corruptions="rain", device="cpu")
+    assert read_shift(finished / "runs" / "p0.10-s2" / "shift.csv").equals(alone)
+    assert len(read_shift(finished / "shift.csv")) == 0, "it has columns rate and seed too"
+    assert (finished / "shift.csv").read_text().count("rain") > 0
+    assert main(words) == 0
+    assert "] measured" not in capsys.readouterr().out, "what is known is not measured again"
+    (finished / "runs" / "p0.10-s2" / "shift.csv").unlink()
+    assert main(words) == 0
+    assert read_shift(finished / "runs" / "p0.10-s2" / "shift.csv").equals(alone)
+
+
+def test_shift_goes_with_studies(trained, capsys):
+    assert main(["report", str(trained.save_dir), "--shift"]) == 2
+    assert "--shift: goes with studies" in capsys.readouterr().err

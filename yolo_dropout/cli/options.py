@@ -39,6 +39,7 @@ _PREDICTION = {
     "--where WHERE": _DROPOUT["--where WHERE"],
     "--kind KIND": _DROPOUT["--kind KIND"],
 }
+_SELECT = {"--select METRIC": "what best.pt and patience follow: val/loss (default mAP or accuracy)"}
 # What each command takes. An option takes one word, none, many (P*), or one at each of several times (NAME=N+).
 OPTIONS = {
     "sweep": {
@@ -56,16 +57,18 @@ OPTIONS = {
         "--score METRIC": "what is compared (default val/loss; or METRIC@last5 ...)",
         "--alpha A": "error level of the verdict (default 0.05)",
         "--min-gain G": "the smallest gain that matters, in units of the score (default: the control's noise)",
+        "--shift SET*": "when all runs have ended, measure them on corrupted images (default benchmark)",
         "--run-timeout S": "stop a run that takes longer, in seconds",
         "--continue-broken": "go on from last.pt where a run broke off, instead of anew",
         "--dry-run": "say what would be trained, and what it takes",
         "--serve": "serve the report to a browser while the study runs",
         "--retry-failed": "train runs again that have failed before",
+        **_SELECT,
         **_DROPOUT,
         "--executor NAME": "local, or ray for a cluster",
         **_RAY,
     },
-    "train": {"--from DIR": "take arguments and rate from a study", **_DROPOUT},
+    "train": {"--from DIR": "take arguments and rate from a study", **_SELECT, **_DROPOUT},
     "shift": {
         "--out DIR": "where to write; a folder that was begun goes on",
         **_SHIFT,
@@ -80,6 +83,7 @@ OPTIONS = {
     "report": {
         "--out DIR": "where to write (default: the one study; else runs/dropout/report)",
         "--score METRIC": "what is compared",
+        "--shift SET*": "measure every run on corrupted images first, as far as it was not done (default benchmark)",
     },
 }
 _ONE_WORD = {

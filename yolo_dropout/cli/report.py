@@ -9,6 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from yolo_dropout.cli.output import FINISHED
+from yolo_dropout.cli.progress import LineView
+from yolo_dropout.cli.sweep_options import sets
 from yolo_dropout.cli.tell import tell
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.claim import check_report_free, is_study
@@ -18,7 +20,7 @@ from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.results.foreign import load_foreign_runs
 from yolo_dropout.results.together import together
 from yolo_dropout.spec.score import Score
-from yolo_dropout.study import load_study
+from yolo_dropout.study import load_study, measure_study
 
 _ELSEWHERE = Path("runs") / "dropout" / "report"
 
@@ -37,9 +39,14 @@ def report(options: Namespace) -> int:
     out = asked or alone or StudyFolder.at(_ELSEWHERE)
     check_report_free(out, alone)
     if studies:
-        first, *others = (load_study(place.path) for place in studies)
+        loaded = [load_study(place.path) for place in studies]
+        if options.shift is not None:
+            loaded = [measure_study(study, sets(options.shift), LineView(Console())) for study in loaded]
+        first, *others = loaded
         study: StudyResults = _judged_by(first, options.score)
         study = replace(together(study, others) if others else study, folder=out)
+    elif options.shift is not None:
+        raise InputError("--shift: goes with studies; measure a checkpoint with yolo-dropout shift model=best.pt")
     else:
         study = load_foreign_runs([place.path for place in places], out.path, options.score or "val/loss")
     publish(study)

@@ -10,7 +10,7 @@ from pathlib import Path
 from yolo_dropout.base.files import write_text
 from yolo_dropout.base.text import few, number
 from yolo_dropout.cli.output import FINISHED
-from yolo_dropout.cli.sweep_options import parts
+from yolo_dropout.cli.sweep_options import parts, sets
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.results_csv import VAL_LOSS, headline_metric
@@ -55,4 +55,4 @@ def shift(options: Namespace) -> int:
 
 def asked(corruptions: Sequence[str] | None, severities: Sequence[str] | None) -> tuple[Pass, ...]:
     """The passes that the words ask for."""
-    return passes_of(parts(corruptions or ["benchmark"]), parts(severities or list(map(str, SEVERITIES))))
+    return passes_of(sets(corruptions or ()), parts(severities or list(map(str, SEVERITIES))))

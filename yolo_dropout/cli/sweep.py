@@ -17,7 +17,7 @@ from yolo_dropout.cli.cluster import cluster_from, executor_from
 from yolo_dropout.cli.interrupts import Interrupts
 from yolo_dropout.cli.output import FINISHED, INTERRUPTED, SOME_FAILED
 from yolo_dropout.cli.progress import view
-from yolo_dropout.cli.sweep_options import default_out, spec_from, with_stored
+from yolo_dropout.cli.sweep_options import default_out, sets, spec_from, with_stored
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Backend, Executor
 from yolo_dropout.executors.local.processes import warm_up
@@ -41,13 +41,14 @@ def sweep(options: Namespace, backend: Backend = ULTRALYTICS) -> int:
     from yolo_dropout.study import run_study
 
     asked = {"retry_failed": options.retry_failed, "continue_broken": options.continue_broken}
+    shift = [] if options.shift is None else sets(options.shift)
     if options.dry_run:
         return dry_run(spec, out, executor, backend, retry_failed=options.retry_failed)
     console = Console()
     with Interrupts(console) as interrupts, _served(out, console) if options.serve else nullcontext():
         try:
             with cluster_from(options), view(console, spec.epochs, lambda: interrupts.asked) as shown:
-                study = run_study(spec, out, executor=executor, backend=backend, view=shown, **asked)
+                study = run_study(spec, out, executor=executor, backend=backend, view=shown, shift=shift, **asked)
         except YoloDropoutError:
             if interrupts.asked:
                 raise KeyboardInterrupt from None

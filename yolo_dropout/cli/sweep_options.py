@@ -23,7 +23,7 @@ from yolo_dropout.spec.rules import MOST_LOOKED_AT, check_number_of_seeds
 from yolo_dropout.spec.study_spec import StudySpec
 
 _LONGEST_S = 1e8  # three years, which a clock of any system can wait for
-_PLAIN_OPTIONS = ("score", "alpha", "min_gain", "where", "kind", "schedule")
+_PLAIN_OPTIONS = ("score", "alpha", "min_gain", "select", "where", "kind", "schedule")
 _WHOLE_OPTIONS = ("folds", "max_seeds")
 _PLACE = ("where", "kind", "schedule")
 
@@ -108,6 +108,11 @@ def _base(config: str | None, given: dict[str, Any]) -> dict[str, Any]:
 def parts(words: Sequence[str]) -> list[str]:
     """The words of an option that takes many, with commas or spaces between them."""
     return [part for word in words for part in word.split(",") if part]
+
+
+def sets(words: Sequence[str]) -> list[str]:
+    """The sets of corruptions that `--shift` or `--corruptions` names; by default the 15 of the benchmark."""
+    return parts(words) or ["benchmark"]
 
 
 def _seeds(words: Sequence[str]) -> int | tuple[int, ...]:

@@ -15,7 +15,7 @@ from yolo_dropout.folder.study_file import read_yaml
 from yolo_dropout.spec.arguments import parse_key_values
 from yolo_dropout.study import load_study
 
-_DROPOUT = ("where", "kind", "schedule")
+_OURS = ("where", "kind", "schedule", "select")
 
 
 def train(options: Namespace) -> int:
@@ -25,7 +25,7 @@ def train(options: Namespace) -> int:
 
     model = arguments.pop("model")
     if not arguments.get("resume"):
-        rest = {name: value for name, value in arguments.items() if name not in ("dropout", *_DROPOUT)}
+        rest = {name: value for name, value in arguments.items() if name not in ("dropout", *_OURS)}
         places = {name: arguments[name] for name in ("where", "kind") if name in arguments}
         prepare(model, str(arguments["data"]), rest, (arguments.get("dropout") or 0.0,), **places)
     run = train_with_dropout(model, **arguments)
@@ -42,7 +42,7 @@ def asked(options: Namespace) -> dict[str, Any]:
     # Read here, as Ultralytics' own command line does: a cfg may hold the model and the data, and is no argument.
     held = _held_by(given.pop("cfg")) if "cfg" in given else {}
     arguments = ({} if study is None else from_study(study)) | held | given
-    arguments |= {name: getattr(options, name) for name in _DROPOUT if getattr(options, name) is not None}
+    arguments |= {name: getattr(options, name) for name in _OURS if getattr(options, name) is not None}
     resume = arguments.get("resume")
     if isinstance(resume, str) and arguments.get("model") is None:
         arguments["model"] = resume
@@ -73,6 +73,7 @@ def from_study(path: str) -> dict[str, Any]:
     # Several GPUs are a study's pool; each of its runs trained on one, and so does the final training.
     device = re.match(r"[\[(]?\s*([^,\s]+)\s*,", str(spec.train.get("device", "")))
     one = {"device": device[1]} if device else {}
+    one |= {"select": spec.select} if spec.select else {}
     return {
         "model": spec.model,
         "data": spec.data,

@@ -31,6 +31,7 @@ class RunFolder:
     record = _Inside("run.json", "What the run was and how it ended; written last.")
     log = _Inside("train.log", "Everything that Ultralytics printed.")
     arguments = _Inside("args.yaml", "What it was trained with, as Ultralytics writes it.")
+    shift = _Inside("shift.csv", "Its checkpoint under shift, as far as that was measured.")
     results = _Inside("results.csv", "The metrics by epoch, as Ultralytics writes them.")
 
 
@@ -41,6 +42,7 @@ class StudyFolder:
     path: Path
     spec = _Inside("study.yaml", "What was asked, with versions.")
     prepare_log = _Inside("prepare.log", "What Ultralytics says before the first run.")
+    shift_log = _Inside("shift.log", "What was printed as checkpoints were measured under shift.")
     lock = _Inside(".lock", "Held while a sweep works in this folder.")
     holder = _Inside(".lock.holder", "Who holds the lock, in words.")
     runs = _Inside("runs", "One folder per run.")
@@ -86,5 +88,5 @@ class StudyFolder:
         return RunFolder(self.runs / name)
 
     def table(self, name: str) -> Path:
-        """`curves.csv`, `scores.csv` or `summary.csv`."""
+        """`curves.csv`, `scores.csv`, `summary.csv` or `shift.csv`."""
         return self.path / f"{name}.csv"

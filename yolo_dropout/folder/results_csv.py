@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yolo_dropout.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 VAL_LOSS = "val/loss"
 # What Ultralytics takes as fitness, by task; best.pt is the epoch where their sum is largest. People quote the last.
@@ -24,6 +28,7 @@ _FITNESS = (
 # Ultralytics compares the fitness itself, rounded to 5 decimals. Each column is rounded as well, so the sum of two
 # may tell equal epochs apart by this much: one third and one third is not two thirds, five digits in.
 _ROUNDED_APART = 2.1e-5
+_LOSS_APART = 1e-9
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,16 @@ class Results:
         metrics: Column names without `epoch` and `time`; `val/loss` is always among them.
         matrix: Shape (n_epochs, n_metrics); may hold inf and nan, as a diverged training writes them.
         notes: A line for each thing that was repaired.
+        by_loss: Whether the validation loss selected `best.pt`.
+        shift: What was measured of the run's checkpoint under shift, as `measure_shift` returns it.
     """
 
     epochs: NDArray[np.int64]
     metrics: tuple[str, ...]
     matrix: NDArray[np.float64]
     notes: tuple[str, ...] = ()
+    by_loss: bool = False
+    shift: pd.DataFrame | None = None
 
     def curve(self, metric: str) -> NDArray[np.float64]:
         """One metric by epoch, shape (n_epochs,); an `InputError` names the others where there is no such column."""
@@ -64,6 +73,9 @@ class Results:
     @property
     def best_row(self) -> int:
         """Row of the epoch that `best.pt` holds; of equal epochs Ultralytics keeps the last."""
+        if self.by_loss:
+            loss = np.nan_to_num(self.curve(VAL_LOSS), nan=np.inf)
+            return int(np.flatnonzero(loss <= loss.min() + _LOSS_APART)[-1])
         if not self.fitness:
             raise InputError("score: @best needs a fitness column such as metrics/mAP50-95(B), got none")
         total = np.nan_to_num(sum(self.curve(name) for name in self.fitness))

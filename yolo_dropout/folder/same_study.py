@@ -53,6 +53,7 @@ def _from_file(stored: StudyFile, spec: StudySpec) -> Iterator[str]:
             yield from _changed(name, getattr(was, name), getattr(spec, name))
     for name in sorted({*was.train, *spec.train}):
         yield from _changed(name, was.train.get(name, "not given"), spec.train.get(name, "not given"))
+    yield from _changed("select", was.select, spec.select)
     yield from _changed("until_decided", was.until_decided, spec.until_decided)
     if was.max_seeds and spec.max_seeds:  # a study that began without such a plan goes on without
         yield from _changed("max_seeds", was.max_seeds, spec.max_seeds)

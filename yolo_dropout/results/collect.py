@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from yolo_dropout.folder.study_file import read_study_file
 from yolo_dropout.results.agreement import ScoreVerdict, agreement, other_scores
 from yolo_dropout.results.interim import due_runs, interim_note, interim_scores, interim_verdict, whole_seeds
 from yolo_dropout.results.learning import nothing_learned
+from yolo_dropout.results.shift import with_shift
 from yolo_dropout.results.table import Table, by_block, curves, overfitting_gap, read_table, scores, summary
 from yolo_dropout.spec.runs import Run, pending, plan
 from yolo_dropout.spec.score import Score
@@ -126,6 +127,8 @@ class StudyResults:
             reasons = sorted({record.error or "" for record in self.failed})
             why = f"; the first failure: {reasons[0]}; mend that and use --retry-failed" if reasons else ""
             raise InputError(f"{self.folder.path}: no run has finished yet, so there is nothing to compare{why}")
+        if self.score.shifted and not self.table.shifted:
+            raise InputError(f"score: {self.score} needs runs that were measured under shift; add --shift")
         verdict = interim_verdict(self.spec, self._planned_scores, self._whole, self.looked)
         return verdict.withheld(self.nothing_learned) if self.nothing_learned else verdict
 
@@ -192,6 +195,9 @@ def read_study(folder: StudyFolder, kind: type[T]) -> T:
     records = tuple(known[run] for run in asked if run in known)
     files = {item.run: folder.run(item.run.name).results for item in records if item.finished}
     table = read_table(files, read)
+    if spec.select:
+        table = replace(table, results={run: replace(found, by_loss=True) for run, found in table.results.items()})
+    table = with_shift(table, {run: folder.run(run.name).shift for run in table.results})
     notes = (*interim_note(spec, stored.looked), *notes, *table.notes)
     return kind(folder, spec, records, table, stored.prepared, notes, looked=tuple(stored.looked))
 

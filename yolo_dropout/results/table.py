@@ -17,6 +17,7 @@ from scipy import stats
 from yolo_dropout.base.text import Label, label_text
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.results_csv import VAL_LOSS, Results, headline_metric, read_results
+from yolo_dropout.results.shift import score_under_shift
 from yolo_dropout.spec.runs import Run
 from yolo_dropout.spec.score import Score
 
@@ -34,6 +35,11 @@ class Table:
     def metrics(self) -> tuple[str, ...]:
         """All metrics that any run has, in the order of `results.csv`."""
         return tuple(dict.fromkeys(name for results in self.results.values() for name in results.metrics))
+
+    @property
+    def shifted(self) -> bool:
+        """Whether any run was measured under shift."""
+        return any(results.shift is not None for results in self.results.values())
 
     @property
     def headline(self) -> str | None:
@@ -116,6 +122,8 @@ def curves(table: Table, labels: Sequence[Label]) -> pd.DataFrame:
 
 def score_of(results: Results, score: Score) -> float:
     """One number for one run; nan when the training diverged there, an `InputError` when the run lacks the metric."""
+    if score.shifted:
+        return score_under_shift(results, score.metric)
     curve = results.curve(score.metric)
     if score.at == "best":
         value = curve[results.best_row]

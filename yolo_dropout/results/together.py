@@ -94,7 +94,7 @@ def _shared(study: StudyResults) -> dict[str, Any]:
     train = {name: value for name, value in {**usual, **spec.train}.items() if name not in NO_MATTER}
     model = _told(spec.model, facts.get("model"))
     data = _told(spec.data, facts.get("data_digest") or facts.get("data"), facts.get("data_content"))
-    return train | {"model": model, "data": data, "folds": spec.folds}
+    return train | {"model": model, "data": data, "folds": spec.folds, "select": spec.select}
 
 
 def _told(path: str, *digests: object) -> str:

@@ -50,10 +50,10 @@ def shifted_mean(values: pd.Series[float], within: str = "") -> float:
 
     Args:
         values: One metric of one model, by corruption and severity; the clean pass counts for nothing.
-        within: A set, or a single corruption; by default all that there are.
+        within: A set, a single corruption, or `none` for the clean pass; by default all but that.
     """
     names = values.index.get_level_values("corruption")
-    inside = names != CLEAN if not within else names.isin(members(within))
+    inside = names.isin((CLEAN,) if within == CLEAN else members(within)) if within else names != CLEAN
     return float(values[inside].groupby(level="corruption").mean().mean())
 
 

@@ -102,3 +102,9 @@ def _parse(schedule: object) -> tuple[str, int]:
     if name not in ("early", "late") or n is None or n < 1:
         raise SpecError(f"schedule: must be one of {', '.join(SCHEDULES)} (N epochs, at least 1), got {schedule!r}")
     return name, n
+
+
+def check_select(select: object) -> None:
+    """Refuse what cannot select `best.pt`; a `SpecError`."""
+    if select not in (None, "val/loss"):
+        raise SpecError(f"select: must be val/loss, or left out for mAP or accuracy, got {select!r}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from yolo_dropout.base.text import Label
 from yolo_dropout.errors import SpecError
-from yolo_dropout.sites.plan import Dropout
+from yolo_dropout.sites.plan import Dropout, check_select
 from yolo_dropout.spec import rules
 from yolo_dropout.spec.acting import LOSS_WEIGHTS
 from yolo_dropout.spec.arguments import check_train_arguments, known_arguments
@@ -50,6 +50,7 @@ class StudySpec:
         max_seeds: How many seeds the study may come to have. The verdict on n of them spends n / max_seeds of
             `alpha`, so that seeds up to that number can be added after it was seen. With None, the verdict is meant to
             be the last one; so it is with `until_decided` and `folds`, which have no such plan.
+        select: `val/loss` makes `best.pt` and `patience` follow the validation loss in all runs, and no metric.
 
     Raises:
         SpecError: A field breaks its rule.
@@ -70,6 +71,7 @@ class StudySpec:
     treatments: tuple[Treatment, ...] = ()
     min_gain: float | None = None
     max_seeds: int | None = rules.MOST_LOOKED_AT
+    select: str | None = None
 
     def __post_init__(self) -> None:
         alone = bool(self.treatments) and self.rates is _USUAL_RATES
@@ -90,6 +92,7 @@ class StudySpec:
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        check_select(self.select)
         epochs = self.train.get("epochs", 1)
         sound = isinstance(epochs, int) and not isinstance(epochs, bool) and epochs >= 1
         rules.must(sound, f"epochs: must be a whole number of at least 1, got {epochs!r}; for instance epochs=50")
@@ -97,6 +100,8 @@ class StudySpec:
         object.__setattr__(self, "treatments", all_treatments(self.treatments, self.rates, usual))
         _check_treatments(self)
         n_runs, most = len(self.treatments) * len(self.seeds) * (self.folds or 1), rules.MOST_RUNS
+        early = self.until_decided and Score.parse(self.score).shifted
+        rules.must(not early, f"score: {self.score} is known when all runs have ended; leave until_decided out")
         rules.must(n_runs <= most, f"runs: at most {most} can be planned, got {n_runs}; use fewer seeds or folds")
 
     @property
@@ -144,7 +149,7 @@ class StudySpec:
         plain = {item.name: getattr(self, item.name) for item in fields(self)}
         plain |= {"rates": list(self.rates), "seeds": list(self.seeds), "train": dict(self.train)}
         del plain["treatments"]
-        for name in ("min_gain", "max_seeds"):
+        for name in ("min_gain", "max_seeds", "select"):
             if plain[name] is None:  # as in studies that were made before there was such a field
                 del plain[name]
         return plain | ({"treatments": {item.name: item.fields for item in self.named}} if self.named else {})
@@ -174,7 +179,7 @@ class StudySpec:
 def _check_treatments(spec: StudySpec) -> None:
     """Refuse treatments that cannot be told apart, or whose scores would not compare."""
     names, contents = dict[str, str](), list[tuple[object, str]]()
-    by_loss = Score.parse(spec.score).metric.startswith("val/")
+    by_loss = Score.parse(spec.score).column.startswith("val/")
     for item in spec.treatments:
         item.dropout.check_epochs(spec.epochs, compiled=bool(spec.train.get("compile")))  # not only in the first run
         content = item.dropout if item.dropout.rate else None, {**known_arguments(), **spec.train, **item.train}

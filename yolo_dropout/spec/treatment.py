@@ -24,7 +24,9 @@ _UNLIKE = {
     **dict.fromkeys(
         ("model", "data", "task", "split", "classes", "single_cls"), "other models or images are no remedy"
     ),
-    **dict.fromkeys(("seed", "project", "name", "save_dir", "exist_ok", "resume", "mode", "cfg", "val"), _STUDYS),
+    **dict.fromkeys(
+        ("seed", "project", "name", "save_dir", "exist_ok", "resume", "mode", "cfg", "val", "select"), _STUDYS
+    ),
     "dropout": "that is not among its training arguments, but dropout=Dropout(0.1)",
     **dict.fromkeys(OLD_NAMES, "Ultralytics drops it, or takes it for another argument"),
     "distill_model": "its validation has losses that the others lack",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from yolo_dropout.errors import InputError, SpecError
-from yolo_dropout.sites.plan import Dropout
+from yolo_dropout.sites.plan import Dropout, check_select
 from yolo_dropout.training.models import branch_note, can_go_on, load_model
 from yolo_dropout.training.preparation import refuse_untaken, versions
 from yolo_dropout.training.record import plan_to_resume, read_record
@@ -25,7 +25,7 @@ class TrainedRun:
         metrics: What Ultralytics returned.
         save_dir: Folder of the training.
         results_csv: Its curves.
-        best: Checkpoint of the epoch with the best fitness.
+        best: Checkpoint of the epoch with the best fitness, or the lowest validation loss; see `select`.
         last: Checkpoint of the last epoch.
         sites: Names of the modules where dropout acted, read from the live model.
         proof: Sites, rates by epoch, and whether training passes of the live model differed while those of evaluation
@@ -50,6 +50,7 @@ def train_with_dropout(
     where: str = "head",
     kind: str = "auto",
     schedule: str = "constant",
+    select: str | None = None,
     **train_args: Any,
 ) -> TrainedRun:
     """Train as `YOLO(model).train(**train_args)` does, with dropout that acts.
@@ -63,6 +64,8 @@ def train_with_dropout(
         kind: See `find_sites`.
         schedule: `constant`; `linear`, from 0 up to the rate; `early:N`, from the rate down to 0 in N epochs;
             `late:N`, 0 for N epochs, then the rate.
+        select: `val/loss` makes `best.pt` and `patience` follow the sum of the validation losses; by default they
+            follow Ultralytics' fitness, which is mAP50-95 or accuracy.
         **train_args: Any argument of `YOLO.train` except `trainer`, `model`, which is the first one here, and several
             data sets as `data`. With `resume=True` the dropout of the interrupted training is put back, and none needs
             to be given. Stock Ultralytics, which knows of none outside classification, resumes it without.
@@ -75,7 +78,7 @@ def train_with_dropout(
         SiteError: A rate above 0 finds no site, or dropout there does not act.
         InputError: The model or the checkpoint to resume cannot be used.
     """
-    return _train(model, Dropout(dropout, where, kind, schedule), train_args)
+    return _train(model, Dropout(dropout, where, kind, schedule), train_args, select=select)
 
 
 def train_lean(model: Any, *, on_epoch: OnEpoch | None = None, **arguments: Any) -> TrainedRun:
@@ -89,12 +92,20 @@ def train_lean(model: Any, *, on_epoch: OnEpoch | None = None, **arguments: Any)
     """
     fields = {"dropout": "rate", "where": "where", "kind": "kind", "schedule": "schedule"}
     plan = Dropout(**{field: arguments.pop(name) for name, field in fields.items() if name in arguments})
-    return _train(model, plan, {"plots": False, **arguments}, lean=True, on_epoch=on_epoch)
+    select = arguments.pop("select", None)
+    return _train(model, plan, {"plots": False, **arguments}, select=select, lean=True, on_epoch=on_epoch)
 
 
 def _train(
-    model: Any, plan: Dropout, train_args: dict[str, Any], *, lean: bool = False, on_epoch: OnEpoch | None = None
+    model: Any,
+    plan: Dropout,
+    train_args: dict[str, Any],
+    *,
+    select: str | None,
+    lean: bool = False,
+    on_epoch: OnEpoch | None = None,
 ) -> TrainedRun:
+    check_select(select)
     _refuse(train_args, plan)
     from yolo_dropout.sites import find_sites
     from yolo_dropout.training.lean.checkpoints import not_read_again
@@ -103,9 +114,10 @@ def _train(
     yolo = load_model(model)
     if train_args.get("resume"):
         plan = plan_to_resume(_resumable(yolo, train_args["resume"]), plan)
+        select = _selected(yolo, select)
     if plan.rate > 0:
         find_sites(yolo, plan.where, plan.kind)  # before anything is written
-    cls = trainer_class(yolo, plan, lean=lean, on_epoch=on_epoch)
+    cls = trainer_class(yolo, plan, lean=lean, by_loss=select is not None, on_epoch=on_epoch)
     with not_read_again(yolo) if lean else nullcontext():
         metrics = yolo.train(trainer=cls, **{**train_args, "dropout": plan.rate})
     return _finished(yolo, plan, metrics)
@@ -133,6 +145,14 @@ def _resumable(yolo: Any, resume: Any) -> Path:
     if resume is True and not can_go_on(yolo):
         raise InputError(f"resume: {last} is of a finished training; leave resume out to start a new one from it")
     return last
+
+
+def _selected(yolo: Any, select: str | None) -> str | None:
+    """What selected `best.pt` in the training that is resumed: only the loss makes a fitness below zero."""
+    had = "val/loss" if (yolo.ckpt.get("best_fitness") or 0.0) < 0 else None
+    if select not in (None, had):
+        raise SpecError(f"select: a resumed training keeps its own, got {select!r}; leave it out, or start a new one")
+    return had
 
 
 def _finished(yolo: Any, plan: Dropout, metrics: Any) -> TrainedRun:

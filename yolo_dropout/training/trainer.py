@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from math import isfinite
 from typing import Any
 from unittest.mock import patch
 
@@ -19,17 +20,27 @@ from yolo_dropout.training.lean.checkpoints import LeanCheckpoints
 from yolo_dropout.training.mask_stream import MaskStream
 from yolo_dropout.training.proof import measure
 
+# In the place of one that is not finite, of which Ultralytics would go back to the epoch before.
+_NO_LOSS = 1e30
+
 
 def trainer_class(
-    yolo: Any, plan: Dropout, *, lean: bool, on_epoch: Callable[[dict[str, float]], None] | None = None
+    yolo: Any,
+    plan: Dropout,
+    *,
+    lean: bool,
+    by_loss: bool = False,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> type:
     """The trainer class for a model and a plan.
 
     A class and not an instance carries the plan, because multi-GPU training sends only the class to its ranks. At rate
-    0.0 nothing of ours touches the model. A lean one calls `on_epoch` with every row of `results.csv`.
+    0.0 nothing of ours touches the model. A lean one calls `on_epoch` with every row of `results.csv`. With `by_loss`
+    the validation loss selects `best.pt`.
     """
     stock = yolo.task_map[yolo.task]["trainer"]
-    ours = (LeanCheckpoints if lean else SafeCheckpoints, *((ActingDropout,) if plan.rate > 0 else ()))
+    more = (*((ByLoss,) if by_loss else ()), *((ActingDropout,) if plan.rate > 0 else ()))
+    ours = (LeanCheckpoints if lean else SafeCheckpoints, *more)
     return type(f"Dropout{stock.__name__}", (*ours, stock), {"dropout_plan": plan, "on_epoch": _Local(on_epoch)})
 
 
@@ -45,6 +56,23 @@ class _Local:
 
     def __reduce__(self) -> tuple[type[_Local], tuple[()]]:
         return _Local, ()
+
+
+class ByLoss(BaseTrainer):  # type: ignore[misc]
+    """Mixin before an Ultralytics trainer: `best.pt` and `patience` follow the sum of the validation losses."""
+
+    def validate(self) -> Any:
+        """Validate, and take the loss below zero for the fitness, which is never below zero otherwise."""
+        measure = self.validator
+
+        def by_loss(trainer: Any) -> Any:
+            if (values := measure(trainer)) is None:  # on all ranks but the first
+                return None
+            loss = sum(value for name, value in values.items() if name.startswith("val/"))
+            return {**values, "fitness": -loss if isfinite(loss) else -_NO_LOSS}
+
+        with patch.object(self, "validator", by_loss):
+            return super().validate()
 
 
 class ActingDropout(BaseTrainer):  # type: ignore[misc]

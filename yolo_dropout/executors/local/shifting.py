@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from yolo_dropout.base.files import write_text
+from yolo_dropout.executors import Job
 from yolo_dropout.executors.local.executor import stream
 from yolo_dropout.executors.resources import default_jobs
+from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.shift.corruptions import library
 from yolo_dropout.shift.measuring import measured
 from yolo_dropout.shift.sets import CLEAN, Pass
 from yolo_dropout.shift.tables import as_table, merged, passes_in, read_shift
+from yolo_dropout.spec.runs import Run
+from yolo_dropout.spec.study_spec import StudySpec
+
+
+def measure_runs(
+    folder: StudyFolder, spec: StudySpec, runs: Iterable[Run], passes: Sequence[Pass], tell: Callable[[str], None]
+) -> None:
+    """Measure the `best.pt` of a study's finished runs, or `last.pt` where there is none, each into its own folder.
+
+    That is on this machine, on a Ray cluster too: here lie the weights and the data.
+
+    Raises:
+        YoloDropoutError: The data cannot be used, or a process died.
+    """
+    by_data: dict[str, dict[Path, Path]] = {}
+    for run in runs:
+        job = Job(run, spec, folder.run(run.name).path)
+        weights = (job.path / "weights" / name for name in ("best.pt", "last.pt"))
+        if (checkpoint := next(filter(Path.is_file, weights), None)) is None:
+            tell(f"{run}: has no checkpoint, and is not measured")
+        else:
+            by_data.setdefault(job.data, {})[job.folder.shift] = checkpoint
+    device = spec.train.get("device")
+    # Several GPUs are a study's pool; one of them measures.
+    one = {} if device is None else {"device": re.findall(r"\w+", str(device))[0]}
+    for data, files in by_data.items():
+        measure_into(files, data, passes, one, log=folder.shift_log, tell=tell)
 
 
 def measure_into(

@@ -76,7 +76,7 @@ def remedies(spec: StudySpec) -> tuple[Treatment, ...]:
 
 def _check_score(spec: StudySpec, yolo: Any) -> None:
     """A score that no training of the task will have is told before the first, and not after the last."""
-    metric = Score.parse(spec.score).metric
+    metric = Score.parse(spec.score).column
     with TemporaryDirectory() as folder:  # a validator makes one
         metrics = yolo.task_map[yolo.task]["validator"](save_dir=Path(folder)).metrics
     keys = [] if yolo.task == "depth" else metrics.keys  # there they are those of detection until it runs
@@ -105,7 +105,7 @@ def train(job: Job, on_epoch: OnEpoch) -> Outcome:
         model = str(job.checkpoint)
         given = {name: given[name] for name in ("device", "plots") if name in given} | {"resume": True}
     else:
-        given |= {**treatment.dropout.arguments, "data": job.data, "seed": job.run.seed}
+        given |= {**treatment.dropout.arguments, "data": job.data, "seed": job.run.seed, "select": spec.select}
     with registering_in_turn():
         run = train_lean(model, on_epoch=on_epoch, save_dir=str(job.path), **given)
     proof = dict(run.proof) | _applied(treatment, run.arguments)

@@ -1,0 +1,109 @@
+"""Runs that were measured under shift: what is read of them, and what rests on it, counted by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import fakes
+import pandas as pd
+import pytest
+
+from yolo_dropout.errors import InputError, SpecError
+from yolo_dropout.executors.local.executor import LocalExecutor
+from yolo_dropout.report.publish import publish_tables
+from yolo_dropout.shift.sets import Pass
+from yolo_dropout.shift.tables import as_table
+from yolo_dropout.spec.score import Score, higher_is_better, metric_name
+from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.study import load_study, run_study
+
+MAP = "metrics/mAP50-95(B)"
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Three seeds of two rates: under fog rate 0.1 is better by 1 in loss, under rain by .1 and .2 in mAP."""
+    spec = replace(fakes.SPEC, rates=(0, 0.1), seeds=3)
+    made = run_study(spec, tmp_path, executor=LocalExecutor(jobs=2), backend=fakes.FAKE, publish=publish_tables)
+    for run in made.table.results:
+        gain, level = run.rate * 10, 0.01 * run.seed
+        values = {
+            Pass(): {MAP: 0.8 + level, "val/loss": 1.0 + level},
+            Pass("fog", 1): {MAP: 0.5 + level, "val/loss": 3.0 - gain + level**2},
+            Pass("rain", 1): {MAP: 0.3 + 0.1 * gain + level**2, "val/loss": 4.0 + level},
+            Pass("rain", 5): {MAP: 0.1 + 0.2 * gain + level**2, "val/loss": 6.0 + level},
+        }
+        as_table(values.items()).to_csv(made.folder.run(run.name).shift, index=False)
+    return load_study(tmp_path)
+
+
+def judged(study, score):
+    return replace(study, spec=replace(study.spec, score=score))
+
+
+def test_a_score_under_shift_is_the_mean_over_corruptions_of_the_means_over_severities(study):
+    found = judged(study, "shift/mAP50-95").scores
+    assert found.loc[0].tolist() == pytest.approx([(0.5 + 0.2) / 2, (0.5 + 0.35) / 2])
+    assert judged(study, "shift:weather/mAP50-95").scores.loc[0].tolist() == pytest.approx([0.5, 0.5])
+    assert judged(study, "shift:rain/loss").scores.loc[1].tolist() == pytest.approx([5.01, 5.01])
+
+
+def test_the_verdict_may_rest_on_it_and_other_scores_show_it(study):
+    assert judged(study, "shift/loss").verdict.treatment == "0.1"
+    assert {"shift/metrics/mAP50-95(B)", "shift/val/loss"} <= {other.key for other in study.other_scores}
+    publish_tables(study)
+    others = json.loads(study.folder.verdict.read_text())["others"]
+    assert next(o for o in others if o["score"] == "shift/val/loss")["difference"] == pytest.approx(0.5)
+    table = pd.read_csv(study.folder.table("shift"))
+    assert table.columns.to_list() == ["rate", "seed", "corruption", "group", "severity", "metric", "value"]
+    assert len(table) == 6 * 4 * 2
+
+
+def test_runs_count_as_far_as_all_were_measured_and_the_rest_is_told(study):
+    one, other = (study.folder.run(f"p0.10-s{seed}").shift for seed in (0, 1))
+    table = pd.read_csv(one)
+    table[table["corruption"] != "rain"].to_csv(one, index=False)
+    other.unlink()
+    again = load_study(study.folder.path)
+    assert judged(again, "shift/mAP50-95").scores[0.1].isna().tolist() == [False, True, False]
+    assert judged(again, "shift/mAP50-95").scores.loc[0].tolist() == pytest.approx([0.5, 0.5])
+    assert "shift: 1 runs were not measured; report --shift measures the rest" in again.notes
+    assert any("2 of 4 passes count" in note for note in again.notes)
+
+
+def test_what_cannot_be_scored_is_told_in_one_line(study):
+    with pytest.raises(InputError, match=r"there are metrics/mAP50-95\(B\), val/loss"):
+        _ = judged(study, "shift/box_loss").scores
+    with pytest.raises(SpecError, match="no set or corruption is called 'whether'"):
+        _ = judged(study, "shift:whether/loss").scores
+    for run in study.table.results:
+        study.folder.run(run.name).shift.unlink()
+    with pytest.raises(InputError, match="needs runs that were measured under shift; add --shift"):
+        _ = judged(load_study(study.folder.path), "shift/loss").verdict
+
+
+def test_a_sweep_by_a_score_under_shift_needs_to_measure_it(tmp_path):
+    spec = replace(fakes.SPEC, score="shift/loss")
+    with pytest.raises(SpecError, match="add --shift"):
+        run_study(spec, tmp_path, backend=fakes.FAKE)
+    with pytest.raises(SpecError, match="leave until_decided out"):
+        StudySpec("m.pt", "d.yaml", seeds=12, until_decided=True, score="shift/loss")
+    with pytest.raises(SpecError, match="score: must be a metric"):
+        Score.parse("shift/loss@min@max")
+
+
+@pytest.mark.parametrize(
+    "text, words, higher",
+    [
+        ("shift/mAP50-95", "mAP50-95 (boxes) under shift", True),
+        ("shift:weather/loss", "validation loss under shift (weather)", False),
+        ("shift/top1", "top-1 accuracy under shift", True),
+        ("shift/box_loss", "box loss (validation) under shift", False),
+    ],
+)
+def test_scores_under_shift_by_their_short_names(text, words, higher):
+    score = Score.parse(text)
+    assert Score.parse(str(score)) == score
+    assert score.words == metric_name(text) == words
+    assert score.higher_is_better is higher_is_better(text) is higher
