@@ -26,6 +26,7 @@ from yolo_dropout.report.figures.runs import evenly, frame
 from yolo_dropout.report.figures.style import colours
 from yolo_dropout.results.agreement import ScoreVerdict
 from yolo_dropout.results.collect import StudyResults
+from yolo_dropout.results.shift import by_treatment
 from yolo_dropout.spec.runs import block_name
 from yolo_dropout.spec.score import higher_is_better, metric_name
 from yolo_dropout.spec.treatment import Treatment
@@ -61,14 +62,15 @@ def render_report(
         paired=paired_words(verdict),
         planned=len(study.due) if study.ours else 0,
         command=_command(study),
-        files=FILES,
+        files=(*FILES, *(("shift.csv",) if study.table.shifted else ())),
         live_version=live_version,
         policy=_policy(scripts, live=live_version is not None),
         scripts=[Markup(script) for script in scripts],
         style=Markup(_static("report.css")),
         palette=_palette(labels),
         payload=payload(study),
-        figures={stem: Markup(inline_svg(svg, stem, palette)) for stem, svg in pictures.items()},
+        figures={stem: Markup(_still(stem, inline_svg(svg, stem, palette))) for stem, svg in pictures.items()},
+        shifted=by_treatment(study) if study.table.shifted else None,
         warnings=warnings_of(study),
         bars=bars_words(verdict, study.block),
         incomplete=bool(study.scores.isna().any(axis=None)),
@@ -79,6 +81,11 @@ def render_report(
         applied={item.name: _applied(study, item) for item in named},
         place=lambda record: _place(study, record),
     )
+
+
+def _still(stem: str, svg: str) -> str:
+    """A picture that the script draws nothing in the place of stays where it is."""
+    return svg.replace('class="static"', 'class="still"', 1) if stem.startswith("shift") else svg
 
 
 def _environment() -> Environment:

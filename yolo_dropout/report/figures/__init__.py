@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from yolo_dropout.folder.results_csv import headline_metric
+from yolo_dropout.folder.results_csv import VAL_LOSS, headline_metric
 from yolo_dropout.report.figures.effects import effects
 from yolo_dropout.report.figures.lines import loss_components, metric_curves, validation_loss
 from yolo_dropout.report.figures.rates import overfitting_gap, rate_response
 from yolo_dropout.report.figures.series import loss_parts
+from yolo_dropout.report.figures.shift import by_corruption, by_severity
 from yolo_dropout.report.figures.style import as_shipped
 from yolo_dropout.results.collect import StudyResults
+from yolo_dropout.results.shift import shift_of
 
 
 def main_figure(study: StudyResults) -> Figure:
@@ -24,8 +26,8 @@ def figures_of(study: StudyResults) -> dict[str, Figure]:
     """All figures of a study, by file stem.
 
     Returns:
-        rate_response (effects where treatments have names), val_loss, overfitting_gap, and, where the curves hold
-        them, loss_components and metric.
+        rate_response (effects where treatments have names), val_loss, overfitting_gap, and, where there is something to
+        draw, loss_components, metric, shift_severity and shift_map.
         Write them with `to_png(figure)` and `to_svg(figure, stem)`, whose bytes are the same every time.
     """
     curves, note = study.curves, study.branch_note
@@ -37,4 +39,7 @@ def figures_of(study: StudyResults) -> dict[str, Figure]:
     if loss_parts(curves):
         figures["loss_components"] = loss_components(curves, note)
     metric = headline_metric(curves["metric"].unique())
+    if study.table.shifted:
+        measured, shown = shift_of(study), metric or VAL_LOSS
+        figures |= {"shift_severity": by_severity(measured, shown), "shift_map": by_corruption(measured, shown)}
     return figures | ({"metric": metric_curves(curves, metric, note)} if metric else {})
