@@ -226,6 +226,12 @@ def test_what_cannot_be_done_is_one_line(args: dict[str, Any], error: type[Excep
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("config", ["yoloe-11n", "yolo26n-sem"])
+def test_models_without_boxes_or_with_prompts_are_refused_in_one_line(config: str):
+    with pytest.raises(SpecError, match=r"^model: (YOLOE|the task must be one of)"):
+        predict_with_dropout(YOLO(f"{config}.yaml"), IMAGE)
+
+
 def test_an_exported_model_is_refused_in_one_line(tmp_path: Path):
     (tmp_path / "exported.onnx").touch()
     with pytest.raises(SiteError, match=r"^model: needs a network in memory"):

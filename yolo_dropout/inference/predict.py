@@ -74,7 +74,8 @@ def predict_with_dropout(
     if refused:
         raise SpecError(f"{refused[0]}: cannot be combined with dropout; leave it out")
     yolo = copy.copy(_loaded(model))  # predict keeps its predictor in the object; the caller's stays as it is
-    network(yolo)
+    if hasattr(network(yolo).model[-1], "savpe"):
+        raise SpecError("model: YOLOE brings its own predictor, for prompts; use a model without prompts")
     if yolo.task not in TASKS:
         raise SpecError(f"model: the task must be one of {', '.join(TASKS)}, got {yolo.task}")
     yolo.predictor, yolo.callbacks = None, {name: list(calls) for name, calls in yolo.callbacks.items()}
@@ -122,7 +123,7 @@ class _Telling:
         if not lies_at_the_end(net, sites):
             self._spread: Any = PassesSpread(net, sites, self.asked)
             price = self._spread.real_passes
-            LOGGER.info(f"dropout acts before the last weights ({sites[0].name} …): {price + 1} passes for every image")
+            LOGGER.info(f"dropout acts inside the network ({sites[0].name} …): {price + 1} passes for every image")
         else:
             reader = ClassifierSpread if self.args.task == "classify" else HeadSpread
             self._spread = reader(net, sites, self.asked)
