@@ -67,7 +67,7 @@ def measure(results: Iterable[Any], truths: Mapping[str, Truth], conf: float, na
         InputError: A half has fewer than two images.
         ScoresError: No box is right, or none is wrong.
     """
-    found = _table(results, truths)
+    found = boxes_of(results, truths)
     images = np.random.default_rng(0).permutation(sorted(truths))
     halves = images[: len(images) // 2], images[len(images) // 2 :]
     if len(images) < 4:
@@ -104,14 +104,14 @@ def d_ece(curve: pd.DataFrame) -> float:
     return float(np.average((curve.conf - curve.right).abs(), weights=curve.boxes))
 
 
-def _table(results: Iterable[Any], truths: Mapping[str, Truth]) -> pd.DataFrame:
-    """A row per box: image, class, plain score, score under dropout, and whether right at each of ten IoUs."""
+def boxes_of(results: Iterable[Any], truths: Mapping[str, Truth]) -> pd.DataFrame:
+    """A row per box: image, class, plain score, score and information under dropout, and whether right at ten IoUs."""
     parts = []
     for result in results:
         truth, boxes = truths[result.path], result.boxes
         right = _right(truth, boxes, result.orig_shape)
         told = {"image": result.path, "cls": boxes.cls.cpu().numpy(), "plain": boxes.conf.cpu().numpy()}
-        told["dropout"] = result.uncertainty.conf.to_numpy()
+        told |= {"dropout": result.uncertainty.conf, "mutual_info": result.uncertainty.mutual_info}
         parts.append(pd.DataFrame(told | {f"iou{i}": right[:, i] for i in range(len(_IOUS))}))
     return pd.concat(parts, ignore_index=True)
 
