@@ -94,13 +94,12 @@ def fixed(cell: Cell, studies: int, rng: np.random.Generator) -> Shares:
     """Simulate studies with a fixed number of seeds."""
     gains = cell.draw(rng, studies)
     overlap = 1 / (cell.folds - 1) if cell.folds and cell.corrected else 0.0
-    contrasts = contrast(gains, overlap)
-    found = rule(contrasts, ALPHA, spread(gains[..., 0]))
+    found = rule(contrast(gains, overlap), ALPHA, spread(gains[..., 0]))
     naive = np.where(np.isfinite(gains[:, 0]), gains[:, 0], -np.inf).argmax(-1)
     return Shares(
         float(found.use.mean()),
         float(found.keep.mean()),
-        float((2 * contrasts.difference[:, 0] < found.low[:, 0]).mean()),
+        float((found.high[:, 0] < 0).mean()),
         float((naive > 0).mean()),
         float((naive == 1).mean()),
     )

@@ -10,6 +10,7 @@ import pytest
 
 from yolo_dropout.decision import decide
 from yolo_dropout.decision.rule import contrast, degrees_of_freedom, rule, spread
+from yolo_dropout.errors import ScoresError
 
 NAN = math.nan
 # Seeds in rows; columns are rates 0, 0.1, 0.2 and 0.4. Losses: 0.1 gains 1, 0.2 gains 1.004, 0.4 harms.
@@ -209,3 +210,16 @@ def test_many_studies_at_once_get_the_outcome_that_decide_gives_each(missing: fl
             assert verdict.rate == RATES[1 + ruling.chosen[i]]
         lows = [NAN if c.low is None else c.low for c in verdict.comparisons]
         assert lows == pytest.approx(ruling.low[i].tolist(), nan_ok=True)
+
+
+@pytest.mark.parametrize("alpha", [0.2, 0.07, 0.0001, 0.49])
+def test_the_only_look_has_the_full_level(alpha):
+    verdict = decide(CLEAR, RATES, alpha=alpha, looks=(len(CLEAR),))
+    assert {c.level for c in verdict.comparisons} == {alpha}
+    planned = decide(CLEAR, RATES, alpha=alpha, looks=(len(CLEAR), 12))
+    assert {c.level < alpha for c in planned.comparisons} == {True}
+
+
+def test_looks_hold_the_number_of_seeds():
+    with pytest.raises(ScoresError, match=f"looks: must rise and hold {len(CLEAR)}, the number of seeds, got"):
+        decide(CLEAR, RATES, looks=(2, 12))

@@ -69,14 +69,14 @@ def test_rate_that_cannot_gain_what_matters_is_dropped_and_the_control_stays():
 
 def test_rate_that_trails_the_best_by_more_than_a_standard_error_is_dropped():
     three = np.full(3, 3)
-    found = Contrasts(three, np.array([2.0, 1.6, 0.9]), np.ones(3), np.asarray(3), np.asarray(6.0))
+    found = Contrasts(three, np.array([2.1, 1.6, 0.9]), np.ones(3), np.asarray(3), np.asarray(6.0))
     none = np.zeros(3, dtype=bool)
     going = [worth_more(found, np.array(active, dtype=bool), none).tolist() for active in ([1, 1, 1], [0, 1, 1])]
     assert going == [[True, True, False], [False, True, True]]
 
 
 def test_rates_trail_only_one_that_is_ahead_of_the_control():
-    found = Contrasts(np.full(2, 3), np.array([1.4, 0.1]), np.ones(2), np.asarray(2), np.asarray(4.0))
+    found = Contrasts(np.full(2, 3), np.array([1.9, 0.1]), np.ones(2), np.asarray(2), np.asarray(4.0))
     assert worth_more(found, np.ones(2, dtype=bool), np.zeros(2, dtype=bool)).tolist() == [True, True]
 
 
@@ -113,8 +113,18 @@ def test_study_goes_on_until_it_may_say_keep():
     scores = rng.normal(size=(12, 1)) + np.array([0, 0.1, 0.1, 0.1]) + rng.normal(size=(12, 4)) / 2
     steps = [next_step(scores[:n], RATES) for n in range(3, 13)]
     ended = next(step for step in steps if step.stop)
-    assert (ended.verdict.outcome, ended.next_seeds) == ("keep", 6)
-    assert [step.verdict.outcome for step in steps[:3]] == ["undecided"] * 3
+    assert (ended.verdict.outcome, ended.next_seeds) == ("keep", 7)
+    assert [step.verdict.outcome for step in steps[:4]] == ["undecided"] * 4
+
+
+def test_study_that_dropped_by_another_rule_is_judged_by_what_it_ran():
+    """Its third rate was dropped after three seeds, and that must not end it there."""
+    scores = losses(-1.2, -1.0, -1.1)[:9].copy()
+    scores[3:, 3] = math.nan
+    followed = next_step(scores, RATES, as_run=True)
+    assert followed.verdict.n_seeds == 9
+    assert followed.verdict.comparisons[2].n == 3
+    assert next_step(scores, RATES).verdict.comparisons[2].n == 3
 
 
 def test_rate_that_was_excluded_stays_so():

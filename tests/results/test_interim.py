@@ -117,9 +117,25 @@ def test_a_look_beyond_the_plan_is_at_the_full_level_and_told():
 
 def test_an_undecided_first_look_says_how_seeds_are_added():
     spec = replace(SPEC, until_decided=False, max_seeds=12, seeds=(0, 1, 2))
-    told = "; seeds can be added to these as planned, up to 12 in all."
-    assert interim_verdict(spec, vague(spec), 0).reason.endswith(told)
+    assert interim_verdict(spec, vague(spec), 0).reason.endswith(", more than the 12 that this study is planned for.")
+    enough = interim_verdict(replace(spec, max_seeds=20), vague(spec), 0).reason
+    assert " The 20 seeds that this study is planned for would settle it in about four studies of five, if" in enough
     assert "in a new study" in interim_verdict(replace(spec, max_seeds=None), vague(spec), 0).reason
+
+
+def test_looks_that_somebody_has_spoilt_in_the_file_break_nothing():
+    spec = replace(SPEC, until_decided=False, max_seeds=12, seeds=tuple(range(5)))
+    first, later = (interim_verdict(spec, vague(spec), 0, looked) for looked in ((), ("five", 1, 8, 40)))
+    assert {c.level for c in later.comparisons} == {c.level for c in first.comparisons} != {spec.alpha}
+
+
+def test_seeds_that_a_study_of_before_has_run_count_though_another_rule_dropped_treatments():
+    before = StudySpec.from_dict({**SPEC.as_dict(), "max_seeds": None})
+    ran = [run for run in plan(before) if run.seed < 3 or (run.seed < 5 and run.treatment != "0.3")]
+    scores = frame([*VAGUE, [3.0, 2.9, math.nan], [3.1, 3.0, math.nan]])
+    due = due_runs(before, set(ran), scores)
+    assert {run.seed for run in due} == set(range(6))
+    assert {run.treatment for run in due if run.seed > 2} == {"0.0", "0.1"}
 
 
 def test_other_scores_are_judged_at_the_levels_of_the_look(helped):

@@ -66,6 +66,15 @@ def test_a_yolo_object_without_its_dropout_trains_as_stock(train: Train, stock: 
     assert train(yolo) == stock
 
 
+def test_tuning_in_other_processes_is_refused_and_stock_again_without() -> None:
+    yolo = YOLO("yolo26n.yaml")
+    apply_dropout(yolo, 0.5)
+    with pytest.raises(SiteError, match=r"^tune: .*call train_with_dropout"):
+        yolo.tune(data="coco8.yaml")
+    strip_dropout(yolo)
+    assert yolo.tune.__func__ is YOLO.tune
+
+
 def test_another_rate_takes_the_place_of_the_first(train: Train) -> None:
     once, twice = YOLO("yolo26n.yaml"), YOLO("yolo26n.yaml")
     apply_dropout(once, 0.2)

@@ -11,11 +11,9 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from yolo_dropout.base.text import cut, printable
-from yolo_dropout.cli.options import parse
+from yolo_dropout.cli.options import TAKE_KEY_VALUES, parse
 from yolo_dropout.cli.output import BAD_INPUT, INTERRUPTED, settle, unbreakable_output
 from yolo_dropout.errors import SpecError, YoloDropoutError
-
-_TAKE_KEY_VALUES = ("sweep", "train", "shift", "predict", "calibrate")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,7 +46,7 @@ def run(options: Namespace, command: Callable[[Namespace], int] | None = None) -
 
 def _named(options: Namespace) -> Callable[[Namespace], int]:
     name = options.command
-    if options.key_values and name not in _TAKE_KEY_VALUES:
+    if options.key_values and name not in TAKE_KEY_VALUES:
         raise SpecError(f"argument: {name} takes no key=value, got {options.key_values[0]!r}")
     command: Callable[[Namespace], int] = getattr(import_module(f"yolo_dropout.cli.{name}"), name)
     return command  # imported now that it is asked for: that takes a while

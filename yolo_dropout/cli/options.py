@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from yolo_dropout import __version__
 from yolo_dropout.base.text import cut, printable
 from yolo_dropout.cli.output import BAD_INPUT
-from yolo_dropout.spec.arguments import known_arguments
+from yolo_dropout.spec.arguments import SET_BY_STUDY, known_arguments
 
 _DROPOUT = {
     "--where WHERE": "head, head.cls, head.box, neck, backbone, or a regular expression",
@@ -40,6 +40,7 @@ _PREDICTION = {
     "--kind KIND": _DROPOUT["--kind KIND"],
 }
 _SELECT = {"--select METRIC": "what best.pt and patience follow: val/loss (default mAP or accuracy)"}
+TAKE_KEY_VALUES = ("sweep", "train", "shift", "predict", "calibrate")
 # What each command takes. An option takes one word, none, many (P*), or one at each of several times (NAME=N+).
 OPTIONS = {
     "sweep": {
@@ -115,12 +116,15 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 def _refuse_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     """Tell how an argument of a training is written, where it is written as an option."""
     ours = {option.split()[0] for options in OPTIONS.values() for option in options}
-    for word, following in itertools.pairwise((*words, "")):
+    for word, following in itertools.pairwise((*words, "") if words and words[0] in TAKE_KEY_VALUES else ()):
         option, _, value = word.partition("=")
         name = option[2:].replace("-", "_")
         if option.startswith("--") and option not in ours and name in known_arguments():
             value = value or (following if following and not following.startswith("-") else "...")
-            parser.error(f"{option}: is an argument of YOLO.train; write {name}={value}, without --")
+            told = f"is an argument of YOLO.train; write {name}={value}, without --"
+            if words[0] == "sweep" and name in SET_BY_STUDY:
+                told = f"the study sets it; {SET_BY_STUDY[name].format(value=value)}"
+            parser.error(f"{option}: {told}")
 
 
 class _Parser(argparse.ArgumentParser):

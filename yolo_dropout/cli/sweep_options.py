@@ -86,6 +86,8 @@ def _blocks(options: Namespace, config: Mapping[str, Any]) -> dict[str, Any]:
         if options.seeds is not None:
             raise SpecError(f"max-seeds: cannot go with --seeds, got {options.max_seeds}; leave one out")
         return {"until_decided": True, "seeds": _seeds([options.max_seeds])}
+    if options.max_seeds is not None and options.folds is not None:
+        raise SpecError(f"max-seeds: cannot go with --folds, got {options.max_seeds}; leave one out")
     seeds = {} if options.seeds is None else {"seeds": _seeds(options.seeds)}
     if options.until_decided and not already:
         named = options.config is not None and isinstance(config.get("seeds"), list)

@@ -49,8 +49,8 @@ def new_seeds(study: StudyResults) -> str:
     judged = all(comparison.judged for comparison in verdict.comparisons)
     if verdict.decided or not needed or study.spec.until_decided or study.missing or not judged:
         return ""
-    first, planned = own[-1] + 1, min(needed, study.spec.max_seeds or 0)
-    if planned > len(own):
+    first, planned = own[-1] + 1, study.spec.max_seeds or 0
+    if needed <= planned:
         last = own[-1] + planned - len(own)
         consecutive = own[-1] - own[0] == len(own) - 1
         seeds = f"{own[0]}-{last}" if consecutive else f"{' '.join(map(str, own))} {first}-{last}"

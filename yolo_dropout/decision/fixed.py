@@ -133,7 +133,7 @@ def judge(
         n_seeds=n_blocks,
         alpha=alpha,
         relevant=_or_none(matters),
-        detectable=_detectable(found, later) if moved else None,
+        detectable=_detectable(found, float(np.max(level))) if moved else None,
         correlation=_correlation(gains),
         seeds_needed=_blocks_needed(found, later, _or_none(matters) or 0.0, n_blocks) if open_ended else None,
         basis=phrases.blocks(n_blocks),

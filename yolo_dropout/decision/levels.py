@@ -108,8 +108,10 @@ def planned_levels(looks: Sequence[int], n_seeds: int, alpha: float) -> tuple[fl
     rising = all(now > before for before, now in itertools.pairwise((0, *looks)))
     if not rising or n_seeds not in looks:
         raise ScoresError(f"looks: must rise and hold {n_seeds}, the number of seeds, got {[*looks]}")
-    levels = nominal_levels(tuple(looks), alpha, FEW_LOOKS)
-    return levels[looks.index(n_seeds)], levels[-1]
+    if len(looks) == 1:
+        return alpha, alpha
+    levels = np.minimum(nominal_levels(tuple(looks), alpha, FEW_LOOKS), alpha)
+    return float(levels[looks.index(n_seeds)]), float(levels[-1])
 
 
 def _excess(bound: float, sums: FloatArray, mass: FloatArray, step: float, increment: float) -> float:

@@ -134,7 +134,12 @@ def _settling(verdict: Verdict, phrases: Phrases) -> str:
             f"{settles}, if its mean and noise stay as they are; take new ones in a new study, since adding to seeds "
             "that were looked at makes false finds two to three times as likely."
         )
-    return f"{settles}; seeds can be added to these as planned, up to {planned} in all."
+    if needed > planned:
+        return f"{settles}, more than the {planned} that this study is planned for."
+    return (
+        f"The {phrases.blocks(planned)} that this study is planned for would settle it in about four studies of five, "
+        "if its mean and noise stay as they are."
+    )
 
 
 def _exploratory(verdict: Verdict, phrases: Phrases, over: str) -> list[str]:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from yolo_dropout.decision.levels import critical_value
 from yolo_dropout.decision.scores import BoolArray, FloatArray
@@ -23,9 +22,6 @@ MIN_BLOCKS = 3
 # exact for the mean variance and equal noise; the larger of two variances needs less, and ever less with
 # more blocks. Calibrated by simulation, see docs/statistics.md.
 _SHARED = 0.45
-# The gain that matters is estimated from the control alone, while more rates make their own noise better known: each
-# beyond the first takes so much of the upper limits' level. Calibrated too.
-_ESTIMATED = 0.06
 # Differences below this share of the largest score are rounding, not noise.
 _ROUNDING = 1e-12
 
@@ -89,7 +85,7 @@ class Ruling(NamedTuple):
 
     Attributes:
         low: Simultaneous lower limits of the improvement, shape (..., n_rates - 1).
-        high: Upper limits, each for itself, shape (..., n_rates - 1): no rate gains more than the largest of them.
+        high: Simultaneous upper limits, shape (..., n_rates - 1).
         judged: Whether any rate had enough blocks for a verdict, shape (...).
         use: Whether some rate beats the control, shape (...).
         excluded: Which rates cannot have a relevant gain, or were never tried, shape (..., n_rates - 1).
@@ -109,23 +105,15 @@ class Ruling(NamedTuple):
 def rule(found: Contrasts, level: npt.ArrayLike, relevant: npt.ArrayLike, excluded: npt.ArrayLike = False) -> Ruling:
     """Apply the rule of docs/statistics.md.
 
-    That no rate has a relevant gain is claimed where each of them alone allows it, and is wrong only if the limit of
-    one that has it is: such limits take no correction for the number of rates.
-
     Args:
         found: The contrasts, arrays of shape (..., n_rates - 1), rates ascending.
         level: One-sided level of the limits, for all rates at once, a scalar; or one for the limits of each
             rate, shape (..., n_rates - 1).
         relevant: Gain that matters, shape (...) or a scalar; NaN where unknown.
         excluded: Rates that an earlier look has excluded, in the shape of `found`.
-
-    References:
-        Berger 1982, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24.
     """
-    compared, df = found.compared[..., None], found.df[..., None]
-    low = found.difference - _critical_values(level, compared, df) * found.error
-    alone = np.asarray(level) / (1 + _ESTIMATED * (compared - 1))
-    high = found.difference + special.stdtrit(np.where(df > 0, df, np.nan), 1 - alone) * found.error
+    reach = _critical_values(level, found.compared[..., None], found.df[..., None]) * found.error
+    low, high = found.difference - reach, found.difference + reach
     judged = found.n >= MIN_BLOCKS
     winner = judged & (low > 0)
     use = winner.any(-1)

@@ -29,7 +29,7 @@ from yolo_dropout.errors import ScoresError
 _FIRST_LOOK, _LAST_LOOK = MIN_BLOCKS, 30
 # Standard errors by which the best rate must beat the control before others are dropped for trailing it: they would be
 # missed where in the end none helps.
-_AHEAD = 1.5
+_AHEAD = 2.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ def next_step(
     score_name: str = "score",
     relevant: float | None = None,
     parts: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    as_run: bool = False,
 ) -> SequentialDecision:
     """Say whether to stop, and otherwise which treatments get how many more seeds.
 
@@ -87,6 +88,8 @@ def next_step(
         score_name: What the score is called in the reason.
         relevant: Gain that matters, in units of the score; by default one standard deviation of the control.
         parts: Of treatments that combine others, by name, the names of these.
+        as_run: Take a treatment for dropped where later seeds have no score of it, and only there: of a study that
+            dropped by an earlier rule.
 
     Returns:
         The decision at the last look reached.
@@ -108,6 +111,9 @@ def next_step(
         level[active] = levels[look]
         found, matters = contrast(gains[:n]), spread(gains[:n, 0]) if relevant is None else relevant
         excluded = rule(found, level, matters, excluded).excluded
+        if as_run and (later := np.isfinite(gains[n:])).any():
+            active = active & later[:, 1:].any(0)
+            continue
         active = worth_more(found, active, excluded) if n < plan[-1] else active
         phrases = Phrases(score_name, higher_is_better, then=_then(active, n, plan[-1]))
         told: dict[str, Any] = {"alpha": alpha, "phrases": phrases, "relevant": relevant, "parts": parts}

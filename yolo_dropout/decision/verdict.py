@@ -21,7 +21,7 @@ class Comparison:
         difference: Mean improvement over the control within blocks, in units of the score; positive is
             better, whatever the direction of the score.
         low: Simultaneous lower limit of the improvement, at confidence 1 - alpha for all treatments at once.
-        high: Upper limit, at the same confidence for this treatment alone; none gains more than the largest of them.
+        high: Simultaneous upper limit, at the same confidence; low and high together hold at 1 - 2 alpha.
         p: Adjusted, one-sided p-value of "this treatment beats the control"; None below 3 blocks.
         level: What the limits were allowed to spend: alpha, or less at one of several looks.
     """
@@ -51,8 +51,8 @@ class Comparison:
 
     @property
     def worse(self) -> bool:
-        """Whether it does harm, corrected for all treatments: as far below 0 as `low` takes a gain above it."""
-        return self.judged and self.difference is not None and self.low is not None and 2 * self.difference < self.low
+        """Whether it does harm, corrected for all treatments."""
+        return self.judged and self.high is not None and self.high < 0
 
 
 @dataclass(frozen=True)

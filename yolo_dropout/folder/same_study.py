@@ -13,6 +13,7 @@ from yolo_dropout.folder.layout import RunFolder, StudyFolder
 from yolo_dropout.folder.records import read_record
 from yolo_dropout.folder.study_file import StudyFile, digests, read_yaml
 from yolo_dropout.spec.arguments import NO_MATTER, known_arguments
+from yolo_dropout.spec.rules import MOST_LOOKED_AT
 from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.study_spec import StudySpec
 
@@ -55,7 +56,9 @@ def _from_file(stored: StudyFile, spec: StudySpec) -> Iterator[str]:
         yield from _changed(name, was.train.get(name, "not given"), spec.train.get(name, "not given"))
     yield from _changed("select", was.select, spec.select)
     yield from _changed("until_decided", was.until_decided, spec.until_decided)
-    if was.max_seeds and spec.max_seeds:  # a study that began without such a plan goes on without
+    # A study that began without such a plan goes on without.
+    usual = was.max_seeds is None and spec.max_seeds in (None, MOST_LOOKED_AT)
+    if not (usual or spec.max_seeds is None or was.until_decided or spec.until_decided):
         yield from _changed("max_seeds", was.max_seeds, spec.max_seeds)
     # Such a study has added seeds and dropped rates by its score.
     if was.until_decided and Score.parse(was.score) != Score.parse(spec.score):

@@ -26,7 +26,13 @@ def due_runs(spec: StudySpec, ended: Collection[Run], scores: pd.DataFrame) -> t
         return plan(spec)
     n_seeds = planned_looks(len(spec.seeds))[0]
     due = tuple(run for run in plan(spec) if run.seed in spec.seeds[:n_seeds])
+    # A study of before went on by another rule, which dropped other treatments: what it ran tells which.
+    went_on = [run for run in plan(spec) if run in ended] if spec.max_seeds is None else []
     while all(run in ended for run in due) and scores.notna().any(axis=None):
+        if went_on := [run for run in went_on if run.seed in spec.seeds[n_seeds:]]:
+            due += tuple(run for run in went_on if run.seed == spec.seeds[n_seeds])
+            n_seeds += 1
+            continue
         decision = _interim_step(spec, scores, n_seeds)
         if decision.stop:
             break
@@ -69,7 +75,8 @@ def interim_verdict(spec: StudySpec, scores: pd.DataFrame, whole: int, looked: S
 def _looks(spec: StudySpec, looked: Sequence[int]) -> tuple[int, ...]:
     """The numbers of seeds at which there was, is and may be a verdict; none where this is the only one planned."""
     n, most = len(spec.seeds), spec.max_seeds or 0
-    return tuple(dict.fromkeys((*looked, n, most))) if LEAST_SEEDS <= n <= most else ()
+    seen = {count for count in looked if isinstance(count, int) and LEAST_SEEDS <= count <= most}
+    return tuple(sorted({*seen, n, most})) if LEAST_SEEDS <= n <= most else ()
 
 
 def interim_note(spec: StudySpec, looked: Sequence[int]) -> Iterator[str]:
@@ -104,6 +111,7 @@ def _interim_step(spec: StudySpec, scores: pd.DataFrame, n_seeds: int) -> Sequen
         scores.to_numpy()[:n_seeds],
         spec.labels,
         max_seeds=len(spec.seeds),
+        as_run=spec.max_seeds is None,
         higher_is_better=score.higher_is_better,
         alpha=spec.alpha,
         score_name=score.words,

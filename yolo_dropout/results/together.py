@@ -21,6 +21,7 @@ from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.spec.arguments import NO_MATTER, known_arguments
 from yolo_dropout.spec.rules import LEAST_SEEDS
 from yolo_dropout.spec.runs import Run, plan
+from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.spec.treatment import Treatment, why_refused
 
 
@@ -50,7 +51,6 @@ def together(first: T, others: Sequence[StudyResults]) -> T:
         rates=tuple(rate for item in treatments if (rate := item.rate) is not None),
         seeds=tuple({run.seed for run in asked}),
         until_decided=False,
-        max_seeds=None,
         treatments=tuple(item for item in treatments if item.rate is None),
     )
     check_same_losses({part.folder.path: of.metrics for part in parts for of in part.table.results.values()})
@@ -64,8 +64,9 @@ def together(first: T, others: Sequence[StudyResults]) -> T:
         spec=spec,
         records=tuple(records[run] for run in due if run in records),
         table=Table({run: results[run] for run in due if run in results}),
-        notes=(*first.notes, *(note for part in parts[1:] for note in _notes(first, part, results)), *_looked(parts)),
+        notes=(*first.notes, *(n for part in parts[1:] for n in _notes(first, part, results)), *_looked(spec, parts)),
         asked=tuple(due),
+        looked=(*first.looked, len({run.seed for run in first.due})),
     )
 
 
@@ -140,7 +141,7 @@ def _equal(one: Results, other: Results) -> bool:
     return one.metrics == other.metrics and np.array_equal(one.matrix, other.matrix, equal_nan=True)
 
 
-def _looked(parts: Sequence[StudyResults]) -> Iterator[str]:
+def _looked(spec: StudySpec, parts: Sequence[StudyResults]) -> Iterator[str]:
     """How the verdicts that the studies had of their own make a false find likelier."""
     for part in parts:
         if part.spec.until_decided:
@@ -152,5 +153,4 @@ def _looked(parts: Sequence[StudyResults]) -> Iterator[str]:
     seeds = {run.seed for run in first.due}
     judged = {run.treatment for run in first.due} - {CONTROL}
     more = any(run.treatment in judged and run.seed not in seeds for part in others for run in part.due)
-    alone = replace(first.spec, max_seeds=None)
-    yield from interim_note(alone, [len(seeds)] if more and len(seeds) >= LEAST_SEEDS else [])
+    yield from interim_note(spec, [len(seeds)] if more and len(seeds) >= LEAST_SEEDS else [])

@@ -82,6 +82,7 @@ def apply_dropout(model: Any, rate: float, where: str = "head", kind: str = "aut
         again = _Again(rate, where, kind)
         for event in _Again.EVENTS:
             model.add_callback(event, getattr(again, event))
+        model.tune = _refuse_tune
     return sites
 
 
@@ -112,6 +113,10 @@ class _Again:
         strip_dropout(trainer.ema.ema)
 
 
+def _refuse_tune(*_: Any, **__: Any) -> None:
+    raise SiteError("tune: trains in processes that know of no apply_dropout; call train_with_dropout for each setting")
+
+
 def _is_ours(trainer: Any) -> bool:
     """Whether it is of `train_with_dropout`, whose own dropout counts."""
     return hasattr(trainer, "dropout_plan")
@@ -123,6 +128,8 @@ def strip_dropout(model: Any) -> None:
     Args:
         model: A `YOLO` object or a network.
     """
+    if vars(model).get("tune") is _refuse_tune:
+        del model.tune
     for calls in getattr(model, "callbacks", {}).values():
         calls[:] = [call for call in calls if not isinstance(getattr(call, "__self__", None), _Again)]
     for module in network(model).modules():

@@ -16,7 +16,7 @@ from typing import Any
 from yolo_dropout.base.files import check_values
 from yolo_dropout.errors import SpecError
 
-_OURS = {
+SET_BY_STUDY = {
     "dropout": "use --rates, for instance --rates 0 {value}",
     "seed": "use --seeds, for instance --seeds {value}",
     **dict.fromkeys(("project", "name", "save_dir", "exist_ok"), "use --out for the study's folder"),
@@ -72,8 +72,8 @@ def check_train_arguments(train: object) -> dict[str, Any]:
     except ValueError as error:
         raise SpecError(f"train: cannot hold such arguments ({error}); write them as on the command line") from error
     for name, value in train.items():
-        if name in _OURS:
-            raise SpecError(f"{name}: the study sets it, got {name}={value}; {_OURS[name].format(value=value)}")
+        if name in SET_BY_STUDY:
+            raise SpecError(f"{name}: the study sets it, got {name}={value}; {SET_BY_STUDY[name].format(value=value)}")
         if name not in known_arguments() and name not in OLD_NAMES:
             close = difflib.get_close_matches(str(name), list(known_arguments()), n=1)
             hint = f"did you mean {close[0]}?" if close else "see `yolo cfg` for the list"

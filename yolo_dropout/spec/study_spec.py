@@ -49,7 +49,7 @@ class StudySpec:
             deviation of the control's scores.
         max_seeds: How many seeds the study may come to have. The verdict on n of them spends n / max_seeds of
             `alpha`, so that seeds up to that number can be added after it was seen. With None, the verdict is meant to
-            be the last one; so it is with `until_decided` and `folds`, which have no such plan.
+            be the last one, as with `folds`. With `until_decided` it is the number of `seeds`.
         select: `val/loss` makes `best.pt` and `patience` follow the validation loss in all runs, and no metric.
 
     Raises:
@@ -92,6 +92,8 @@ class StudySpec:
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        if self.until_decided and self.max_seeds is not None:
+            object.__setattr__(self, "max_seeds", len(self.seeds))
         check_select(self.select)
         epochs = self.train.get("epochs", 1)
         sound = isinstance(epochs, int) and not isinstance(epochs, bool) and epochs >= 1
@@ -172,7 +174,8 @@ class StudySpec:
             rules.must(name in known, f"{source}: unknown field {name!r}; the fields are {', '.join(known)}")
         for name in ("model", "data"):
             rules.must(name in values, f"{source}: {name} is missing; add `{name}: …`")
-        many = {"seeds": rules.MOST_LOOKED_AT} if values.get("until_decided") is True else {}
+        most = values.get("max_seeds") or rules.MOST_LOOKED_AT
+        many = {"seeds": most} if values.get("until_decided") is True else {}
         return cls(**(many | dict(values)))
 
 

@@ -121,13 +121,12 @@ def bars_words(verdict: Verdict, block: str) -> str:
     """What the bars of `rate_response` are, and what may be read from them; empty where there are none."""
     if all(c.low is None for c in verdict.shown):
         return ""
-    limits = f" Bars: lower and upper {verdict.confidence} limits of the improvement, paired by {block}"
+    to = f"the difference to {verdict.named(verdict.control)}, paired by {block}"
+    limits = f" Bars: lower and upper {verdict.confidence} limits of {to}"
     if verdict.outcome == "exploratory":
         return f"{limits}, too few to claim anything."
     none = "" if verdict.shown == verdict.comparisons else f" A {verdict.noun} with fewer than three pairs has none."
-    return (
-        f"{limits}, the lower for all {verdict.noun}s at once: all of it better than the dashed line is a gain.{none}"
-    )
+    return f"{limits}, all {verdict.noun}s at once: clear of the dashed line means a real difference.{none}"
 
 
 def _gap_title(values: pd.DataFrame) -> str:
