@@ -87,7 +87,7 @@ NO_LABEL = "data: train of {root}/data/data.yaml cannot be used: No valid images
 NO_CSV = "is no results.csv of Ultralytics; its first line must name the columns, epoch first; the run is left out"
 FIELDS = (
     "the fields are model, data, rates, seeds, train, where, kind, schedule, score, alpha, until_decided, folds, "
-    "treatments, min_gain, max_seeds"
+    "treatments, min_gain, max_seeds, select"
 )
 MODEL_FILE = "model: needs a .pt or .yaml model that can be trained, got"
 
