@@ -87,6 +87,12 @@ def test_the_command_prints_what_was_measured_and_refuses_other_folders(trained,
     assert (tmp_path / "out" / "summary.csv").exists()
     assert main([*words, "--corruptions", "rain"]) == 2
     assert "has fog" in capsys.readouterr().err
+    elsewhere = shutil.copy(trained.best, tmp_path / "copy.pt")  # the same model
+    assert main(["shift", f"model={elsewhere}", *words[2:], "--corruptions", "fog"]) == 0
+    for other in (f"model={trained.last}", f"model={trained.best}"):
+        more = ["imgsz=32"] if other == words[1] else []
+        assert main(["shift", other, *more, *words[2:], "--corruptions", "fog"]) == 2
+        assert f"was measured with another {'imgsz' if more else 'model'};" in capsys.readouterr().err
     assert main([*words[:3], "--out", str(digits.parent)]) == 2
     assert "holds" in capsys.readouterr().err
 
