@@ -58,7 +58,9 @@ def test_a_video_has_a_row_for_each_box_of_each_frame(tmp_path: Path):
         ([], "source: is missing; add source=images/"),
         (["source=a.jpg", "--samples", "many"], "samples: must be a whole number of at least 2, got 'many'"),
         (["source=a.jpg", "dropout=0"], "dropout: must be above 0"),
-        (["source=a.jpg", "dorpout=0.1"], "predict: "),
+        (["source=a.jpg", "dorpout=0.1"], "predict: 'dorpout' is not a valid"),
+        (["source=a.jpg", "conf=7"], "predict: 'conf=7' is an invalid value"),
+        (["source=a.jpg", "max_det=many"], "predict: 'max_det=many' is of invalid type"),
     ],
 )
 def test_bad_words_are_told_in_one_line(words: list[str], told: str, capsys: pytest.CaptureFixture[str]):

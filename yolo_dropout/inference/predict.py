@@ -6,11 +6,14 @@ import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pandas as pd
 import torch
 from torch import Tensor
+from ultralytics.cfg import get_cfg
 from ultralytics.utils import LOGGER
+from ultralytics.utils.checks import check_imgsz
 
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.inference.asked import Asked
@@ -82,11 +85,18 @@ def predict_with_dropout(
     plain = yolo._smart_load("predictor")
     held = scaling if isinstance(scaling, Scaling) or scaling is None else Scaling.read(scaling)
     ours = type(f"Dropout{plain.__name__}", (_Telling, plain), {"asked": asked, "scaling": held})
-    try:
-        found: list[Any] | Iterator[Any] = yolo.predict(source, stream=stream, predictor=ours, **predict_args)
-    except SyntaxError as error:  # how Ultralytics tells that it knows no such argument
-        raise SpecError(f"predict: {str(error).strip().splitlines()[0]}") from error
+    _check(predict_args)
+    found: list[Any] | Iterator[Any] = yolo.predict(source, stream=stream, predictor=ours, **predict_args)
     return found
+
+
+def _check(predict_args: dict[str, Any]) -> None:
+    """Refuse what Ultralytics would refuse, with a `SpecError`; it also prints its whole command-line help."""
+    try:
+        with patch.object(LOGGER, "disabled", True):
+            check_imgsz(get_cfg(overrides=predict_args).imgsz, min_dim=2)
+    except (SyntaxError, TypeError, ValueError) as error:
+        raise SpecError(f"predict: {str(error).strip().splitlines()[0]}") from error
 
 
 def _loaded(model: Any) -> Any:
