@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from yolo_dropout import predict_with_dropout
 from yolo_dropout.cli import main
 from yolo_dropout.errors import InputError, ScoresError, SpecError
-from yolo_dropout.inference.calibration import curve, d_ece
+from yolo_dropout.inference.calibration import Truth, curve, d_ece, measure
 from yolo_dropout.inference.scaling import Scaling
 from yolo_dropout.report.figures.reliability import reliability
 from yolo_dropout.report.figures.render import to_png
@@ -97,6 +98,9 @@ def test_calibrate_measures_three_ways_and_writes_what_predict_takes(
     assert "no.yaml does not exist" in capsys.readouterr().err
     assert main(["calibrate", *words[:2], "conf=2"]) == 2
     assert "conf: must be a number" in capsys.readouterr().err
+    assert main(["calibrate", *words[:2], "source=a.jpg"]) == 2
+    assert "source: calibrate has its own" in capsys.readouterr().err
+    assert not list(data.parent.rglob("*.cache"))
 
 
 def test_the_diagram_shows_each_way():
@@ -104,3 +108,14 @@ def test_the_diagram_shows_each_way():
     figure = reliability(ways, dict.fromkeys(ways, 0.1))
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["plain\nD-ECE 0.100", "scaled\nD-ECE 0.100"]
     assert to_png(figure)[:4] == b"\x89PNG"
+
+
+def test_a_half_without_boxes_to_measure_is_told():
+    image = ["a", "b", "c", "d"]
+    fit = np.random.default_rng(0).permutation(image)[:2]
+    found = pd.DataFrame({"image": image, "plain": [0.9 if name in fit else 0.1 for name in image]})
+    found["iou0"] = [float(name == fit[0]) for name in image]
+    truths = {name: Truth(np.zeros(1), np.zeros((1, 4))) for name in image}
+    found_instead = patch("yolo_dropout.inference.calibration.boxes_of", return_value=found.assign(dropout=0.5))
+    with found_instead, pytest.raises(ScoresError, match="conf: no box of the half to measure"):
+        measure([], truths, 0.5, "dropout", False)

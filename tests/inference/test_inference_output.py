@@ -109,3 +109,10 @@ def test_a_long_stream_leaves_no_picture_but_those_of_the_most_doubtful(tmp_path
     assert (done.images, done.boxes) == (60, 120)
     assert [round(doubt * 100) for _, doubt in done.doubtful[:SHOWN]] == list(range(59, 47, -1))
     assert done.doubtful[0][0] == "camera #60"
+
+
+def test_a_name_with_a_comma_stays_one_field(tmp_path: Path):
+    result = made_up("detect", 2)
+    result.save_dir, result.path = str(tmp_path), "a, b.jpg"
+    write([result])
+    assert list(pd.read_csv(tmp_path / "doubtful.csv").image) == ["a, b.jpg"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -20,6 +21,8 @@ _SHOWN_FROM = 0.25  # as YOLO.predict
 def calibrate(options: Namespace) -> int:
     """Measure calibration on the validation images, print and write it, and write the scaling that was fitted."""
     arguments = asked(options, "data", "coco8.yaml")
+    if ours := sorted({"source", "scaling"} & arguments.keys()):
+        raise SpecError(f"{ours[0]}: calibrate has its own, the images of data=; leave it out")
     from yolo_dropout.inference import predict_with_dropout
     from yolo_dropout.inference.calibration import LOWEST_SCORE, measure
     from yolo_dropout.training.models import load_model
@@ -49,7 +52,11 @@ def _truths(yolo: Any, data: str, arguments: dict[str, Any]) -> dict[str, Any]:
     if yolo.task not in _TASKS:
         raise SpecError(f"model: the task must be one of {', '.join(_TASKS)}, got {yolo.task}")
     args = get_cfg(overrides={"task": yolo.task, "split": arguments.pop("split", "val")})
-    labels = build_dataset(yolo, read_data(yolo.task, data, args), args, "val").labels
+    # Labels are read anew whatever lies there, and no cache of them is left in the data set.
+    with patch(
+        "ultralytics.data.dataset.save_dataset_cache_file", lambda _p, _c, x, version: x.update(version=version)
+    ):
+        labels = build_dataset(yolo, read_data(yolo.task, data, args), args, "val").labels
     return {
         str(Path(label["im_file"]).absolute()): Truth(label["cls"][:, 0], np.asarray(xywh2xyxy(label["bboxes"])))
         for label in labels

@@ -17,7 +17,7 @@ import torch
 from ultralytics.engine.validator import BaseValidator
 from ultralytics.utils.metrics import ap_per_class, box_iou
 
-from yolo_dropout.errors import InputError
+from yolo_dropout.errors import InputError, ScoresError
 from yolo_dropout.inference.scaling import Scaling
 
 BINS = 20
@@ -65,7 +65,7 @@ def measure(results: Iterable[Any], truths: Mapping[str, Truth], conf: float, na
 
     Raises:
         InputError: A half has fewer than two images.
-        ScoresError: No box is right, or none is wrong.
+        ScoresError: No box is right, or none is wrong, or no score reaches `conf`.
     """
     found = boxes_of(results, truths)
     images = np.random.default_rng(0).permutation(sorted(truths))
@@ -78,6 +78,8 @@ def measure(results: Iterable[Any], truths: Mapping[str, Truth], conf: float, na
     scores = {"plain": held.plain, name: held.dropout, "scaled": pd.Series(scaling(held.plain.to_numpy()), held.index)}
     targets = np.concatenate([truths[image].classes for image in halves[1]])
     counted = held.plain >= conf
+    if not counted.any():
+        raise ScoresError(f"conf: no box of the half to measure has a score of {conf:g} or more; give a lower conf")
     table, curves = list[dict[str, Any]](), dict[str, pd.DataFrame]()
     for way, score in scores.items():
         right = held.iou0[counted].to_numpy()

@@ -60,8 +60,9 @@ def write(results: Iterable[Any]) -> Written:
             _keep(shown, (doubt, -images, name, drawn), SHOWN)
     if folder:
         ranked = sorted(listed, reverse=True)
-        lines = [f"{name},{doubt:.6g},{boxes}" for doubt, _, name, boxes in ranked]
-        (folder / "doubtful.csv").write_text("\n".join(["image,mutual_info,boxes", *lines]) + "\n", encoding="utf-8")
+        with (folder / "doubtful.csv").open("w", encoding="utf-8", newline="") as file:
+            lines = [(name, f"{doubt:.6g}", boxes) for doubt, _, name, boxes in ranked]
+            csv.writer(file, lineterminator="\n").writerows([("image", "mutual_info", "boxes"), *lines])
         cv2.imwrite(str(folder / "doubtful.png"), _sheet(sorted(shown, key=lambda item: item[:2], reverse=True)))
     return Written(folder, images, tables.rows, tuple((item[2], item[0]) for item in sorted(listed, reverse=True)))
 
