@@ -13,6 +13,7 @@ from made_studies import run, spec
 
 from yolo_dropout import Dropout, Treatment, load_study
 from yolo_dropout.cli import main
+from yolo_dropout.decision.levels import planned_levels
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.study_file import write_study_file
 from yolo_dropout.report.page import render_report
@@ -122,7 +123,7 @@ def test_a_run_that_both_have_is_the_first_ones_and_other_curves_of_it_are_told(
 
 
 def test_looks_at_scores_that_added_seeds_are_told_and_runs_to_come_are_counted(tmp_path):
-    run(tmp_path / "a", spec(rates=(0, 0.1), seeds=3))
+    run(tmp_path / "a", spec(rates=(0, 0.1), seeds=3, max_seeds=None))
     until, _ = run(tmp_path / "b", spec(rates=(0, 0.1), seeds=5, until_decided=True))
     (tmp_path / "b/runs/p0.00-s0/run.json").unlink()
     study = compared(tmp_path, "b", "a")
@@ -131,3 +132,12 @@ def test_looks_at_scores_that_added_seeds_are_told_and_runs_to_come_are_counted(
     run(tmp_path / "more", spec(rates=(0, 0.1), seeds=4))
     assert any("seeds were added after the verdict on 3" in note for note in compared(tmp_path, "a", "more").notes)
     assert "seeds were added" in render_report(compared(tmp_path, "a", "more"))
+
+
+def test_seeds_of_another_study_count_as_a_second_look_where_that_was_planned(tmp_path):
+    run(tmp_path / "a", spec(rates=(0, 0.1), seeds=3))
+    run(tmp_path / "more", spec(rates=(0, 0.1), seeds=4))
+    study, twice = compared(tmp_path, "a", "more"), compared(tmp_path, "a", "a")
+    assert not any("seeds were added" in note for note in study.notes)
+    assert [c.level for c in twice.verdict.comparisons] == pytest.approx([0.05 * 3 / 12])
+    assert [c.level for c in study.verdict.comparisons] == pytest.approx([planned_levels((3, 4, 12), 4, 0.05)[0]])
