@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yolo_dropout.errors import SpecError
+from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Backend, Ended, Executor, Found, Job, View
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.local.shifting import measure_runs
@@ -22,6 +22,7 @@ from yolo_dropout.folder.same_study import check_same_data, check_same_study
 from yolo_dropout.folder.study_file import StudyFile, stored_study, write_study_file
 from yolo_dropout.report.publish import publish as publish_all
 from yolo_dropout.results.collect import StudyResults, read_study
+from yolo_dropout.shift.corruptions import library
 from yolo_dropout.shift.sets import SEVERITIES, Pass, passes_of
 from yolo_dropout.spec.runs import Run, pending
 from yolo_dropout.spec.score import Score
@@ -100,9 +101,7 @@ def run_study(
         WorkerError: The look at model and data broke down.
     """
     folder, executor, view = StudyFolder.at(out), executor or LocalExecutor(), view or View()
-    if Score.parse(spec.score).shifted and not shift:
-        raise SpecError(f"score: {spec.score} needs runs that are measured under shift; add --shift")
-    passes = passes_of(shift, SEVERITIES) if shift else ()
+    passes = passes_under_shift(spec, shift)
     check_free(folder)
     with hold(folder) as held:
         stored = stored_study(folder)
@@ -144,15 +143,30 @@ def run_study(
                 study = replace(study, notes=(*study.notes, *([reason] if study.missing else [])))
                 break
         else:
-            study = _measured(study, passes, view)
+            try:
+                study = _measured(study, passes, view)
+            except BaseException:
+                with suppress(YoloDropoutError):  # by a score that is not there yet nothing is judged
+                    publish(study)
+                raise
         publish(study)
     return study
+
+
+def passes_under_shift(spec: StudySpec, sets: Sequence[str]) -> tuple[Pass, ...]:
+    """The corruptions of validation images that a study is asked to measure; a `SpecError` where it cannot."""
+    if sets:
+        library()
+        return passes_of(sets, SEVERITIES)
+    if Score.parse(spec.score).shifted:
+        raise SpecError(f"score: {spec.score} needs runs that are measured under shift; add --shift")
+    return ()
 
 
 def measure_study(study: Study, sets: Sequence[str], view: View) -> Study:
     """Measure the runs of a study under shift, as far as that was not done before; see `run_study`."""
     with hold(study.folder):
-        return _measured(study, passes_of(sets, SEVERITIES), view)
+        return _measured(study, passes_under_shift(study.spec, sets), view)
 
 
 def _measured(study: Study, passes: Sequence[Pass], view: View) -> Study:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import fakes
 import pytest
 import yaml
+from ultralytics.utils import LOGGER
 
 from yolo_dropout.cli import main, run
 from yolo_dropout.cli.options import OPTIONS
@@ -169,3 +172,11 @@ def test_the_final_training_takes_one_gpu_of_a_study_that_had_several(device, fi
     run_study(spec, tmp_path, backend=fakes.FAKE, publish=publish_tables)
     assert from_study(str(tmp_path))["device"] == final
     assert f"m: is loaded, as {tmp_path}/study.yaml says" in capfd.readouterr().out
+
+
+def test_check_leaves_the_log_as_it_was(capsys):
+    """It once kept all lines of that process back, for good."""
+    before = LOGGER.level, logging.root.manager.disable
+    assert main(["check", "yolo26n.yaml"]) == 0
+    assert (LOGGER.level, logging.root.manager.disable) == before
+    assert "summary" not in capsys.readouterr().out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -166,11 +165,7 @@ def rtdetr() -> Any:
 
 
 @pytest.mark.parametrize("where", ["neck", r"model\.5"])
-def test_sites_inside_the_network_take_real_passes_which_is_told(
-    where: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-):
-    caplog.set_level(logging.INFO, LOGGER.name)
-    monkeypatch.setattr(LOGGER, "disabled", False)  # whatever an earlier test has left of it
+def test_sites_inside_the_network_take_real_passes_which_is_told(where: str, caplog: pytest.LogCaptureFixture):
     LOGGER.addHandler(caplog.handler)
     args = {"imgsz": 64, "verbose": False, "conf": 0.1, "samples": 3, "where": where}
     state = torch.random.get_rng_state()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import fakes
 import pandas as pd
 import pytest
 
+from yolo_dropout.cli import main
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.report.publish import publish_tables
@@ -107,3 +109,32 @@ def test_scores_under_shift_by_their_short_names(text, words, higher):
     assert Score.parse(str(score)) == score
     assert score.words == metric_name(text) == words
     assert score.higher_is_better is higher_is_better(text) is higher
+
+
+def test_without_the_library_nothing_is_trained_and_nothing_is_planned(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "imagecorruptions", None)
+    with pytest.raises(SpecError, match=r"^shift: needs another package .*pip install"):
+        run_study(fakes.SPEC, tmp_path / "study", backend=fakes.FAKE, publish=publish_tables, shift=["fog"])
+    assert not (tmp_path / "study").exists()
+    words = ["sweep", "model=m", "data=d", "--dry-run", "--shift", "fog", "--out", str(tmp_path / "study")]
+    assert main(words) == 2
+    assert "shift: needs another package" in capsys.readouterr().err
+
+
+def test_what_was_trained_is_reported_where_measuring_fails(study):
+    pytest.importorskip("imagecorruptions", reason="imagecorruptions-imaug is not installed")
+    for run in study.table.results:
+        folder = study.folder.run(run.name)
+        folder.shift.unlink()
+        (folder.path / "weights").mkdir(exist_ok=True)
+        (folder.path / "weights" / "best.pt").write_bytes(b"no checkpoint")
+    study.folder.verdict.unlink()
+
+    def again(spec):
+        publish = {"backend": fakes.FAKE, "publish": publish_tables, "shift": ["fog"]}
+        with pytest.raises(InputError, match=r"best\.pt cannot be loaded"):
+            run_study(spec, study.folder.path, executor=LocalExecutor(jobs=2), **publish)
+
+    again(study.spec)
+    assert json.loads(study.folder.verdict.read_text())["score"] == "val/loss@min"
+    again(replace(study.spec, score="shift/loss"))  # by which nothing can be judged yet

@@ -49,7 +49,6 @@ def test_dropout_on_a_yolo_object_acts_in_its_training_and_leaves_a_stock_checkp
     train: Train, stock: list[dict[str, str]], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LOGGER, "propagate", True)
-    monkeypatch.setattr(LOGGER, "disabled", False)  # whatever an earlier test has left of it
     yolo = YOLO("yolo26n.yaml")
     sites = apply_dropout(yolo, 0.5, kind="dropblock")
     with caplog.at_level(logging.INFO, logger=LOGGER.name):

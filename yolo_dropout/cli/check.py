@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from argparse import Namespace
 
 from rich.console import Console
@@ -11,12 +10,13 @@ from rich.table import Table
 
 from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.training import check_model
+from yolo_dropout.training.models import quiet
 
 
 def check(options: Namespace) -> int:
     """Print a table of sites, and what to mind about them."""
-    logging.disable(logging.INFO)  # Ultralytics sums up every model that it builds
-    found = check_model(options.model, options.where, options.kind)
+    with quiet("WARNING"):  # Ultralytics sums up every model that it builds
+        found = check_model(options.model, options.where, options.kind)
     table = Table("module", "branch", "channels", "stock dropout=", "ours", box=None, header_style="bold")
     for site, *acting in found:
         channels = "" if site.channels is None else str(site.channels)

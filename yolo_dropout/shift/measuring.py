@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from copy import deepcopy
 from itertools import groupby
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from yolo_dropout.errors import InputError
 from yolo_dropout.shift.sets import SEVERITIES, Pass, passes_of
 from yolo_dropout.spec.arguments import NO_MATTER, known_arguments
-from yolo_dropout.training.models import load_model
+from yolo_dropout.training.models import load_model, quiet
 from yolo_dropout.training.preparation import check_args
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ def _trained(model: Any) -> Any:
 def _images(yolo: Any, data: str, args: Any) -> Images:
     from yolo_dropout.shift.images import Images
 
-    with _quiet():
+    with quiet():
         return Images(yolo, data, args)
 
 
@@ -148,7 +147,7 @@ def _validator(yolo: Any, args: Any, images: Images) -> Any:
     )  # fmt: skip
 
     def validate() -> dict[str, float]:
-        with TemporaryDirectory() as folder, _quiet():
+        with TemporaryDirectory() as folder, quiet():
             trainer.save_dir = Path(folder)
             values = trainer.get_validator()(trainer)
         del values["fitness"]
@@ -156,16 +155,3 @@ def _validator(yolo: Any, args: Any, images: Images) -> Any:
         return {LOSS: round(sum(losses), 6), **values} if LOSS not in values else values
 
     return validate
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Ultralytics' lines and bars, which would come with every pass."""
-    from ultralytics.utils import LOGGER
-
-    before = LOGGER.level
-    LOGGER.setLevel("ERROR")
-    try:
-        yield
-    finally:
-        LOGGER.setLevel(before)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,19 @@ def load_model(model: Any) -> Any:
         raise
     except Exception as error:  # Ultralytics raises many kinds here, from OSError to AttributeError
         raise InputError(f"model: {name} cannot be loaded: {one_line(error)}") from error
+
+
+@contextmanager
+def quiet(level: str = "ERROR") -> Iterator[None]:
+    """Without those of Ultralytics' lines that are below a level."""
+    from ultralytics.utils import LOGGER
+
+    before = LOGGER.level
+    LOGGER.setLevel(level)
+    try:
+        yield
+    finally:
+        LOGGER.setLevel(before)
 
 
 def can_go_on(yolo: Any) -> bool:
