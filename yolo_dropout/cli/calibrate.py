@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
@@ -52,11 +51,7 @@ def _truths(yolo: Any, data: str, arguments: dict[str, Any]) -> dict[str, Any]:
     if yolo.task not in _TASKS:
         raise SpecError(f"model: the task must be one of {', '.join(_TASKS)}, got {yolo.task}")
     args = get_cfg(overrides={"task": yolo.task, "split": arguments.pop("split", "val")})
-    # Labels are read anew whatever lies there, and no cache of them is left in the data set.
-    with patch(
-        "ultralytics.data.dataset.save_dataset_cache_file", lambda _p, _c, x, version: x.update(version=version)
-    ):
-        labels = build_dataset(yolo, read_data(yolo.task, data, args), args, "val").labels
+    labels = build_dataset(yolo, read_data(yolo.task, data, args), args, "val", write_cache=False).labels
     return {
         str(Path(label["im_file"]).absolute()): Truth(label["cls"][:, 0], np.asarray(xywh2xyxy(label["bboxes"])))
         for label in labels

@@ -47,9 +47,7 @@ class Images:
         if own != known and yolo.task != "depth":
             raise InputError(f"data: {data} has {own} classes, and the model {known}; give the data set that it is for")
         batch = (args.batch if args.batch >= 1 else _USUAL_BATCH) * (1 if yolo.task in _SINGLE_BATCH else 2)
-        unsaved: Any = lambda _prefix, _path, labels, version: labels.update(version=version)  # noqa: E731
-        with patch("ultralytics.data.dataset.save_dataset_cache_file", unsaved):
-            self._dataset = build_dataset(yolo, self.data, args, "val", batch)
+        self._dataset = build_dataset(yolo, self.data, args, "val", batch, write_cache=False)
         if len(self._dataset) == 0:
             raise InputError(f"data: {data} has no images for {args.split}; check its folders")
         self.loader = DataLoader(self._dataset, batch, collate_fn=getattr(self._dataset, "collate_fn", None))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import nullcontext
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
@@ -168,12 +169,16 @@ def _read_yaml(data: str, args: Any) -> dict[str, Any]:
     return dict(check_det_dataset(file, split=args.split))
 
 
-def build_dataset(yolo: Any, spec: dict[str, Any], args: Any, mode: str, batch: int = 1) -> Any:
+def build_dataset(
+    yolo: Any, spec: dict[str, Any], args: Any, mode: str, batch: int = 1, *, write_cache: bool = True
+) -> Any:
     """The data set, `train` or `val`, as the task's own trainer builds it, without a trainer: that starts loggers.
 
-    The images of a batch share a shape in `val`, so that its size matters there. An `InputError` tells of images or
-    labels that cannot be used.
+    The images of a batch share a shape in `val`, so that its size matters there. Without `write_cache` no label cache
+    is left in the data set. An `InputError` tells of images or labels that cannot be used.
     """
+    unsaved: Any = lambda _prefix, _path, labels, version: labels.update(version=version)  # noqa: E731
+    saving = nullcontext() if write_cache else patch("ultralytics.data.dataset.save_dataset_cache_file", unsaved)
     cls = yolo.task_map[yolo.task]["trainer"]
     trainer = cls.__new__(cls)
     trainer.args, trainer.data, trainer.model = copy(args), spec, yolo.model
@@ -181,7 +186,7 @@ def build_dataset(yolo: Any, spec: dict[str, Any], args: Any, mode: str, batch: 
     source = spec[mode if mode == "train" else args.split]
     try:
         # A label cache is a pickle, and whose this one is nobody knows: it is written anew, and the runs read that.
-        with patch("ultralytics.data.dataset.load_dataset_cache_file", side_effect=FileNotFoundError):
+        with saving, patch("ultralytics.data.dataset.load_dataset_cache_file", side_effect=FileNotFoundError):
             return trainer.build_dataset(source, mode, batch)
     except Exception as error:  # one of many, for each way in which labels can be wrong
         raise InputError(
