@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from yolo_dropout.report.figures.shift import by_corruption, by_severity, paired_gains
+from yolo_dropout.report.figures.maps import MOST_ROWS, by_class, by_corruption, paired_gains
+from yolo_dropout.report.figures.shift import by_severity
 
 LOSS = "val/loss"
 
@@ -54,3 +55,17 @@ def test_the_map_marks_what_differs_and_the_lines_start_at_the_clean_score():
     assert [label.get_text() for label in ax.get_xticklabels()] == ["clean", "1", "3"]
     assert control.get_ydata().tolist() == pytest.approx([4.5, 5.5, 7.5])
     assert other.get_ydata().tolist() == pytest.approx([4.5, 5.25, 7.0])
+
+
+def test_the_map_by_class_shows_those_that_differ_most_and_corrects_for_all():
+    classes = [f"class {i}" for i in range(MOST_ROWS + 10)]
+    rows = [
+        (rate, seed, name, LOSS, 2.0 - 0.01 * i * (rate > 0) + 0.001 * seed * (rate > 0))
+        for rate in (0.0, 0.1)
+        for seed in range(4)
+        for i, name in enumerate(classes)
+    ]
+    figure = by_class(pd.DataFrame(rows, columns=["rate", "seed", "class", "metric", "value"]), LOSS)
+    told = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert told == [f"{name} (2.00)" for name in classes[10:]]
+    assert f"all {len(classes)} cells" in figure.texts[-1].get_text()

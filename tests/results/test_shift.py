@@ -13,9 +13,10 @@ import pytest
 from yolo_dropout.cli import main
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.report.publish import publish_tables
+from yolo_dropout.report.publish import publish, publish_tables
 from yolo_dropout.shift.sets import Pass
 from yolo_dropout.shift.tables import as_table
+from yolo_dropout.spec.runs import Run
 from yolo_dropout.spec.score import Score, higher_is_better, metric_name
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.study import load_study, run_study
@@ -138,3 +139,17 @@ def test_what_was_trained_is_reported_where_measuring_fails(study):
     again(study.spec)
     assert json.loads(study.folder.verdict.read_text())["score"] == "val/loss@min"
     again(replace(study.spec, score="shift/loss"))  # by which nothing can be judged yet
+
+
+def test_runs_by_class_are_one_table_and_files_that_hold_something_else_are_left_out(study):
+    for place, run in enumerate(study.table.results):
+        told = "class,metric,value\n" + "".join(f'"car, {name}",{MAP},0.{place**2}\n' for name in ("red", "blue"))
+        study.folder.run(run.name).classes.write_text("junk\n\x00" if run == Run(1, "0.1") else told)
+    publish(load_study(study.folder.path))
+    table = pd.read_csv(study.folder.table("classes"))
+    assert list(table.columns) == ["rate", "seed", "class", "metric", "value"]
+    assert table["class"].tolist() == ["car, red", "car, blue"] * 5
+    assert table.groupby(["rate", "seed"]).size().index.to_list() == [(0.0, 0), (0.0, 1), (0.0, 2), (0.1, 0), (0.1, 2)]
+    assert (study.folder.figures / "class_map.png").is_file()
+    page = study.folder.report.read_text()
+    assert "By class" in page and "classes.csv" in page

@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from tiny_data import make_data
 
+from yolo_dropout.folder.results_csv import read_results
+from yolo_dropout.folder.study_file import read_config
+from yolo_dropout.spec.embedded import embedded_path
+from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.training import prepare, train_lean
 
 TINY: dict[str, Any] = {"epochs": 1, "imgsz": 64, "batch": 2, "nbs": 2}
@@ -44,6 +49,21 @@ def test_a_task_trains_with_dropout_and_leaves_a_stock_checkpoint(case: str, tmp
     assert run.proof["train_differs"] and not run.proof["eval_differs"]
     image = np.zeros((64, 64, 3), dtype=np.uint8)
     assert len(YOLO(run.best).predict(image, imgsz=64, verbose=False)) == 1
+
+
+@pytest.mark.oldest
+@pytest.mark.parametrize(
+    ("name", "metric"), [("digits-detect", "metrics/mAP50-95(B)"), ("digits-classify", "metrics/accuracy_top1")]
+)
+def test_a_lean_training_tells_its_best_epoch_by_class(name: str, metric: str, tmp_path: Path) -> None:
+    spec = StudySpec.from_dict(read_config(embedded_path(f"{name}/study.yaml")), name)
+    run = train_lean(spec.model, data=spec.data, save_dir=str(tmp_path), **{**spec.train, "epochs": 2})
+    results, by_class = read_results(run.results_csv), pd.read_csv(tmp_path / "classes.csv", dtype={"class": str})
+    assert by_class["class"].tolist() == [str(digit) for digit in range(10)]
+    assert set(by_class["metric"]) == {metric}
+    # Every class has as many validation images as the others, so that the mean over classes is the metric.
+    assert by_class["value"].mean() == pytest.approx(results.curve(metric)[results.best_row], abs=1e-4)
+    assert by_class["value"].std() > 0.01
 
 
 @pytest.mark.parametrize(

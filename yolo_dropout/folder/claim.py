@@ -24,7 +24,7 @@ _BEGUN = re.compile(rb"^prepared:", re.MULTILINE)
 # What is written whole goes by these names until it is; see `files.atomic_path`.
 _RANDOM = rf"{re.escape(TEMPORARY)}[a-z0-9_]{{8}}"
 _UNFINISHED = {
-    "": rf"\.(study\.yaml|verdict\.json|report\.html|(curves|scores|summary|shift)\.csv){_RANDOM}\.\w+",
+    "": rf"\.(study\.yaml|verdict\.json|report\.html|(curves|scores|summary|shift|classes)\.csv){_RANDOM}\.\w+",
     "figures": rf"\.\w+\.(png|svg){_RANDOM}\.(png|svg)",
     "runs": rf"\.{RUN_NAME.pattern}{_RANDOM}",
 }

@@ -32,6 +32,7 @@ class RunFolder:
     log = _Inside("train.log", "Everything that Ultralytics printed.")
     arguments = _Inside("args.yaml", "What it was trained with, as Ultralytics writes it.")
     shift = _Inside("shift.csv", "Its checkpoint under shift, as far as that was measured.")
+    classes = _Inside("classes.csv", "Its best epoch by class, where the task has classes.")
     results = _Inside("results.csv", "The metrics by epoch, as Ultralytics writes them.")
 
 
@@ -88,5 +89,5 @@ class StudyFolder:
         return RunFolder(self.runs / name)
 
     def table(self, name: str) -> Path:
-        """`curves.csv`, `scores.csv`, `summary.csv` or `shift.csv`."""
+        """`curves.csv`, `scores.csv`, `summary.csv`, `shift.csv` or `classes.csv`."""
         return self.path / f"{name}.csv"

@@ -42,6 +42,7 @@ class Results:
         notes: A line for each thing that was repaired.
         by_loss: Whether the validation loss selected `best.pt`.
         shift: What was measured of the run's checkpoint under shift, as `measure_shift` returns it.
+        classes: The file that may hold the best epoch by class.
     """
 
     epochs: NDArray[np.int64]
@@ -50,6 +51,7 @@ class Results:
     notes: tuple[str, ...] = ()
     by_loss: bool = False
     shift: pd.DataFrame | None = None
+    classes: Path | None = None
 
     def curve(self, metric: str) -> NDArray[np.float64]:
         """One metric by epoch, shape (n_epochs,); an `InputError` names the others where there is no such column."""

@@ -62,7 +62,7 @@ def render_report(
         paired=paired_words(verdict),
         planned=len(study.due) if study.ours else 0,
         command=_command(study),
-        files=(*FILES, *(("shift.csv",) if study.table.shifted else ())),
+        files=(*FILES, *(name for name in ("shift.csv", "classes.csv") if (study.folder.path / name).is_file())),
         live_version=live_version,
         policy=_policy(scripts, live=live_version is not None),
         scripts=[Markup(script) for script in scripts],
@@ -85,7 +85,11 @@ def render_report(
 
 def _still(stem: str, svg: str) -> str:
     """A picture that the script draws nothing in the place of stays where it is."""
-    return svg.replace('class="static"', 'class="still"', 1) if stem.startswith("shift") else svg
+    return (
+        svg.replace('class="static"', 'class="still"', 1)
+        if stem in ("shift_severity", "shift_map", "class_map")
+        else svg
+    )
 
 
 def _environment() -> Environment:

@@ -6,6 +6,7 @@ from yolo_dropout.base.files import atomic_path, write_json, write_text
 from yolo_dropout.report.figures import figures_of
 from yolo_dropout.report.figures.render import to_png, to_svg
 from yolo_dropout.report.page import render_report
+from yolo_dropout.results.by_run import classes_of
 from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.results.shift import shift_of
 
@@ -30,6 +31,8 @@ def publish_tables(study: StudyResults) -> None:
     write_text(study.folder.table("scores"), study.scores.to_csv(lineterminator="\n"))
     if study.table.shifted:
         write_text(study.folder.table("shift"), shift_of(study).to_csv(index=False, lineterminator="\n"))
+    if len(classes := classes_of(study)):
+        write_text(study.folder.table("classes"), classes.to_csv(index=False, lineterminator="\n"))
     others = [score.as_dict() for score in study.other_scores]
     more = {"score": str(study.score), "agreement": study.agreement, "others": others}
     write_json(study.folder.verdict, study.verdict.as_dict() | more)

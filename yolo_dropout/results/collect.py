@@ -195,8 +195,12 @@ def read_study(folder: StudyFolder, kind: type[T]) -> T:
     records = tuple(known[run] for run in asked if run in known)
     files = {item.run: folder.run(item.run.name).results for item in records if item.finished}
     table = read_table(files, read)
-    if spec.select:
-        table = replace(table, results={run: replace(found, by_loss=True) for run, found in table.results.items()})
+    by_loss = spec.select is not None
+    results = {
+        run: replace(found, by_loss=by_loss, classes=folder.run(run.name).classes)
+        for run, found in table.results.items()
+    }
+    table = replace(table, results=results)
     table = with_shift(table, {run: folder.run(run.name).shift for run in table.results})
     notes = (*interim_note(spec, stored.looked), *notes, *table.notes)
     return kind(folder, spec, records, table, stored.prepared, notes, looked=tuple(stored.looked))

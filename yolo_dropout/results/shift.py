@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from yolo_dropout.base.text import label_text
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.results_csv import VAL_LOSS, Results
+from yolo_dropout.results.by_run import of_all_runs
 from yolo_dropout.shift.sets import CLEAN, Pass
 from yolo_dropout.shift.tables import COLUMNS, passes_in, read_shift, shifted_mean
 from yolo_dropout.spec.runs import Run
@@ -85,13 +86,6 @@ def by_treatment(study: StudyResults) -> pd.DataFrame:
 
 def shift_of(study: StudyResults) -> pd.DataFrame:
     """All that was measured: columns rate (or treatment), seed, (fold,) corruption, group, severity, metric, value."""
-    labels: Any = {label_text(label): label for label in study.spec.labels}
-    runs = sorted(study.table.results, key=lambda run: list(labels).index(run.treatment))
-    parts = []
-    for run in runs:
-        measured = study.table.results[run].shift
-        if measured is not None:
-            keys: dict[str, Any] = {str(study.scores.columns.name): labels[run.treatment], "seed": run.seed}
-            keys |= {} if run.fold is None else {"fold": run.fold}
-            parts.append(measured.assign(**keys)[[*keys, *COLUMNS]])
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return of_all_runs(
+        study, COLUMNS, lambda run: () if run.shift is None else run.shift.itertuples(index=False, name=None)
+    )

@@ -7,10 +7,12 @@ from matplotlib.figure import Figure
 from yolo_dropout.folder.results_csv import VAL_LOSS, headline_metric
 from yolo_dropout.report.figures.effects import effects
 from yolo_dropout.report.figures.lines import loss_components, metric_curves, validation_loss
+from yolo_dropout.report.figures.maps import by_class, by_corruption
 from yolo_dropout.report.figures.rates import overfitting_gap, rate_response
 from yolo_dropout.report.figures.series import loss_parts
-from yolo_dropout.report.figures.shift import by_corruption, by_severity
+from yolo_dropout.report.figures.shift import by_severity
 from yolo_dropout.report.figures.style import as_shipped
+from yolo_dropout.results.by_run import classes_of
 from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.results.shift import shift_of
 
@@ -27,7 +29,7 @@ def figures_of(study: StudyResults) -> dict[str, Figure]:
 
     Returns:
         rate_response (effects where treatments have names), val_loss, overfitting_gap, and, where there is something to
-        draw, loss_components, metric, shift_severity and shift_map.
+        draw, loss_components, metric, class_map, shift_severity and shift_map.
         Write them with `to_png(figure)` and `to_svg(figure, stem)`, whose bytes are the same every time.
     """
     curves, note = study.curves, study.branch_note
@@ -42,4 +44,7 @@ def figures_of(study: StudyResults) -> dict[str, Figure]:
     if study.table.shifted:
         measured, shown = shift_of(study), metric or VAL_LOSS
         figures |= {"shift_severity": by_severity(measured, shown), "shift_map": by_corruption(measured, shown)}
+    classes = classes_of(study)
+    if metric and classes.loc[classes["metric"] == metric, "class"].nunique() > 1:
+        figures["class_map"] = by_class(classes, metric)
     return figures | ({"metric": metric_curves(curves, metric, note)} if metric else {})

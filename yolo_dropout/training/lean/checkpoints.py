@@ -21,7 +21,8 @@ from ultralytics.engine import trainer
 from ultralytics.nn import tasks
 from ultralytics.utils import RANK, downloads, torch_utils
 
-from yolo_dropout.training.checkpoints import SafeCheckpoints
+from yolo_dropout.training.checkpoints import AtomicPath, SafeCheckpoints
+from yolo_dropout.training.lean import classes
 from yolo_dropout.training.lean.images import BUDGET, made_once
 from yolo_dropout.training.lean.snapshot import Snapshot
 
@@ -71,6 +72,7 @@ class LeanCheckpoints(SafeCheckpoints):
     best_content: dict[str, Any] | None = None
     _held_last: Snapshot | None = None
     _held_best: Snapshot | None = None
+    _classes_of_best = ""
     _written_at: float | None = None
 
     def _do_train(self) -> None:
@@ -109,6 +111,7 @@ class LeanCheckpoints(SafeCheckpoints):
         held = Snapshot.of(self, spare)
         kept = held if held.finite else None  # Ultralytics repairs such an EMA as it saves it: let it
         self._held_last, self._held_best = kept, kept if is_best else self._held_best
+        self._classes_of_best = classes.by_class(self.validator) if is_best else self._classes_of_best
         if kept is None or (self.save_period > 0 and self.epoch % self.save_period == 0):
             return bool(super().save_model())
         if now - self._written_at >= self.write_every_s:
@@ -136,9 +139,15 @@ class LeanCheckpoints(SafeCheckpoints):
         for held, name in ((self._held_last, self.last), (self._held_best, self.best)):
             if held is not None:
                 name.write_bytes(self._serialized(held, deepcopy(self.ema.ema)))
+        self._write_classes()
         self._written_at = time.monotonic()
 
+    def _write_classes(self) -> None:
+        if self._classes_of_best:
+            AtomicPath(self.save_dir / classes.NAME).write_bytes(self._classes_of_best.encode())
+
     def _write_final(self, last: Snapshot, best: Snapshot | None) -> None:
+        self._write_classes()
         ema = self.ema.ema  # training has ended: it may be stripped itself, as the last of what is written
         content = self._strip(last, ema if best is last else deepcopy(ema), self.last, {})
         results = {"train_results": content.get("train_results")}
