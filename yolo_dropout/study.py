@@ -9,10 +9,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from yolo_dropout.base.text import named
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Backend, Ended, Executor, Found, Job, View
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.executors.local.shifting import measure_runs
+from yolo_dropout.executors.local.shifting import find_examples, measure_runs
 from yolo_dropout.executors.resources import Needs, check_disk, little_disk
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
 from yolo_dropout.folder.claim import check_free, clear_leftovers, hold
@@ -22,6 +23,7 @@ from yolo_dropout.folder.same_study import check_same_data, check_same_study
 from yolo_dropout.folder.study_file import StudyFile, stored_study, write_study_file
 from yolo_dropout.report.publish import publish as publish_all
 from yolo_dropout.results.collect import StudyResults, read_study
+from yolo_dropout.results.examples import chosen, strip_of
 from yolo_dropout.shift.corruptions import library
 from yolo_dropout.shift.sets import SEVERITIES, Pass, passes_of
 from yolo_dropout.spec.runs import Run, pending
@@ -72,6 +74,7 @@ def run_study(
     backend: Backend = ULTRALYTICS,
     view: View | None = None,
     shift: Sequence[str] = (),
+    examples: bool = False,
     publish: Callable[[StudyResults], None] = publish_all,
 ) -> Study:
     """Run what is missing of a study, and write its tables, verdict, pictures and report.
@@ -88,6 +91,7 @@ def run_study(
         backend: What trains; by default Ultralytics.
         view: Who watches, and may stop it; by default nobody.
         shift: Sets of corruptions under which every run's `best.pt` is measured when all have ended; by default none.
+        examples: Whether to look for validation images on which the control and the best treatment differ.
         publish: Writes what is derived from the runs; by default tables, pictures and report.
 
     Returns:
@@ -145,6 +149,7 @@ def run_study(
         else:
             try:
                 study = _measured(study, passes, view)
+                study = _with_examples(study, view) if examples else study
             except BaseException:
                 with suppress(YoloDropoutError):  # by a score that is not there yet nothing is judged
                     publish(study)
@@ -163,10 +168,11 @@ def passes_under_shift(spec: StudySpec, sets: Sequence[str]) -> tuple[Pass, ...]
     return ()
 
 
-def measure_study(study: Study, sets: Sequence[str], view: View) -> Study:
-    """Measure the runs of a study under shift, as far as that was not done before; see `run_study`."""
+def measure_study(study: Study, sets: Sequence[str], view: View, *, examples: bool = False) -> Study:
+    """Measure a study's runs under shift, as far as that was not done before, and find examples; see `run_study`."""
     with hold(study.folder):
-        return _measured(study, passes_under_shift(study.spec, sets), view)
+        study = _measured(study, passes_under_shift(study.spec, sets) if sets else (), view)
+        return _with_examples(study, view) if examples else study
 
 
 def _measured(study: Study, passes: Sequence[Pass], view: View) -> Study:
@@ -180,6 +186,18 @@ def _measured(study: Study, passes: Sequence[Pass], view: View) -> Study:
     runs = [record.run for record in study.records if record.finished]
     measure_runs(study.folder, study.spec, runs, passes, tell)
     return load_study(study.folder.path)
+
+
+def _with_examples(study: Study, view: View) -> Study:
+    if (treatment := chosen(study)) is None:
+        return study
+    view.note(f"looking for images on which {named(treatment)} and the control differ")
+    runs = [record.run for record in study.records if record.finished]
+    find_examples(study.folder, study.spec, runs, treatment, strip_of(study))
+    study = load_study(study.folder.path)
+    if not study.examples.get("images"):
+        view.note("on average they do not differ on any of them")
+    return study
 
 
 def inspect(

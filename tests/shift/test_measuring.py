@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import sys
 from pathlib import Path
 
 import fakes
+import numpy as np
 import pytest
+import torch
 
 from yolo_dropout import measure_shift, train_with_dropout
 from yolo_dropout.cli import main
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.local.shifting import measure_into
 from yolo_dropout.folder.results_csv import read_results
+from yolo_dropout.inference.calibration import Truth
 from yolo_dropout.report.publish import publish_tables
+from yolo_dropout.shift.examples import matched
 from yolo_dropout.shift.sets import passes_of
 from yolo_dropout.shift.tables import read_shift
 from yolo_dropout.spec.study_spec import StudySpec
@@ -159,3 +164,67 @@ def test_a_finished_study_is_measured_once_and_judged_by_what_that_says(finished
 def test_shift_goes_with_studies(trained, capsys):
     assert main(["report", str(trained.save_dir), "--shift"]) == 2
     assert "--shift: goes with studies" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def letters(digits, tmp_path_factory):
+    """The digits, labelled by the starter as the letters that it knows, and a starter that is less sure of them."""
+    from ultralytics import YOLO
+
+    root = Path(shutil.copytree(digits.parent, tmp_path_factory.mktemp("letters") / "data"))
+    starter = YOLO(DATASETS / "starter.pt")
+    for result in starter.predict(str(root / "images" / "val"), conf=0.25, verbose=False):
+        boxes = [
+            f"{int(c)} {' '.join(map(str, box))}"
+            for c, box in zip(result.boxes.cls, result.boxes.xywhn.tolist(), strict=True)
+        ]
+        (root / "labels" / "val" / f"{Path(result.path).stem}.txt").write_text("\n".join(boxes) + "\n")
+    for label in (root / "labels" / "train").iterdir():
+        label.write_text("0 0.5 0.5 0.2 0.2\n")
+    (root / "data.yaml").write_text(f"train: images/train\nval: images/val\nnames: {starter.names}\n")
+    for layer in starter.model.model[-1].modules():
+        if isinstance(layer, torch.nn.Conv2d) and layer.out_channels == len(starter.names):
+            layer.bias.data -= 0.7
+    starter.save(root / "unsure.pt")
+    return root
+
+
+def test_images_on_which_treatments_differ_are_shown_and_one_under_every_corruption(letters, tmp_path):
+    spec = StudySpec(DATASETS / "starter.pt", letters / "data.yaml", rates=(0, 0.1), seeds=2, train={"device": "cpu"})
+    study = run_study(spec, tmp_path, executor=LocalExecutor(jobs=2), backend=fakes.FAKE, publish=publish_tables)
+    for run in study.table.results:
+        weights = study.folder.run(run.name).path / "weights" / "best.pt"
+        weights.parent.mkdir(exist_ok=True)
+        shutil.copyfile(letters / "unsure.pt" if run.rate == 0 and run.seed == 1 else DATASETS / "starter.pt", weights)
+    before = contents(letters)
+    assert main(["report", str(tmp_path), "--shift", "rain", "--examples"]) == 0
+    assert contents(letters) == before
+    found = json.loads((tmp_path / "examples.json").read_text())
+    assert (found["control"], found["treatment"], found["seeds"], found["looked_at"]) == ("0.0", "0.1", [0, 1], 8)
+    assert [item["name"] for item in found["shift"]] == ["none", "rain"]
+    assert 0 < len(found["images"]) <= 2, "the control is nowhere better"
+    for item in found["images"]:
+        label = letters / "labels" / "val" / f"{Path(item['name']).stem}.txt"
+        for side in (item["control"], item["other"]):
+            right, wrong, missed = (sum(m["kind"] == k for m in side["marks"]) for k in ("right", "wrong", "missed"))
+            assert right + missed == len(label.read_text().splitlines())
+            assert side["score"] == pytest.approx(2 * right / (2 * right + wrong + missed))
+        assert item["of"] == 1
+        assert (item["other"]["score"], item["other"]["mean"]) == (1, 1)
+        assert item["control"]["mean"] == pytest.approx((1 + item["control"]["score"]) / 2)
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("data:image/jpeg") == 2
+    assert {"examples.png", "shift_examples.png"} <= {path.name for path in (tmp_path / "figures").iterdir()}
+
+
+def test_what_is_shown_of_an_image_counts_one_box_for_an_object_of_its_class():
+    boxes = np.array([[0.1, 0.1, 0.3, 0.3], [0.1, 0.1, 0.31, 0.3], [0.6, 0.6, 0.9, 0.9]])
+    truth = Truth(np.array([4.0, 5.0]), np.array([[0.1, 0.1, 0.3, 0.3], [0.6, 0.6, 0.9, 0.9]]))
+    assert matched(truth, boxes, np.array([4, 4, 6])) == ({0}, {0})
+    assert matched(truth, boxes, np.array([4, 4, 5])) == ({0, 2}, {0, 1})
+    assert matched(truth, boxes[:0], np.array([])) == (set(), set())
+
+
+def test_examples_go_with_studies(trained, capsys):
+    assert main(["report", str(trained.save_dir), "--examples"]) == 2
+    assert "--examples: goes with studies" in capsys.readouterr().err

@@ -6,8 +6,6 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from yolo_dropout.base.text import printable
 from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.cli.predict import asked
@@ -41,21 +39,12 @@ def calibrate(options: Namespace) -> int:
 
 
 def _truths(yolo: Any, data: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """What the validation images hold, by path."""
-    from ultralytics.cfg import get_cfg
-    from ultralytics.utils.ops import xywh2xyxy
-
-    from yolo_dropout.inference.calibration import Truth
-    from yolo_dropout.training.data import build_dataset, read_data
+    from yolo_dropout.shift.images import truths_of
+    from yolo_dropout.training.preparation import check_args
 
     if yolo.task not in _TASKS:
         raise SpecError(f"model: the task must be one of {', '.join(_TASKS)}, got {yolo.task}")
-    args = get_cfg(overrides={"task": yolo.task, "split": arguments.pop("split", "val")})
-    labels = build_dataset(yolo, read_data(yolo.task, data, args), args, "val", write_cache=False).labels
-    return {
-        str(Path(label["im_file"]).absolute()): Truth(label["cls"][:, 0], np.asarray(xywh2xyxy(label["bboxes"])))
-        for label in labels
-    }
+    return truths_of(yolo, data, check_args({"split": arguments.pop("split", "val")}))
 
 
 def _write(found: Any, out: Path) -> None:

@@ -23,8 +23,9 @@ from yolo_dropout.folder.layout import RATE_RUN_NAME, RUN_NAME, StudyFolder
 _BEGUN = re.compile(rb"^prepared:", re.MULTILINE)
 # What is written whole goes by these names until it is; see `files.atomic_path`.
 _RANDOM = rf"{re.escape(TEMPORARY)}[a-z0-9_]{{8}}"
+_TABLES = r"(curves|scores|summary|shift|classes)\.csv"
 _UNFINISHED = {
-    "": rf"\.(study\.yaml|verdict\.json|report\.html|(curves|scores|summary|shift|classes)\.csv){_RANDOM}\.\w+",
+    "": rf"\.(study\.yaml|(verdict|examples)\.json|report\.html|{_TABLES}){_RANDOM}\.\w+",
     "figures": rf"\.\w+\.(png|svg){_RANDOM}\.(png|svg)",
     "runs": rf"\.{RUN_NAME.pattern}{_RANDOM}",
 }

@@ -48,6 +48,7 @@ class StudyFolder:
     holder = _Inside(".lock.holder", "Who holds the lock, in words.")
     runs = _Inside("runs", "One folder per run.")
     folds = _Inside("folds", "The splits of a cross-validation, one data set per fold.")
+    examples = _Inside("examples.json", "Images on which treatments differ, where they were asked for.")
     verdict = _Inside("verdict.json", "The verdict as JSON.")
     report = _Inside("report.html", "The study as one HTML page.")
     figures = _Inside("figures", "The pictures, PNG and SVG.")

@@ -19,7 +19,7 @@ from yolo_dropout.base.text import ABSENT, Label, capital, counted, duration, is
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.folder.results_csv import VAL_LOSS, headline_metric
 from yolo_dropout.report.cautions import warnings_of
-from yolo_dropout.report.figures import series
+from yolo_dropout.report.figures import PHOTOGRAPHS, series
 from yolo_dropout.report.figures.rates import bars_words, paired_words
 from yolo_dropout.report.figures.render import inline_svg
 from yolo_dropout.report.figures.runs import evenly, frame
@@ -34,6 +34,7 @@ from yolo_dropout.spec.treatment import Treatment
 # How many values the script is given: of all runs together, of a mean, and digits of each.
 RUN_VALUES, MEAN_EPOCHS, SIGNIFICANT = 200_000, 400, 5
 SCRIPTS = ("d3.min.js", "plot.umd.min.js", "charts.js", "report.js")
+STILL = ("shift_severity", "shift_map", "class_map")
 FILES = ("curves.csv", "scores.csv", "summary.csv", "verdict.json")
 
 
@@ -45,7 +46,8 @@ def render_report(
     Args:
         study: What it shows.
         live_version: Where it is served while the study runs: what the server calls this state. It asks for newer ones.
-        pictures: The figures as `to_svg` returns them, by stem; they take seconds to draw, so a live page has none.
+        pictures: The figures as `to_svg` or `to_inline_jpeg` returns them, by stem; they take seconds to draw, so a
+            live page has none.
 
     Raises:
         InputError: No run has finished.
@@ -69,7 +71,7 @@ def render_report(
         style=Markup(_static("report.css")),
         palette=_palette(labels),
         payload=payload(study),
-        figures={stem: Markup(_still(stem, inline_svg(svg, stem, palette))) for stem, svg in pictures.items()},
+        figures={stem: Markup(_still(stem, drawn, palette)) for stem, drawn in pictures.items()},
         shifted=by_treatment(study) if study.table.shifted else None,
         warnings=warnings_of(study),
         bars=bars_words(verdict, study.block),
@@ -83,13 +85,12 @@ def render_report(
     )
 
 
-def _still(stem: str, svg: str) -> str:
-    """A picture that the script draws nothing in the place of stays where it is."""
-    return (
-        svg.replace('class="static"', 'class="still"', 1)
-        if stem in ("shift_severity", "shift_map", "class_map")
-        else svg
-    )
+def _still(stem: str, drawn: str, palette: Mapping[Label, str]) -> str:
+    """A picture for the page; one that the script draws nothing in the place of stays where it is."""
+    if stem in PHOTOGRAPHS:
+        return drawn
+    svg = inline_svg(drawn, stem, palette)
+    return svg.replace('class="static"', 'class="still"', 1) if stem in STILL else svg
 
 
 def _environment() -> Environment:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from yolo_dropout.base.files import atomic_path, write_json, write_text
-from yolo_dropout.report.figures import figures_of
-from yolo_dropout.report.figures.render import to_png, to_svg
+from yolo_dropout.report.figures import PHOTOGRAPHS, figures_of
+from yolo_dropout.report.figures.render import to_inline_jpeg, to_png, to_svg
 from yolo_dropout.report.page import render_report
 from yolo_dropout.results.by_run import classes_of
 from yolo_dropout.results.collect import StudyResults
@@ -18,6 +18,9 @@ def publish(study: StudyResults) -> None:
     for stem, figure in figures_of(study).items():
         with atomic_path(study.folder.figures / f"{stem}.png") as path:
             path.write_bytes(to_png(figure))
+        if stem in PHOTOGRAPHS:
+            drawn[stem] = to_inline_jpeg(figure)
+            continue
         drawn[stem] = to_svg(figure, stem)
         write_text(study.folder.figures / f"{stem}.svg", drawn[stem])
     write_text(study.folder.report, render_report(study, pictures=drawn))

@@ -17,6 +17,7 @@ from yolo_dropout.folder.records import RunRecord, read_records
 from yolo_dropout.folder.results_csv import read_results
 from yolo_dropout.folder.study_file import read_study_file
 from yolo_dropout.results.agreement import ScoreVerdict, agreement, other_scores
+from yolo_dropout.results.examples import read_examples
 from yolo_dropout.results.interim import due_runs, interim_note, interim_scores, interim_verdict, whole_seeds
 from yolo_dropout.results.learning import nothing_learned
 from yolo_dropout.results.shift import with_shift
@@ -42,6 +43,7 @@ class StudyResults:
         ours: False for runs that this project did not make.
         asked: The runs that it asks for, where several studies are put together: not all that their spec has.
         looked: The numbers of seeds whose verdict was there when more were asked for.
+        examples: Images on which treatments differ, as `shift.examples.compare` finds them; empty where nobody asked.
     """
 
     folder: StudyFolder
@@ -53,6 +55,7 @@ class StudyResults:
     ours: bool = True
     asked: tuple[Run, ...] = ()
     looked: tuple[int, ...] = ()
+    examples: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -203,7 +206,8 @@ def read_study(folder: StudyFolder, kind: type[T]) -> T:
     table = replace(table, results=results)
     table = with_shift(table, {run: folder.run(run.name).shift for run in table.results})
     notes = (*interim_note(spec, stored.looked), *notes, *table.notes)
-    return kind(folder, spec, records, table, stored.prepared, notes, looked=tuple(stored.looked))
+    more: dict[str, Any] = {"looked": tuple(stored.looked), "examples": read_examples(folder.examples, spec)}
+    return kind(folder, spec, records, table, stored.prepared, notes, **more)
 
 
 def _not_asked(records: Iterable[RunRecord]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import numpy as np
@@ -15,6 +15,9 @@ from yolo_dropout.errors import InputError
 from yolo_dropout.shift.corruptions import Image, corrupt, key_of
 from yolo_dropout.shift.sets import Pass
 from yolo_dropout.training.data import build_dataset, read_data
+
+if TYPE_CHECKING:
+    from yolo_dropout.inference.calibration import Truth
 
 # In the trainings of these tasks a validation takes batches as large as those of training, in the others twice that.
 _SINGLE_BATCH = ("obb", "semantic", "depth")
@@ -74,6 +77,25 @@ class Images:
             held = _held(loaded())
         before, now = (list(column) for column in zip(*sizes, strict=True))
         return lambda: vars(dataset).update(ims=held, im_hw0=before, im_hw=now)
+
+
+def truths_of(yolo: Any, data: str, args: Any) -> dict[str, Truth]:
+    """What the validation images of a data set hold, by their full path; of a classifier's, their class and no box.
+
+    Raises:
+        InputError: The data set cannot be used.
+    """
+    from ultralytics.utils.ops import xywh2xyxy
+
+    from yolo_dropout.inference.calibration import Truth
+
+    dataset = build_dataset(yolo, read_data(yolo.task, data, args), args, "val", write_cache=False)
+    if hasattr(dataset, "samples"):
+        return {str(Path(file).absolute()): Truth(np.array([c]), np.empty((0, 4))) for file, c, *_ in dataset.samples}
+    return {
+        str(Path(label["im_file"]).absolute()): Truth(label["cls"][:, 0], np.asarray(xywh2xyxy(label["bboxes"])))
+        for label in dataset.labels
+    }
 
 
 def _imread() -> Any:

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from yolo_dropout.folder.results_csv import VAL_LOSS, headline_metric
 from yolo_dropout.report.figures.effects import effects
+from yolo_dropout.report.figures.examples import differing_images, under_corruptions
 from yolo_dropout.report.figures.lines import loss_components, metric_curves, validation_loss
 from yolo_dropout.report.figures.maps import by_class, by_corruption
 from yolo_dropout.report.figures.rates import overfitting_gap, rate_response
@@ -15,6 +16,8 @@ from yolo_dropout.report.figures.style import as_shipped
 from yolo_dropout.results.by_run import classes_of
 from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.results.shift import shift_of
+
+PHOTOGRAPHS = ("examples", "shift_examples")
 
 
 def main_figure(study: StudyResults) -> Figure:
@@ -29,8 +32,9 @@ def figures_of(study: StudyResults) -> dict[str, Figure]:
 
     Returns:
         rate_response (effects where treatments have names), val_loss, overfitting_gap, and, where there is something to
-        draw, loss_components, metric, class_map, shift_severity and shift_map.
-        Write them with `to_png(figure)` and `to_svg(figure, stem)`, whose bytes are the same every time.
+        draw, loss_components, metric, class_map, shift_severity, shift_map, and of images examples and shift_examples.
+        Write them with `to_png(figure)` and, but for `PHOTOGRAPHS`, `to_svg(figure, stem)`, whose bytes are the same
+        every time.
     """
     curves, note = study.curves, study.branch_note
     figures = {
@@ -47,4 +51,8 @@ def figures_of(study: StudyResults) -> dict[str, Figure]:
     classes = classes_of(study)
     if metric and classes.loc[classes["metric"] == metric, "class"].nunique() > 1:
         figures["class_map"] = by_class(classes, metric)
+    if study.examples.get("images"):
+        figures["examples"] = differing_images(study.examples)
+    if study.examples.get("shift"):
+        figures["shift_examples"] = under_corruptions(study.examples)
     return figures | ({"metric": metric_curves(curves, metric, note)} if metric else {})
