@@ -13,7 +13,8 @@ from yolo_dropout.base.text import named
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Backend, Ended, Executor, Found, Job, View
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.executors.local.shifting import find_examples, measure_runs
+from yolo_dropout.executors.local.looking import check_new_images, find_examples, measure_images
+from yolo_dropout.executors.local.shifting import measure_runs
 from yolo_dropout.executors.resources import Needs, check_disk, little_disk
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
 from yolo_dropout.folder.claim import check_free, clear_leftovers, hold
@@ -74,6 +75,7 @@ def run_study(
     backend: Backend = ULTRALYTICS,
     view: View | None = None,
     shift: Sequence[str] = (),
+    new_images: bool = False,
     examples: bool = False,
     publish: Callable[[StudyResults], None] = publish_all,
 ) -> Study:
@@ -91,6 +93,8 @@ def run_study(
         backend: What trains; by default Ultralytics.
         view: Who watches, and may stop it; by default nobody.
         shift: Sets of corruptions under which every run's `best.pt` is measured when all have ended; by default none.
+        new_images: Whether to measure every run's `best.pt` image by image, so that the report can say how far
+            differences hold on new images.
         examples: Whether to look for validation images on which the control and the best treatment differ.
         publish: Writes what is derived from the runs; by default tables, pictures and report.
 
@@ -106,6 +110,8 @@ def run_study(
     """
     folder, executor, view = StudyFolder.at(out), executor or LocalExecutor(), view or View()
     passes = passes_under_shift(spec, shift)
+    if new_images:
+        check_new_images(spec)
     check_free(folder)
     with hold(folder) as held:
         stored = stored_study(folder)
@@ -148,7 +154,7 @@ def run_study(
                 break
         else:
             try:
-                study = _measured(study, passes, view)
+                study = _measured(study, passes, view, new_images=new_images)
                 study = _with_examples(study, view) if examples else study
             except BaseException:
                 with suppress(YoloDropoutError):  # by a score that is not there yet nothing is judged
@@ -168,24 +174,30 @@ def passes_under_shift(spec: StudySpec, sets: Sequence[str]) -> tuple[Pass, ...]
     return ()
 
 
-def measure_study(study: Study, sets: Sequence[str], view: View, *, examples: bool = False) -> Study:
-    """Measure a study's runs under shift, as far as that was not done before, and find examples; see `run_study`."""
+def measure_study(
+    study: Study, sets: Sequence[str], view: View, *, new_images: bool = False, examples: bool = False
+) -> Study:
+    """Do with the checkpoints of a study what was not done before; arguments are those of `run_study`."""
+    if new_images:
+        check_new_images(study.spec)
     with hold(study.folder):
-        study = _measured(study, passes_under_shift(study.spec, sets) if sets else (), view)
+        passes = passes_under_shift(study.spec, sets) if sets else ()
+        study = _measured(study, passes, view, new_images=new_images)
         return _with_examples(study, view) if examples else study
 
 
-def _measured(study: Study, passes: Sequence[Pass], view: View) -> Study:
+def _measured(study: Study, passes: Sequence[Pass], view: View, *, new_images: bool) -> Study:
     def tell(line: str) -> None:
         view.note(line)
         if view.stopped():
             raise KeyboardInterrupt
 
-    if not passes:
-        return study
     runs = [record.run for record in study.records if record.finished]
-    measure_runs(study.folder, study.spec, runs, passes, tell)
-    return load_study(study.folder.path)
+    if passes:
+        measure_runs(study.folder, study.spec, runs, passes, tell)
+    if new_images:
+        measure_images(study.folder, study.spec, runs, tell)
+    return load_study(study.folder.path) if passes or new_images else study
 
 
 def _with_examples(study: Study, view: View) -> Study:

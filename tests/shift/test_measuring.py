@@ -7,11 +7,14 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import fakes
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from ultralytics.utils.metrics import ap_per_class
 
 from yolo_dropout import measure_shift, train_with_dropout
 from yolo_dropout.cli import main
@@ -21,6 +24,7 @@ from yolo_dropout.folder.results_csv import read_results
 from yolo_dropout.inference.calibration import Truth
 from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.shift.examples import matched
+from yolo_dropout.shift.per_image import Seen, per_image
 from yolo_dropout.shift.sets import passes_of
 from yolo_dropout.shift.tables import read_shift
 from yolo_dropout.spec.study_spec import StudySpec
@@ -189,18 +193,27 @@ def letters(digits, tmp_path_factory):
     return root
 
 
-def test_images_on_which_treatments_differ_are_shown_and_one_under_every_corruption(letters, tmp_path):
-    spec = StudySpec(DATASETS / "starter.pt", letters / "data.yaml", rates=(0, 0.1), seeds=2, train={"device": "cpu"})
+def test_images_on_which_treatments_differ_are_shown_and_one_under_every_corruption(letters, tmp_path, capsys):
+    spec = StudySpec(DATASETS / "starter.pt", letters / "data.yaml", rates=(0, 0.1), seeds=3, train={"device": "cpu"})
     study = run_study(spec, tmp_path, executor=LocalExecutor(jobs=2), backend=fakes.FAKE, publish=publish_tables)
     for run in study.table.results:
         weights = study.folder.run(run.name).path / "weights" / "best.pt"
         weights.parent.mkdir(exist_ok=True)
-        shutil.copyfile(letters / "unsure.pt" if run.rate == 0 and run.seed == 1 else DATASETS / "starter.pt", weights)
+        shutil.copyfile(letters / "unsure.pt" if run.rate == 0 and run.seed else DATASETS / "starter.pt", weights)
     before = contents(letters)
-    assert main(["report", str(tmp_path), "--shift", "rain", "--examples"]) == 0
+    words = ["report", str(tmp_path), "--shift", "rain", "--new-images", "--examples"]
+    assert main(words) == 0
     assert contents(letters) == before
+    assert "[6/6] measured p0." in capsys.readouterr().out
+    images = pd.read_csv(tmp_path / "new_images.csv").set_index("metric")
+    assert images.index.to_list() == ["val/loss", "metrics/mAP50-95(B)"]
+    assert set(images["seeds"]) == {3} and set(images["images"]) == {8}
+    assert images.loc["val/loss", "difference"] > 0 == images.loc["metrics/mAP50-95(B)", "difference"], (
+        "as all are unsure"
+    )
+    assert (images["new_low"] <= images["low"]).all()
     found = json.loads((tmp_path / "examples.json").read_text())
-    assert (found["control"], found["treatment"], found["seeds"], found["looked_at"]) == ("0.0", "0.1", [0, 1], 8)
+    assert (found["control"], found["treatment"], found["seeds"], found["looked_at"]) == ("0.0", "0.1", [0, 1, 2], 8)
     assert [item["name"] for item in found["shift"]] == ["none", "rain"]
     assert 0 < len(found["images"]) <= 2, "the control is nowhere better"
     for item in found["images"]:
@@ -211,9 +224,9 @@ def test_images_on_which_treatments_differ_are_shown_and_one_under_every_corrupt
             assert side["score"] == pytest.approx(2 * right / (2 * right + wrong + missed))
         assert item["of"] == 1
         assert (item["other"]["score"], item["other"]["mean"]) == (1, 1)
-        assert item["control"]["mean"] == pytest.approx((1 + item["control"]["score"]) / 2)
+        assert item["control"]["mean"] == pytest.approx((1 + 2 * item["control"]["score"]) / 3)
     page = (tmp_path / "report.html").read_text()
-    assert page.count("data:image/jpeg") == 2
+    assert page.count("data:image/jpeg") == 2 and "On new images like these" in page
     assert {"examples.png", "shift_examples.png"} <= {path.name for path in (tmp_path / "figures").iterdir()}
 
 
@@ -225,6 +238,73 @@ def test_what_is_shown_of_an_image_counts_one_box_for_an_object_of_its_class():
     assert matched(truth, boxes[:0], np.array([])) == (set(), set())
 
 
-def test_examples_go_with_studies(trained, capsys):
-    assert main(["report", str(trained.save_dir), "--examples"]) == 2
-    assert "--examples: goes with studies" in capsys.readouterr().err
+@pytest.mark.parametrize("option", ["--examples", "--new-images"])
+def test_what_asks_checkpoints_goes_with_studies(option, trained, capsys):
+    assert main(["report", str(trained.save_dir), option]) == 2
+    assert f"{option}: goes with studies" in capsys.readouterr().err
+
+
+def test_new_images_are_refused_for_folds_before_anything_is_trained(digits, tmp_path, capsys):
+    words = [
+        "sweep",
+        "model=yolo26n.yaml",
+        f"data={digits}",
+        "--folds",
+        "2",
+        "--new-images",
+        "--out",
+        str(tmp_path / "s"),
+    ]
+    assert main(words) == 2
+    assert "new-images: cannot go with folds" in capsys.readouterr().err
+    assert not (tmp_path / "s" / "runs").exists()
+
+
+def test_an_image_is_told_as_a_data_set_of_it_alone_would_be(trained, digits, tmp_path):
+    ((_, rows),) = per_image([trained.best], str(digits), {"device": "cpu"})
+    alone = Path(shutil.copytree(digits.parent, tmp_path / "alone")) / "data.yaml"
+    first, *others = sorted((alone.parent / "images" / "val").iterdir())
+    for image in others:
+        image.unlink()
+    clean = measure_shift(trained.best, alone, corruptions="rain", severities=[1], device="cpu").set_index(
+        ["severity", "metric"]
+    )
+    told = {name: value for name, metric, value in rows if metric == "val/loss"}
+    assert len(told) == 8
+    assert told[f"val/{first.name}"] == pytest.approx(clean.loc[(0, "val/loss"), "value"], abs=1e-4)
+
+
+def test_map_is_shared_out_by_what_it_is_without_each_image():
+    def stats(right, conf):
+        return {
+            "tp": np.array([[right] * 10]),
+            "conf": np.array([conf]),
+            "pred_cls": np.zeros(1),
+            "target_cls": np.zeros(1),
+        }
+
+    images, seen = [stats(True, 0.9), stats(False, 0.8), stats(True, 0.7)], Seen("detect")
+    for n in range(1, 4):
+        known = {name: [image[name] for image in images[:n]] for name in images[0]}
+        seen.look(SimpleNamespace(loss={"box": 1.0 * n, "cls": 0.5 * n * n}, metrics=SimpleNamespace(stats=known)))
+    rows = list(seen.rows(["a", "b", "c"]))
+    assert rows[:3] == [("a", "val/loss", 1.5), ("b", "val/loss", 2.5), ("c", "val/loss", 3.5)]
+
+    def whole(kept):
+        return ap_per_class(*(np.concatenate([images[i][name] for i in kept]) for name in images[0]))[5].mean()
+
+    expected = [3 * whole([0, 1, 2]) - 2 * whole([i for i in range(3) if i != left]) for left in range(3)]
+    assert [value for *_, value in rows[3:]] == pytest.approx(expected)
+    assert expected[1] < min(expected[0], expected[2]), "the image with the wrong box"
+
+
+def test_a_classifier_is_right_or_wrong_about_an_image():
+    seen = Seen("classify")
+    for n, right in enumerate((True, False), start=1):
+        predicted = [torch.tensor([[3, 1]])] * n
+        wanted = [torch.tensor([3 if right else 1])] * n
+        seen.look(SimpleNamespace(loss={"loss": 2.0 * n}, pred=predicted, targets=wanted, metrics=None))
+    assert [row[1:] for row in seen.rows(["a", "b"])] == [("val/loss", 2.0)] * 2 + [
+        ("metrics/accuracy_top1", 1.0),
+        ("metrics/accuracy_top1", 0.0),
+    ]

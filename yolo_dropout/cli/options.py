@@ -59,6 +59,7 @@ OPTIONS = {
         "--alpha A": "error level of the verdict (default 0.05)",
         "--min-gain G": "the smallest gain that matters, in units of the score (default: the control's noise)",
         "--shift SET*": "when all runs have ended, measure them on corrupted images (default benchmark)",
+        "--new-images": "measure every run image by image: how far differences hold on images like these",
         "--examples": "show validation images on which the control and the best treatment differ",
         "--run-timeout S": "stop a run that takes longer, in seconds",
         "--continue-broken": "go on from last.pt where a run broke off, instead of anew",
@@ -86,6 +87,7 @@ OPTIONS = {
         "--out DIR": "where to write (default: the one study; else runs/dropout/report)",
         "--score METRIC": "what is compared",
         "--shift SET*": "measure every run on corrupted images first, as far as it was not done (default benchmark)",
+        "--new-images": "measure every run image by image: how far differences hold on images like these",
         "--examples": "show validation images on which the control and the best treatment differ",
     },
 }

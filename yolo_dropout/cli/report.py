@@ -40,17 +40,18 @@ def report(options: Namespace) -> int:
     check_report_free(out, alone)
     if studies:
         loaded = [load_study(place.path) for place in studies]
-        if options.shift is not None or options.examples:
-            asked_sets = [] if options.shift is None else sets(options.shift)
-            view = LineView(Console())
-            loaded = [measure_study(study, asked_sets, view, examples=options.examples) for study in loaded]
+        measures = {"new_images": options.new_images, "examples": options.examples}
+        if options.shift is not None or any(measures.values()):
+            shift = [] if options.shift is None else sets(options.shift)
+            loaded = [measure_study(study, shift, LineView(Console()), **measures) for study in loaded]
         first, *others = loaded
         study: StudyResults = _judged_by(first, options.score)
         study = replace(together(study, others) if others else study, folder=out)
     elif options.shift is not None:
         raise InputError("--shift: goes with studies; measure a checkpoint with yolo-dropout shift model=best.pt")
-    elif options.examples:
-        raise InputError("--examples: goes with studies, which know their models and data; leave it out")
+    elif wanted := [name for name in ("new_images", "examples") if getattr(options, name)]:
+        option = f"--{wanted[0].replace('_', '-')}"
+        raise InputError(f"{option}: goes with studies, which know their models and data; leave it out")
     else:
         study = load_foreign_runs([place.path for place in places], out.path, options.score or "val/loss")
     publish(study)

@@ -41,7 +41,7 @@ def sweep(options: Namespace, backend: Backend = ULTRALYTICS) -> int:
     from yolo_dropout.study import passes_under_shift, run_study
 
     asked = {"retry_failed": options.retry_failed, "continue_broken": options.continue_broken}
-    asked |= {"examples": options.examples}
+    asked |= {"new_images": options.new_images, "examples": options.examples}
     shift = [] if options.shift is None else sets(options.shift)
     if options.dry_run:
         passes_under_shift(spec, shift)

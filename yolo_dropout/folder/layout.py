@@ -33,7 +33,14 @@ class RunFolder:
     arguments = _Inside("args.yaml", "What it was trained with, as Ultralytics writes it.")
     shift = _Inside("shift.csv", "Its checkpoint under shift, as far as that was measured.")
     classes = _Inside("classes.csv", "Its best epoch by class, where the task has classes.")
+    images = _Inside("images.csv", "Its checkpoint image by image, where that was asked for.")
     results = _Inside("results.csv", "The metrics by epoch, as Ultralytics writes them.")
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Its `best.pt`, or `last.pt` where there is none."""
+        weights = (self.path / "weights" / name for name in ("best.pt", "last.pt"))
+        return next(filter(Path.is_file, weights), None)
 
 
 @dataclass(frozen=True)
@@ -90,5 +97,5 @@ class StudyFolder:
         return RunFolder(self.runs / name)
 
     def table(self, name: str) -> Path:
-        """`curves.csv`, `scores.csv`, `summary.csv`, `shift.csv` or `classes.csv`."""
+        """`curves.csv`, `scores.csv`, `summary.csv`, `shift.csv`, `classes.csv` or `new_images.csv`."""
         return self.path / f"{name}.csv"

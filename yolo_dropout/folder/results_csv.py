@@ -43,6 +43,7 @@ class Results:
         by_loss: Whether the validation loss selected `best.pt`.
         shift: What was measured of the run's checkpoint under shift, as `measure_shift` returns it.
         classes: The file that may hold the best epoch by class.
+        images: The file that may hold what its checkpoint says image by image.
     """
 
     epochs: NDArray[np.int64]
@@ -52,6 +53,7 @@ class Results:
     by_loss: bool = False
     shift: pd.DataFrame | None = None
     classes: Path | None = None
+    images: Path | None = None
 
     def curve(self, metric: str) -> NDArray[np.float64]:
         """One metric by epoch, shape (n_epochs,); an `InputError` names the others where there is no such column."""

@@ -26,6 +26,7 @@ from yolo_dropout.report.figures.runs import evenly, frame
 from yolo_dropout.report.figures.style import colours
 from yolo_dropout.results.agreement import ScoreVerdict
 from yolo_dropout.results.collect import StudyResults
+from yolo_dropout.results.new_images import over_images
 from yolo_dropout.results.shift import by_treatment
 from yolo_dropout.spec.runs import block_name
 from yolo_dropout.spec.score import higher_is_better, metric_name
@@ -34,6 +35,7 @@ from yolo_dropout.spec.treatment import Treatment
 # How many values the script is given: of all runs together, of a mean, and digits of each.
 RUN_VALUES, MEAN_EPOCHS, SIGNIFICANT = 200_000, 400, 5
 SCRIPTS = ("d3.min.js", "plot.umd.min.js", "charts.js", "report.js")
+MORE_FILES = ("shift.csv", "classes.csv", "new_images.csv")
 STILL = ("shift_severity", "shift_map", "class_map")
 FILES = ("curves.csv", "scores.csv", "summary.csv", "verdict.json")
 
@@ -64,7 +66,7 @@ def render_report(
         paired=paired_words(verdict),
         planned=len(study.due) if study.ours else 0,
         command=_command(study),
-        files=(*FILES, *(name for name in ("shift.csv", "classes.csv") if (study.folder.path / name).is_file())),
+        files=(*FILES, *(name for name in MORE_FILES if (study.folder.path / name).is_file())),
         live_version=live_version,
         policy=_policy(scripts, live=live_version is not None),
         scripts=[Markup(script) for script in scripts],
@@ -73,6 +75,7 @@ def render_report(
         payload=payload(study),
         figures={stem: Markup(_still(stem, drawn, palette)) for stem, drawn in pictures.items()},
         shifted=by_treatment(study) if study.table.shifted else None,
+        on_images=over_images(study),
         warnings=warnings_of(study),
         bars=bars_words(verdict, study.block),
         incomplete=bool(study.scores.isna().any(axis=None)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -38,11 +39,16 @@ def classes_of(study: StudyResults) -> pd.DataFrame:
 
 
 def _classes(results: Results) -> Iterator[tuple[str, str, float]]:
-    """One run's; nothing where it has no such file, or one that holds something else."""
-    if results.classes is None:
+    return rows_of(results.classes, _BY_CLASS)
+
+
+def rows_of(file: Path | None, columns: tuple[str, str, str]) -> Iterator[tuple[str, str, float]]:
+    """The rows of one run's file; none where there is no such file, or it holds something else."""
+    if file is None:
         return
+    name, metric, value = columns
     try:
-        with results.classes.open(encoding="utf-8", newline="") as file:
-            yield from [(row["class"], row["metric"], float(row["value"])) for row in csv.DictReader(file)]
+        with file.open(encoding="utf-8", newline="") as lines:
+            yield from [(row[name], row[metric], float(row[value])) for row in csv.DictReader(lines)]
     except (OSError, KeyError, TypeError, ValueError):
         return

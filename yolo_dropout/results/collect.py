@@ -199,8 +199,9 @@ def read_study(folder: StudyFolder, kind: type[T]) -> T:
     files = {item.run: folder.run(item.run.name).results for item in records if item.finished}
     table = read_table(files, read)
     by_loss = spec.select is not None
+    places = {run: folder.run(run.name) for run in table.results}
     results = {
-        run: replace(found, by_loss=by_loss, classes=folder.run(run.name).classes)
+        run: replace(found, by_loss=by_loss, classes=places[run].classes, images=places[run].images)
         for run, found in table.results.items()
     }
     table = replace(table, results=results)

@@ -14,6 +14,7 @@ import numpy as np
 from yolo_dropout.errors import InputError
 from yolo_dropout.shift.corruptions import Image, corrupt, key_of
 from yolo_dropout.shift.sets import Pass
+from yolo_dropout.training import data_notes
 from yolo_dropout.training.data import build_dataset, read_data
 
 if TYPE_CHECKING:
@@ -31,17 +32,19 @@ class Images:
         yolo: A model of the task and the classes.
         data: The data set.
         args: Arguments of the model's training, which say how images are loaded.
+        one_by_one: Show single images and at most so many, evenly spread over all.
 
     Attributes:
         data: The data set's fields as Ultralytics resolves them.
         loader: Batches of what is shown, as large as a training's validation takes them, in order.
+        names: The files of the images that are shown.
 
     Raises:
         InputError: The data set cannot be used, or has other classes than the model.
     """
 
-    def __init__(self, yolo: Any, data: str, args: Any) -> None:
-        from torch.utils.data import DataLoader
+    def __init__(self, yolo: Any, data: str, args: Any, one_by_one: int | None = None) -> None:
+        from torch.utils.data import DataLoader, Subset
 
         self.data = read_data(yolo.task, data, args)
         if args.single_cls:
@@ -50,10 +53,17 @@ class Images:
         if own != known and yolo.task != "depth":
             raise InputError(f"data: {data} has {own} classes, and the model {known}; give the data set that it is for")
         batch = (args.batch if args.batch >= 1 else _USUAL_BATCH) * (1 if yolo.task in _SINGLE_BATCH else 2)
+        batch = batch if one_by_one is None else 1
         self._dataset = build_dataset(yolo, self.data, args, "val", batch, write_cache=False)
         if len(self._dataset) == 0:
             raise InputError(f"data: {data} has no images for {args.split}; check its folders")
-        self.loader = DataLoader(self._dataset, batch, collate_fn=getattr(self._dataset, "collate_fn", None))
+        shown = range(len(self._dataset))
+        if one_by_one is not None:
+            shown = np.unique(np.linspace(0, len(shown) - 1, one_by_one).round().astype(int)).tolist()
+        files = data_notes.images_of(self._dataset)
+        self.names = [str(files[i]) for i in shown]
+        collate = getattr(self._dataset, "collate_fn", None)
+        self.loader = DataLoader(Subset(self._dataset, shown), batch, collate_fn=collate)
 
     def make(self, what: Pass) -> Callable[[], None]:
         """Make the images of a pass; returns what shows them to the loader."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import groupby
 from pathlib import Path
@@ -95,11 +95,11 @@ def measured(
         for i, missing in todo:
             if not missing:
                 continue
-            yolo = _trained(models[i])
+            yolo = checkpoint(models[i])
             args = arguments_of(yolo, arguments)
             images = images or _images(yolo, data, args)
             show = show or {what: images.make(what) for what in at}
-            validate, rows = _validator(yolo, args, images), {}
+            validate, rows = validator_of(yolo, args, images), {}
             for what in missing:
                 show[what]()
                 rows[what] = validate()
@@ -114,7 +114,8 @@ def arguments_of(yolo: Any, given: Mapping[str, Any]) -> Any:
     return args
 
 
-def _trained(model: Any) -> Any:
+def checkpoint(model: Any) -> Any:
+    """A model with trained weights, as a `YOLO` object; an `InputError` for one without."""
     yolo = load_model(model)
     if not getattr(yolo, "ckpt", None):
         raise InputError(f"model: needs trained weights, got {model}; give a .pt")
@@ -128,8 +129,15 @@ def _images(yolo: Any, data: str, args: Any) -> Images:
         return Images(yolo, data, args)
 
 
-def _validator(yolo: Any, args: Any, images: Images) -> Any:
-    """A call that validates on what the images show, as the model's training does after every epoch."""
+def validator_of(yolo: Any, args: Any, images: Images, look: Callable[[Any], None] = lambda _: None) -> Any:
+    """A call that validates on what the images show, as the model's training does after every epoch.
+
+    Args:
+        yolo: The model.
+        args: Its arguments; see `arguments_of`.
+        images: What it is shown.
+        look: Takes the validator after every batch.
+    """
     from ultralytics.utils.torch_utils import select_device
 
     device = select_device("" if args.device is None else args.device, verbose=False)
@@ -140,6 +148,7 @@ def _validator(yolo: Any, args: Any, images: Images) -> Any:
     trainer = cls.__new__(cls)  # its constructor would start a training
     # Which losses there are a training knows from its first step, and this validation from its first batch.
     starts = {"on_val_start": [lambda validator: setattr(validator, "loss", defaultdict(float))]}
+    starts |= {"on_val_batch_end": [look]}
     vars(trainer).update(
         args=args, data=images.data, model=net, device=device, test_loader=images.loader, loss_names=(), loss_items={},
         callbacks=defaultdict(list, starts), amp=args.amp not in (False, "fp32"), world_size=0, epoch=0, epochs=2,

@@ -1,29 +1,24 @@
-"""A study's checkpoints, used in processes of their own: measured under shift, or asked where they differ."""
+"""Checkpoints measured under shift in processes of their own, each into a file; what a file holds is not done again."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from yolo_dropout.base.files import write_json, write_text
-from yolo_dropout.errors import InputError
+from yolo_dropout.base.files import write_text
 from yolo_dropout.executors import Job
 from yolo_dropout.executors.local.executor import stream
 from yolo_dropout.executors.resources import default_jobs
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.shift.corruptions import library
-from yolo_dropout.shift.examples import compare
 from yolo_dropout.shift.measuring import measured
 from yolo_dropout.shift.sets import CLEAN, Pass
 from yolo_dropout.shift.tables import as_table, merged, passes_in, read_shift
 from yolo_dropout.spec.runs import Run
 from yolo_dropout.spec.study_spec import StudySpec
-
-MOST_SEEDS = 5
 
 
 def measure_runs(
@@ -39,46 +34,15 @@ def measure_runs(
     by_data: dict[str, dict[Path, Path]] = {}
     for run in runs:
         job = Job(run, spec, folder.run(run.name).path)
-        if (checkpoint := _checkpoint(job)) is None:
+        if (checkpoint := job.folder.checkpoint) is None:
             tell(f"{run}: has no checkpoint, and is not measured")
         else:
             by_data.setdefault(job.data, {})[job.folder.shift] = checkpoint
     for data, files in by_data.items():
-        measure_into(files, data, passes, _one_device(spec), log=folder.shift_log, tell=tell)
+        measure_into(files, data, passes, one_device(spec), log=folder.shift_log, tell=tell)
 
 
-def find_examples(
-    folder: StudyFolder, spec: StudySpec, runs: Iterable[Run], treatment: str, strip: Sequence[Pass]
-) -> None:
-    """Write images on which the control and a treatment differ; of folds, those of the first.
-
-    Raises:
-        YoloDropoutError: The task has no boxes to compare, no two runs have checkpoints, or a process died.
-    """
-    control = spec.treatments[0].name
-    jobs = {run: Job(run, spec, folder.run(run.name).path) for run in runs if run.fold in (None, 0)}
-    files = {run: file for run, job in jobs.items() if (file := _checkpoint(job))}
-    pairs = [
-        (run, replace(run, treatment=treatment))
-        for run in files
-        if run.treatment == control and replace(run, treatment=treatment) in files
-    ][:MOST_SEEDS]
-    if not pairs:
-        raise InputError(f"examples: no seed has checkpoints of both {control} and {treatment}; train them first")
-    of_control, of_other = ([str(files[pair[side]]) for pair in pairs] for side in (0, 1))
-    arguments = {**spec.train, **_one_device(spec)}
-    call = (of_control, of_other, jobs[pairs[0][0]].data, arguments, tuple(strip))
-    (found,) = stream(compare, [call], log=folder.shift_log)
-    names = {"control": control, "treatment": treatment, "seeds": [run.seed for run, _ in pairs]}
-    write_json(folder.examples, {**names, **found})
-
-
-def _checkpoint(job: Job) -> Path | None:
-    weights = (job.path / "weights" / name for name in ("best.pt", "last.pt"))
-    return next(filter(Path.is_file, weights), None)
-
-
-def _one_device(spec: StudySpec) -> dict[str, Any]:
+def one_device(spec: StudySpec) -> dict[str, Any]:
     """Several GPUs are a study's pool; one of them measures."""
     device = spec.train.get("device")
     return {} if device is None else {"device": re.findall(r"\w+", str(device))[0]}
@@ -116,7 +80,7 @@ def measure_into(
         return
     library()
     # The images of a corruption are made once, so one process takes it as a whole; a GPU is one process's.
-    names, jobs = list(left), 1 if _on_gpu(arguments) else min(default_jobs(), len(left))
+    names, jobs = list(left), 1 if on_gpu(arguments) else min(default_jobs(), len(left))
     shares = [[what for what in passes if what.corruption in names[first::jobs]] for first in range(jobs)]
     calls = [(checkpoints, data, share, dict(arguments), known) for share in shares]
     with closing(stream(measured, calls, log=log)) as found:
@@ -130,7 +94,8 @@ def measure_into(
                 tell(f"[{done}/{len(left)}] measured {'clean images' if corruption == CLEAN else corruption}")
 
 
-def _on_gpu(arguments: Mapping[str, Any]) -> bool:
+def on_gpu(arguments: Mapping[str, Any]) -> bool:
+    """Whether checkpoints will be measured on a GPU, which is one process's."""
     import torch
 
     return torch.cuda.is_available() and arguments.get("device") != "cpu"

@@ -1,0 +1,80 @@
+"""A study's checkpoints asked image by image, in processes of their own."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from yolo_dropout.base.files import write_json, write_text
+from yolo_dropout.errors import InputError, SpecError
+from yolo_dropout.executors import Job
+from yolo_dropout.executors.local.executor import stream
+from yolo_dropout.executors.local.shifting import on_gpu, one_device
+from yolo_dropout.executors.resources import default_jobs
+from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.shift.examples import compare
+from yolo_dropout.shift.per_image import COLUMNS, per_image
+from yolo_dropout.shift.sets import Pass
+from yolo_dropout.spec.runs import Run
+from yolo_dropout.spec.study_spec import StudySpec
+
+MOST_SEEDS = 5
+
+
+def check_new_images(spec: StudySpec) -> None:
+    """Refuse a study of which nothing can be said on new images; a `SpecError` tells why."""
+    if spec.folds is not None:
+        raise SpecError("new-images: cannot go with folds, each of which has images of its own; leave it out")
+
+
+def measure_images(folder: StudyFolder, spec: StudySpec, runs: Iterable[Run], tell: Callable[[str], None]) -> None:
+    """Write what the checkpoint of every run says of every validation image, where that was not done before.
+
+    Raises:
+        YoloDropoutError: The data cannot be used, or a process died.
+    """
+    jobs = [Job(run, spec, folder.run(run.name).path) for run in runs]
+    files = {job.folder: file for job in jobs if (file := job.folder.checkpoint) and not job.folder.images.is_file()}
+    at_once = 1 if on_gpu(spec.train) else min(default_jobs(), len(files))
+    shares = [list(files.items())[first::at_once] for first in range(at_once)]
+    calls = [(share, spec.data, one_device(spec)) for share in shares]
+    with closing(stream(_per_image, calls, log=folder.shift_log)) as found:
+        for done, (run, rows) in enumerate(found, start=1):
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows([COLUMNS, *((*row[:2], f"{row[2]:.6g}") for row in rows)])
+            write_text(run.images, text.getvalue())
+            tell(f"[{done}/{len(files)}] measured {run.path.name} image by image")
+
+
+def _per_image(share, data, arguments):  # type: ignore[no-untyped-def]
+    for i, rows in per_image([file for _, file in share], data, arguments):
+        yield share[i][0], rows
+
+
+def find_examples(
+    folder: StudyFolder, spec: StudySpec, runs: Iterable[Run], treatment: str, strip: Sequence[Pass]
+) -> None:
+    """Write images on which the control and a treatment differ; of folds, those of the first.
+
+    Raises:
+        YoloDropoutError: The task has no boxes to compare, no two runs have checkpoints, or a process died.
+    """
+    control = spec.treatments[0].name
+    jobs = {run: Job(run, spec, folder.run(run.name).path) for run in runs if run.fold in (None, 0)}
+    files = {run: file for run, job in jobs.items() if (file := job.folder.checkpoint)}
+    pairs = [
+        (run, replace(run, treatment=treatment))
+        for run in files
+        if run.treatment == control and replace(run, treatment=treatment) in files
+    ][:MOST_SEEDS]
+    if not pairs:
+        raise InputError(f"examples: no seed has checkpoints of both {control} and {treatment}; train them first")
+    of_control, of_other = ([str(files[pair[side]]) for pair in pairs] for side in (0, 1))
+    arguments = {**spec.train, **one_device(spec)}
+    call = (of_control, of_other, jobs[pairs[0][0]].data, arguments, tuple(strip))
+    (found,) = stream(compare, [call], log=folder.shift_log)
+    names = {"control": control, "treatment": treatment, "seeds": [run.seed for run, _ in pairs]}
+    write_json(folder.examples, {**names, **found})

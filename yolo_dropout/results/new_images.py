@@ -1,0 +1,58 @@
+"""How far a study's differences hold on other images: what was measured image by image, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from yolo_dropout.decision.new_images import on_images
+from yolo_dropout.folder.results_csv import Results
+from yolo_dropout.results.by_run import rows_of
+from yolo_dropout.spec.runs import Run
+from yolo_dropout.spec.score import higher_is_better
+
+if TYPE_CHECKING:
+    from yolo_dropout.results.collect import StudyResults
+
+COLUMNS = ("treatment", "metric", "seeds", "images", "difference", "low", "high", "new_low", "new_high")
+
+
+def over_images(study: StudyResults) -> pd.DataFrame:
+    """Each treatment's improvement on the control by `best.pt`, on the study's validation images and on new ones.
+
+    Returns:
+        A row per metric and treatment. Columns treatment, metric, seeds and images (how many), difference, low and high
+        (on these images, whatever the seed), new_low and new_high (on new images like these). Each limit holds with the
+        verdict's confidence, for all treatments together (Bonferroni).
+    """
+    control, *others = (item.name for item in study.spec.treatments)
+    known = {run: measured for run, found in study.table.results.items() if (measured := _by_metric(found))}
+    rows = []
+    for metric in dict.fromkeys(name for measured in known.values() for name in measured):
+        for name in others:
+            pairs = [(known.get(Run(seed, control), {}), known.get(Run(seed, name), {})) for seed in study.spec.seeds]
+            both = [(one[metric], other[metric]) for one, other in pairs if metric in one and metric in other]
+            if (apart := _differences(both)) is not None:
+                sign = 1 if higher_is_better(metric) else -1
+                found = on_images(sign * apart, study.spec.alpha / len(others))
+                rows.append((name, metric, *apart.shape, found.difference, *found.same, *found.new))
+    return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
+
+
+def _by_metric(results: Results) -> dict[str, dict[str, float]]:
+    measured: dict[str, dict[str, float]] = {}
+    for image, metric, value in rows_of(results.images, ("image", "metric", "value")):
+        measured.setdefault(metric, {})[image] = value
+    return measured
+
+
+def _differences(pairs: Sequence[tuple[dict[str, float], dict[str, float]]]) -> Any:
+    """Other less control, shape (n_seeds, n_images), of the images that all have; None without any."""
+    if not pairs:
+        return None
+    images = sorted(set.intersection(*(set(values) for pair in pairs for values in pair)))
+    apart = np.array([[other[image] - one[image] for image in images] for one, other in pairs])
+    return apart if apart.size and np.isfinite(apart).all() else None
