@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from yolo_dropout.executors.local.looking import check_new_images, find_examples
 from yolo_dropout.executors.local.shifting import measure_runs
 from yolo_dropout.executors.resources import Needs, check_disk, little_disk
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
+from yolo_dropout.executors.ultralytics.trackers import tell_verdict
 from yolo_dropout.folder.claim import check_free, clear_leftovers, hold
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.records import RunRecord, check_vacant, make_way
@@ -161,7 +163,21 @@ def run_study(
                     publish(study)
                 raise
         publish(study)
+        for line in _untold(study, found.trackers, executor):
+            view.note(line)
     return study
+
+
+def _untold(study: Study, trackers: Sequence[str], executor: Executor) -> Sequence[str]:
+    """Tell trackers the verdict, in a process of its own; a line for each that was not told, as the study stands."""
+    if not trackers:
+        return ()
+    told = (study.folder, study.verdict, str(study.score))
+    try:
+        return executor.call(tell_verdict, trackers, *told, log=Path(os.devnull))
+    except YoloDropoutError as error:
+        cause = str(error).partition("; see ")[0]
+        return (f"{', '.join(trackers)}: may lack the verdict ({cause}); the same command tries again",)
 
 
 def passes_under_shift(spec: StudySpec, sets: Sequence[str]) -> tuple[Pass, ...]:

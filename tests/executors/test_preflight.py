@@ -45,7 +45,9 @@ GB = 10**9
 def test_what_study_yaml_keeps_of_the_look_has_the_names_and_order_that_it_always_had():
     always = ["task", "model_name", "n_train", "n_val", "n_classes", "data_digest", "data_content", "sites", "notes"]
     always += ["branch_note", "versions", "parameters", "memory"]
-    found = Found(task="detect", n_train=4, n_val=4, data_digest="a", data_content="b", gpus=(Gpu(0, GB),))
+    found = Found(
+        task="detect", n_train=4, n_val=4, data_digest="a", data_content="b", gpus=(Gpu(0, GB),), trackers=("mlflow",)
+    )
     assert list(found.stored) == always
     assert list(replace(found, n_images=8).stored) == [*always, "n_images"]
 

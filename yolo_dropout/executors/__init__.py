@@ -93,18 +93,20 @@ class Found(Prepared):
         memory: Main memory of one training, bytes; None where that is not known, or a GPU trains.
         n_images: Images of all folds; None without folds.
         gpus: The GPUs of this machine that the study uses.
+        trackers: Those that are told the verdict.
     """
 
     parameters: int = 0
     memory: int | None = None
     n_images: int | None = None
     gpus: tuple[Gpu, ...] = ()
+    trackers: tuple[str, ...] = ()
 
     @property
     def stored(self) -> dict[str, Any]:
-        """What `study.yaml` keeps of it: the GPUs are this machine's and not the study's."""
+        """What `study.yaml` keeps of it: the GPUs and trackers are this machine's and not the study's."""
         known = {name: value for name, value in vars(self).items() if value is not None or name == "memory"}
-        del known["gpus"]
+        del known["gpus"], known["trackers"]
         return known
 
 

@@ -59,6 +59,7 @@ class StudyFolder:
     verdict = _Inside("verdict.json", "The verdict as JSON.")
     report = _Inside("report.html", "The study as one HTML page.")
     figures = _Inside("figures", "The pictures, PNG and SVG.")
+    events = _Inside("verdict", "The verdict for TensorBoard, where that is on.")
 
     @classmethod
     def at(cls, words: str | Path, option: str = "--out") -> StudyFolder:

@@ -12,7 +12,7 @@ from typing import Any
 
 from yolo_dropout.errors import InputError, SiteError, SpecError
 from yolo_dropout.executors import PRELOAD, Backend, Found, Job, OnEpoch, Outcome
-from yolo_dropout.executors.ultralytics.trackers import registering_in_turn, tracker_environment
+from yolo_dropout.executors.ultralytics.trackers import registering_in_turn, tracker_environment, trackers_on
 from yolo_dropout.folder.results_csv import VAL_LOSS
 from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.spec.acting import ACTING, why_ignored
@@ -39,7 +39,7 @@ def inspect(spec: StudySpec) -> Found:
     for treatment in spec.named:
         _check_treatment(spec, treatment, yolo)
     parameters, memory = footprint(spec, yolo)
-    return Found(**vars(found), parameters=parameters, memory=memory, gpus=gpus_of(spec))
+    return Found(**vars(found), parameters=parameters, memory=memory, gpus=gpus_of(spec), trackers=trackers_on())
 
 
 def _check_treatment(spec: StudySpec, treatment: Treatment, yolo: Any) -> None:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from filelock import FileLock
 
+from yolo_dropout.decision import Verdict
 from yolo_dropout.executors import Job
+from yolo_dropout.executors.local.processes import one_line
+from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.spec.treatment import slug
 
 _TURN_S = 60.0
+_NAME, _MEASURES = "verdict", ("difference", "low", "high", "p")
 
 
 def tracker_environment(job: Job, given: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -25,18 +35,23 @@ def tracker_environment(job: Job, given: Mapping[str, str] = os.environ) -> dict
     except for the name of a run, which no two runs may share; tags for W&B are added to the user's own.
     """
     # A comma would end a tag.
-    study, name, rate = job.study.path.name, job.run.treatment.replace(",", ""), job.run.rate
+    study, name, rate = _belonging(job.study, given), job.run.treatment.replace(",", ""), job.run.rate
     marks = {"treatment": name} if rate is None else {"rate": f"{rate:g}"}
     marks |= {"seed": str(job.run.seed)}
     marks |= {} if job.run.fold is None else {"fold": str(job.run.fold)}
     tags = [given.get("WANDB_TAGS", ""), *(f"{name}={value}" for name, value in marks.items())]
     return {
-        "MLFLOW_EXPERIMENT_NAME": given.get("MLFLOW_EXPERIMENT_NAME") or study,
+        **study,
         "MLFLOW_RUN": job.run.name,
-        "MLFLOW_RUN_CONTEXT": given.get("MLFLOW_RUN_CONTEXT") or json.dumps({"study": study, **marks}),
-        "WANDB_RUN_GROUP": given.get("WANDB_RUN_GROUP") or study,
+        "MLFLOW_RUN_CONTEXT": given.get("MLFLOW_RUN_CONTEXT") or json.dumps({"study": job.study.path.name, **marks}),
         "WANDB_TAGS": ",".join(filter(None, tags)),
     }
+
+
+def _belonging(study: StudyFolder, given: Mapping[str, str]) -> dict[str, str]:
+    """What everything that trackers are told of a study belongs to: its name, unless the user has set another."""
+    names = ("MLFLOW_EXPERIMENT_NAME", "WANDB_RUN_GROUP")
+    return {name: given.get(name) or study.path.name for name in names}
 
 
 @contextmanager
@@ -63,3 +78,104 @@ def registering_in_turn() -> Iterator[None]:
 
     with patch.dict(callbacks, {"on_pretrain_routine_end": in_turn} if register else {}):
         yield
+
+
+def trackers_on() -> tuple[str, ...]:
+    """The trackers that are told a verdict, as they are told of runs: on by Ultralytics' settings, and installed."""
+    from ultralytics.utils import SETTINGS, TESTS_RUNNING
+
+    on = [] if TESTS_RUNNING else [name for name in _TELL if SETTINGS[name] is True]
+    return tuple(name for name in on if (found := find_spec(name)) and found.origin)  # a mere folder has none
+
+
+def tell_verdict(trackers: Sequence[str], study: StudyFolder, verdict: Verdict, score: str) -> tuple[str, ...]:
+    """Log a verdict as a run of the study, which takes the place of its earlier one.
+
+    Returns:
+        A line for each of the trackers that could not be told.
+    """
+    failed = []
+    for tracker in trackers:
+        try:
+            _TELL[tracker](_Told(study, verdict, score))
+        except Exception as error:  # whatever is wrong there, the study stands
+            failed.append(f"{tracker}: was not told the verdict ({one_line(error)}); the same command tries again")
+    return tuple(failed)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What trackers are told of a verdict, and where that belongs."""
+
+    study: StudyFolder
+    verdict: Verdict
+    score: str
+
+    @property
+    def marks(self) -> dict[str, str]:
+        chosen = {"outcome": self.verdict.outcome, "chosen": self.verdict.treatment}
+        return {"study": self.study.path.name, **chosen, "score": self.score, "verdict": self.identity}
+
+    @property
+    def identity(self) -> str:
+        """The same for a folder's every verdict, and for no other's, whatever shares its experiment or group."""
+        return f"{_NAME}-{hashlib.sha256(str(self.study.path).encode()).hexdigest()[:12]}"
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """By the name that folders of a treatment's runs begin with; NaN takes the place of what once was a number."""
+        named = {(slug(c.treatment), name): getattr(c, name) for c in self.verdict.comparisons for name in _MEASURES}
+        return {f"{key}/{name}": math.nan if value is None else value for (key, name), value in named.items()}
+
+    @property
+    def files(self) -> list[Path]:
+        return [path for path in (self.study.report, self.study.verdict) if path.exists()]
+
+    @property
+    def belonging(self) -> dict[str, str]:
+        return _belonging(self.study, os.environ)
+
+
+def _tell_mlflow(told: _Told) -> None:
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # its seven take four minutes
+    import mlflow
+    from ultralytics.utils.callbacks import mlflow as of_runs
+
+    if folder := getattr(of_runs, "RUNS_DIR", None):  # Ultralytics had a store of its own once
+        mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or str(folder / "mlflow"))
+    experiment = mlflow.set_experiment(told.belonging["MLFLOW_EXPERIMENT_NAME"])
+    of_verdict = f"tags.verdict = '{told.identity}'"
+    found: Any = mlflow.search_runs([experiment.experiment_id], of_verdict, max_results=1, output_format="list")
+    with mlflow.start_run(found[0].info.run_id if found else None, run_name=_NAME):
+        mlflow.set_tags(told.marks | {"mlflow.note.content": told.verdict.reason})
+        mlflow.log_metrics(told.metrics)
+        for path in told.files:
+            mlflow.log_artifact(str(path))
+
+
+def _tell_wandb(told: _Told) -> None:
+    wandb: Any = import_module("wandb")
+    group, place = told.belonging["WANDB_RUN_GROUP"], str(told.study.path)
+    names = {"project": "Ultralytics", "group": group, "job_type": _NAME, "name": _NAME}
+    with wandb.init(**names, id=told.identity, resume="allow", dir=place) as run:
+        run.summary.update(told.marks | told.metrics | {"reason": told.verdict.reason})
+        files = wandb.Artifact(told.identity, _NAME)
+        for path in told.files:
+            files.add_file(str(path))
+        run.log_artifact(files)
+
+
+def _tell_tensorboard(told: _Told) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    before = list(told.study.events.glob("events.out.tfevents*"))
+    with SummaryWriter(str(told.study.events)) as writer:
+        writer.add_text(_NAME, f"**{told.verdict.title}** ({told.score}). {told.verdict.reason}")
+        for name, value in told.metrics.items():
+            if math.isfinite(value):
+                writer.add_scalar(name, value)
+    for path in before:
+        path.unlink()
+
+
+_TELL = {"mlflow": _tell_mlflow, "wandb": _tell_wandb, "tensorboard": _tell_tensorboard}
