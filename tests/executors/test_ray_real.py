@@ -19,6 +19,7 @@ from ray_cluster import small_cluster
 from survival import tables
 from waiting import wait_until
 
+from yolo_dropout import Dropout, Treatment
 from yolo_dropout.executors import Started, View
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.ray import RayExecutor
@@ -45,22 +46,27 @@ def curves(path: Path) -> str:
 @pytest.mark.train
 def test_ray_trains_the_same_numbers_without_reading_anything_in_place(cluster, tmp_path):
     data = make_data("detect", tmp_path / "data")
-    model = tmp_path / "starter.pt"
-    model.write_bytes(STARTER.read_bytes())
+    model, start = tmp_path / "starter.pt", tmp_path / "start.pt"
+    for path in (model, start):
+        path.write_bytes(STARTER.read_bytes())
+    both = Treatment("both", Dropout(0.5), {"pretrained": str(start)})
     train = {"epochs": 2, "imgsz": 64, "batch": 2, "nbs": 2, "device": "cpu"}
-    spec = StudySpec(model=str(model), data=str(data), rates=(0, 0.5), seeds=1, train=train)
+    spec = StudySpec(model=str(model), data=str(data), rates=(0,), seeds=1, train=train, treatments=(both,))
     run_study(spec, tmp_path / "local", executor=LocalExecutor(2), publish=publish_tables)
 
     class TakesAway(View):
         def event(self, event):
             if isinstance(event, Started) and model.exists():
                 model.rename(tmp_path / "gone.pt")
+                start.unlink()
                 data.parent.rename(tmp_path / "gone")
 
     study = run_study(spec, tmp_path / "ray", executor=RayExecutor(), view=TakesAway(), publish=publish_tables)
     assert not data.exists()
     assert [record.status for record in study.records] == ["finished", "finished"], study.records
-    for name in ("p0.00-s0", "p0.50-s0"):
+    there = Path(study.records[1].proof["train"]["pretrained"])  # as its trainer had it
+    assert there.name == "start.pt" and there.is_relative_to(cluster.root)
+    for name in ("p0.00-s0", "both-s0"):
         mine, locals_own = (tmp_path / where / "runs" / name for where in ("ray", "local"))
         assert curves(mine / "results.csv") == curves(locals_own / "results.csv")
         assert {path.relative_to(mine) for path in mine.rglob("*")} == {

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from tiny_data import N_TRAIN, N_VAL, make_data
 
+from yolo_dropout import Dropout, StudySpec, Treatment
 from yolo_dropout.executors.ray.archive import pack, unpack
+from yolo_dropout.executors.ultralytics.backend import inputs
 from yolo_dropout.training.inputs import input_files
 
 MODELS = {
@@ -87,3 +91,19 @@ def test_a_class_without_an_image_counts_elsewhere_too(tmp_path):
     place = moved("classify", data, tmp_path)
     assert sorted(folder.name for folder in (place / "train").iterdir()) == classes
     assert looked_at("classify", place) == (N_TRAIN, N_VAL)
+
+
+def test_a_file_that_a_treatment_names_travels_and_is_named_as_it_lies_on_a_node(tmp_path):
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from yolo_dropout.executors.ray.shipping import ShippedFiles, spec_on_node
+
+    weights, spare = tmp_path / "other.pt", Treatment("spare", train={"freeze": 3})
+    weights.touch()
+    own = Treatment("a: b", Dropout(0.1), {"pretrained": str(weights), "freeze": 2})
+    asked = StudySpec(MODELS["detect"], str(make_data("detect", tmp_path / "data")), treatments=(own, spare))
+    found = inputs(asked)
+    assert set(found) == {"data", 'treatments: "a: b": pretrained'}
+    sent = {name: ShippedFiles(files.entry, f"{len(files.files)}", 1, ()) for name, files in found.items()}
+    here = spec_on_node(sent, asked, SimpleNamespace(fetch=lambda digest, *_: Path("/node") / digest))
+    assert here.named == (replace(own, train={"pretrained": "/node/1/other.pt", "freeze": 2}), spare)
+    assert here == replace(asked, data=here.data, treatments=here.named) and here.data.startswith("/node")

@@ -136,8 +136,8 @@ class Backend:
         rehearse: Seconds of a training step per image, measured in seconds; None where nobody can tell.
         split: Cuts the spec's images into its folds below a folder; returns what this changes of `Found`, by field.
             None where there are no folds to make.
-        inputs: The files that a spec's trainings read, by argument, for machines without a shared disk; None where
-            they read none.
+        inputs: The files that a spec's trainings read, by argument, and that of a treatment by its `place`, for
+            machines without a shared disk; None where they read none.
         remedies: What may help against overfitting in a spec's model and task; None where nobody can tell.
         preload: Modules that take long to import. A sweep, and a slot of a Ray cluster, has its fork server import
             them once; `run_study` by itself has it import what Ultralytics needs, whatever trains.

@@ -80,6 +80,10 @@ class Treatment:
         default = Dropout().arguments
         return " ".join(f"{name}={value}" for name, value in self.fields.items() if value != default.get(name, ""))
 
+    def place(self, argument: str) -> str:
+        """Where one of its training arguments stands in a spec, in words."""
+        return f'treatments: "{self.name}": {argument}'
+
     @classmethod
     def from_fields(cls, name: object, values: object, usual: Dropout) -> Treatment:
         """A treatment from plain values, or a `SpecError`; of its dropout, what is not given is as `usual` has it."""

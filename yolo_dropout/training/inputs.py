@@ -49,10 +49,14 @@ def input_files(model: str, data: str, train_args: Mapping[str, Any]) -> dict[st
 
     yolo = load_model(model)
     found = read_data(yolo.task, data, get_cfg(DEFAULT_CFG, dict(train_args)))
-    named = {"model": str(yolo.ckpt_path or "") if not Path(model).is_file() else model, **train_args}
-    paths = {name: Path(value) for name, value in named.items() if isinstance(value, str) and Path(value).is_file()}
-    single = {name: InputFiles(path.name, {path.name: path}) for name, path in paths.items()}
+    single = named_files({"model": str(yolo.ckpt_path or "") if not Path(model).is_file() else model, **train_args})
     return {"data": _classify_files(found) if yolo.task == "classify" else _yaml_files(found), **single}
+
+
+def named_files(arguments: Mapping[str, Any]) -> dict[str, InputFiles]:
+    """The file of each argument that names one."""
+    paths = {name: Path(value) for name, value in arguments.items() if isinstance(value, str) and Path(value).is_file()}
+    return {name: InputFiles(path.name, {path.name: path}) for name, path in paths.items()}
 
 
 def _classify_files(found: Mapping[str, Any]) -> InputFiles:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,5 +78,10 @@ def spec_on_node(shipped: ShippedInputs, spec: StudySpec, cache: ContentCache) -
         name: str(cache.fetch(files.digest, files.size_bytes, files.content) / files.entry)
         for name, files in shipped.items()
     }
-    model, data = places.pop("model", spec.model), places.pop("data", spec.data)
-    return replace(spec, model=model, data=data, train={**spec.train, **places})
+
+    def here(train: Mapping[str, Any], key: Callable[[str], str] = str) -> dict[str, Any]:
+        return {name: places.get(key(name), value) for name, value in train.items()}
+
+    named = tuple(replace(item, train=here(item.train, item.place)) for item in spec.named)
+    model, data = places.get("model", spec.model), places.get("data", spec.data)
+    return replace(spec, model=model, data=data, train=here(spec.train), treatments=named)

@@ -20,7 +20,7 @@ from yolo_dropout.spec.remedies import remedies as listed
 from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.spec.treatment import Treatment
-from yolo_dropout.training.inputs import InputFiles, input_files
+from yolo_dropout.training.inputs import InputFiles, input_files, named_files
 
 
 def inspect(spec: StudySpec) -> Found:
@@ -50,7 +50,7 @@ def _check_treatment(spec: StudySpec, treatment: Treatment, yolo: Any) -> None:
     given = {**spec.train, **treatment.train}
     for name in treatment.train:
         if reason := why_ignored(name, yolo.task, given):
-            raise SpecError(f'treatments: "{treatment.name}": {name} {reason}')
+            raise SpecError(f"{treatment.place(name)} {reason}")
     try:
         check_args(given)
         if treatment.dropout.rate > 0:
@@ -140,8 +140,9 @@ def split(spec: StudySpec, out: Path) -> dict[str, Any]:
 
 
 def inputs(spec: StudySpec) -> dict[str, InputFiles]:
-    """The files that a spec's trainings read; see `training.inputs`."""
-    return input_files(spec.model, spec.data, spec.train)
+    """The files that a spec's trainings read, those of its treatments too; see `training.inputs`."""
+    own = {item.place(name): value for item in spec.named for name, value in item.train.items()}
+    return input_files(spec.model, spec.data, spec.train) | named_files(own)
 
 
 ULTRALYTICS = Backend(inspect, train, rehearse, split, inputs, PRELOAD, remedies)
