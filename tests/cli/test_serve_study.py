@@ -83,6 +83,7 @@ def test_serve_shows_the_page_while_the_study_runs(tmp_path: Path, start):
     page = ask(url)[1]
     assert "4 of 6 runs have not ended yet" in page
     assert "m on d" in page
+    assert "<td>both at once</td>" in page
     assert ask(url, Host="evil.example")[0] == 403
     gate.touch()
     text, _ = process.communicate(timeout=PATIENCE_S)

@@ -28,7 +28,8 @@ def main(out: str, gate: str) -> int:
     from yolo_dropout.cli.sweep import sweep
 
     os.environ["FAKE_GATE"] = gate
-    words = ["sweep", "model=m.yaml", "data=d.yaml", "epochs=4", "--rates", "0", "0.1", "--seeds", "3"]
+    words = ["sweep", "model=m.yaml", "data=d.yaml", "epochs=4", "--seeds", "3"]
+    words += ["--treatment", "both at once: dropout=0.1 weight_decay=0.005"]
     words += ["--jobs", "2", "--serve", "--out", out]
     return sweep(parse(words), Backend(fakes.inspect, gated_train))
 

@@ -10,6 +10,7 @@ import yaml
 from made_studies import Watcher
 from tiny_data import make_data
 
+from yolo_dropout import Dropout, Treatment
 from yolo_dropout.errors import InputError
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.folder.results_csv import read_results
@@ -21,6 +22,7 @@ from yolo_dropout.training.folds.splitting import split_data
 
 pytestmark = pytest.mark.train
 SMALL = {"imgsz": 64, "batch": 2}
+BOTH = Treatment("both", Dropout(0.3), {"weight_decay": 0.01})
 
 
 def validated(fold: Path) -> list[str]:
@@ -38,7 +40,9 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_a_study_over_two_folds_goes_on_after_an_interrupt_with_the_same_splits(tmp_path, data):
-    spec = StudySpec("yolo26n.yaml", str(data), rates=(0, 0.3), seeds=1, folds=2, train={"epochs": 1, **SMALL})
+    spec = StudySpec(
+        "yolo26n.yaml", str(data), rates=(0,), seeds=1, folds=2, train={"epochs": 1, **SMALL}, treatments=(BOTH,)
+    )
     out, asked = tmp_path / "study", []
 
     def after_one_run():
@@ -51,7 +55,7 @@ def test_a_study_over_two_folds_goes_on_after_an_interrupt_with_the_same_splits(
     made = {path: path.lstat().st_mtime_ns for path in out.glob("folds/**/*") if path.is_symlink()}
     study = run_study(spec, out, executor=LocalExecutor(jobs=2))
     assert [record.run.name for record in study.records] == [
-        "p0.00-s0-f0", "p0.30-s0-f0", "p0.00-s0-f1", "p0.30-s0-f1",
+        "p0.00-s0-f0", "both-s0-f0", "p0.00-s0-f1", "both-s0-f1",
     ]  # fmt: skip
     assert study.failed == () and study.scores.notna().all(axis=None)
     assert {path: path.lstat().st_mtime_ns for path in made} == made
@@ -61,6 +65,7 @@ def test_a_study_over_two_folds_goes_on_after_an_interrupt_with_the_same_splits(
     for record in study.records:
         arguments = yaml.safe_load((out / "runs" / record.run.name / "args.yaml").read_text())
         assert arguments["data"] == str(out / "folds" / f"f{record.fold}" / "data.yaml")
+        assert arguments["weight_decay"] == (0.01 if record.treatment == "both" else 0.0005)
     assert not list(data.parent.glob("labels/*.cache.lock"))
     assert [len(list(fold.glob("labels/*.cache"))) for fold in folds] == [2, 2]
     assert load_study(out).scores.equals(study.scores)

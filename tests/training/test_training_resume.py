@@ -28,11 +28,13 @@ from yolo_dropout.sites import Dropout
 from yolo_dropout.sites.acting import DropBlock
 from yolo_dropout.spec.runs import Run
 from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.spec.treatment import Treatment
 from yolo_dropout.training import TrainedRun, train_lean, train_with_dropout
 from yolo_dropout.training.trainer import trainer_class
 
 MODEL = "yolov8n-cls.yaml"
 TINY: dict[str, Any] = {"epochs": 5, "imgsz": 32, "batch": 2, "nbs": 2, "plots": False}
+DECAY = {"weight_decay": 0.01}
 DROPOUT: dict[str, Any] = {"dropout": 0.4, "where": "backbone", "kind": "dropblock", "schedule": "linear"}
 
 
@@ -128,19 +130,21 @@ def test_a_control_in_the_folder_of_an_earlier_training_is_resumed_as_a_control(
     assert (resumed.sites, resumed.proof["rate"]) == ((), 0.0)
 
 
-def job(data: str, path: Path) -> Job:
-    spec = StudySpec(model=MODEL, data=data, rates=(0, 0.4), train=TINY)
-    return Job(Run(0, "0.4"), spec, path, continue_broken=True)
+def job(data: str, path: Path, treatment: str = "0.4") -> Job:
+    both = Treatment("both", Dropout(0.4), DECAY)
+    spec = StudySpec(model=MODEL, data=data, rates=(0, 0.4), train=TINY, treatments=(both,))
+    return Job(Run(0, treatment), spec, path, continue_broken=True)
 
 
 @pytest.mark.train
-def test_a_run_in_a_study_that_was_moved_goes_on_where_it_is_now(data: str, tmp_path: Path) -> None:
+def test_a_run_in_a_study_that_was_moved_goes_on_where_it_is_now_as_it_was_treated(data: str, tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
-    interrupted(data, old, dropout=0.4)
+    interrupted(data, old, dropout=0.4, **DECAY)
     shutil.copytree(old, new)
     before = {path: path.read_bytes() for path in old.rglob("*") if path.is_file()}
-    record = run_job(job(data, new), ULTRALYTICS, lambda _row: None)
+    record = run_job(job(data, new, "both"), ULTRALYTICS, lambda _row: None)
     assert (record.error, record.epochs) == (None, 5)
+    assert record.sites and record.proof["train"] == DECAY
     assert (record.note or "").startswith("continued from last.pt")
     assert {path: path.read_bytes() for path in old.rglob("*") if path.is_file()} == before
 

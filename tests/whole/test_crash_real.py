@@ -19,6 +19,7 @@ from yolo_dropout.cli import main
 from yolo_dropout.spec.embedded import embedded_path
 
 SWEEP = Path(__file__).parents[2] / "scripts" / "sweep.py"
+TREATMENT = ("--treatment", "both: dropout=0.5 weight_decay=0.005")
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def untracked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def words(folder: Path) -> list[str]:
     data = embedded_path("digits-classify")
     words = ["model=yolo26n-cls.yaml", f"data={data}", "imgsz=32", "epochs=2", "batch=64", "fraction=0.2"]
-    return [*words, "--rates", "0.5", "--seeds", "2", "--jobs", "2", "--retry-failed", "--out", str(folder)]
+    return [*words, *TREATMENT, "--seeds", "2", "--jobs", "2", "--retry-failed", "--out", str(folder)]
 
 
 def start_sweep(folder: Path) -> subprocess.Popen[str]:
@@ -83,6 +84,7 @@ def test_real_trainings_that_are_killed_end_as_if_undisturbed(enough, starts, tm
     rng, kills, round_number = random.Random(1), 0, 0
     reference = tmp_path / "undisturbed"
     assert main(["sweep", *words(reference)]) == 0
+    assert set(finished(reference)) == {"p0.00-s0", "p0.00-s1", "both-s0", "both-s1"}
     while kills < enough:
         round_number += 1
         folder = tmp_path / str(round_number)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -76,7 +78,10 @@ def test_named_treatments_are_told_by_name_in_tables_verdict_pictures_and_page(t
     assert "What helps" in page and HALF.name in page and "Every treatment" in page
     assert 'Changed are the optimiser by "weight decay x10"' in page.replace("&#34;", '"')
     assert '"weight decay x10" gives the very curves of the control: it did not act' in page.replace("&#34;", '"')
-    assert HALF.name in study._repr_html_()
+    shown = study._repr_html_()  # in a notebook
+    assert shown.count("<svg") == shown.count("<table") == 1
+    assert study.verdict.reason in html.unescape(shown) and f"<td>{HALF.name}</td>" in shown
+    assert "effects" in study.figures()
     assert DECAY.name in render_report(load_study(tmp_path), live_version="1")
     again, trained = run(tmp_path, study.spec)
     assert trained == [] and again.verdict == study.verdict
@@ -135,8 +140,12 @@ def test_the_final_training_is_given_what_the_chosen_treatment_is(tmp_path, caps
 
 
 def test_seeds_are_added_until_named_treatments_are_clear_and_folds_hold_them(tmp_path):
-    study, trained = run(tmp_path / "until", spec(rates=(0,), treatments=(HALF,), until_decided=True, seeds=5))
-    assert study.verdict.n_seeds >= 3 and "p0.00-s0" in trained
+    until = {"until_decided": True, "seeds": 8, "min_gain": 0.01}
+    weak = Treatment("weak", Dropout(0.25, "neck"))
+    study, trained = run(tmp_path / "until", spec(rates=(0,), treatments=(weak, DECAY), **until))
+    assert (study.verdict.outcome, study.verdict.treatment) == ("use", "weak")
+    runs = Counter(name.rpartition("-s")[0] for name in trained)
+    assert 3 == runs["weight-decay-x10"] < runs["weak"] == runs["p0.00"] == study.verdict.n_seeds < 8
     study, trained = run(tmp_path / "folds", spec(rates=(0,), treatments=(HALF,), folds=3, seeds=1))
     assert "dropout-0-9-in-the-neck-s0-f2" in trained
     assert list(study.scores.columns) == ["0.0", HALF.name]
