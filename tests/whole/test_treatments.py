@@ -173,7 +173,9 @@ def test_plain_runs_that_differ_in_an_argument_have_treatments_of_it(tmp_path, c
 
 
 @pytest.mark.train
-def test_a_treatment_differs_from_its_control_in_what_its_trainer_had_and_an_ignored_one_is_refused(tmp_path):
+def test_control_and_treatment_of_arguments_alone_equal_stock_to_the_last_digit_and_an_ignored_one_is_refused(tmp_path):
+    from ultralytics import YOLO
+
     data = str(make_data("classify", tmp_path / "data"))
     train = {"epochs": 2, "imgsz": 32, "batch": 2, "nbs": 2, "optimizer": "AdamW", "lr0": 0.1, "warmup_epochs": 0}
     strong = Treatment("decay", train={"weight_decay": 0.9})
@@ -185,3 +187,11 @@ def test_a_treatment_differs_from_its_control_in_what_its_trainer_had_and_an_ign
     assert (control.treatment, treated.treatment) == ("0.0", "decay")
     assert "train" not in control.proof and treated.proof["train"] == {"weight_decay": 0.9}
     assert study.scores["0.0"][0] != study.scores["decay"][0]
+    for name, more in (("p0.00-s0", {}), ("decay-s0", strong.train)):
+        stock = tmp_path / name
+        YOLO(asked.model).train(data=data, seed=0, plots=False, save_dir=str(stock), **{**train, **more})
+        ours, theirs = (
+            pd.read_csv(folder / "results.csv", dtype=str).drop(columns="time")
+            for folder in (tmp_path / "study" / "runs" / name, stock)
+        )
+        assert len(theirs) == train["epochs"] and ours.equals(theirs)
