@@ -189,6 +189,7 @@ def test_wandb_is_told_the_verdict_in_the_studys_group_and_what_goes_wrong_there
     monkeypatch.setattr(wandb, "init", None)
     (line,) = tell_verdict(("wandb",), study, verdict, "val/loss@min")
     assert line.startswith("wandb: was not told the verdict (TypeError: ") and line.count("\n") == 0
+    assert line.endswith("; the same command tries again, `yolo settings wandb=False` turns it off")
 
 
 def found_with_a_tracker(spec: Any) -> Any:

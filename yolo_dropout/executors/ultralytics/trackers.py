@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 from filelock import FileLock
 
+from yolo_dropout.base.text import cut
 from yolo_dropout.decision import Verdict
 from yolo_dropout.executors import Job
 from yolo_dropout.executors.local.processes import one_line
@@ -99,7 +100,8 @@ def tell_verdict(trackers: Sequence[str], study: StudyFolder, verdict: Verdict, 
         try:
             _TELL[tracker](_Told(study, verdict, score))
         except Exception as error:  # whatever is wrong there, the study stands
-            failed.append(f"{tracker}: was not told the verdict ({one_line(error)}); the same command tries again")
+            told = f"{tracker}: was not told the verdict ({cut(one_line(error), 160)})"
+            failed.append(f"{told}; the same command tries again, `yolo settings {tracker}=False` turns it off")
     return tuple(failed)
 
 
