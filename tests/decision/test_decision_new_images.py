@@ -44,3 +44,10 @@ def test_where_images_add_nothing_seeds_decide_and_few_of_either_say_nothing():
     assert np.isnan(on_images(table[:, :7]).new).all() and not np.isnan(on_images(table[:, :7]).same).any()
     assert np.isnan([on_images(table[:2]).new, on_images(table[:2]).same]).all()
     assert on_images(np.zeros((3, 8))).new == (0.0, 0.0)
+
+
+def test_limits_on_new_images_never_come_closer_than_on_the_same_ones():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        found = on_images(rng.normal(0, 1, (3, 1)) + rng.normal(0, 1, (1, 8)) + rng.normal(0, 1, (3, 8)))
+        assert found.new[0] <= found.same[0] <= found.difference <= found.same[1] <= found.new[1]
