@@ -94,7 +94,7 @@ class LivePage:
 
 
 @contextlib.contextmanager
-def serve(page: LivePage, port: int = 0) -> Iterator[str]:
+def serve(page: LivePage, port: int = 0, patience_s: float = PATIENCE_S) -> Iterator[str]:
     """Serve a page on 127.0.0.1, from a thread, until the block ends.
 
     Requests that name another host are refused, so that no web site can read the page through a name that it
@@ -107,12 +107,13 @@ def serve(page: LivePage, port: int = 0) -> Iterator[str]:
         SpecError: The port is taken or not allowed.
     """
     try:
-        server = _Server((ADDRESS, port), _handler(page))
+        server = _Server((ADDRESS, port), _handler(page, patience_s))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(f"port: must be a free port, got {port} ({reason}); choose another or 0") from error
     with server:
-        thread = Thread(target=server.serve_forever, name="live report", daemon=True)
+        # Every tenth of a second it looks whether to end; with the usual half, everything that is served ends later.
+        thread = Thread(target=server.serve_forever, args=(0.1,), name="live report", daemon=True)
         thread.start()
         try:
             yield f"http://{ADDRESS}:{server.server_port}/"
@@ -123,6 +124,8 @@ def serve(page: LivePage, port: int = 0) -> Iterator[str]:
 
 class _Server(ThreadingHTTPServer):
     """Serves a few connections at a time, closes what is more, and leaves the terminal alone."""
+
+    request_queue_size = MOST_CONNECTIONS  # what finds the usual five waiting asks again a second later
 
     def __init__(self, *args: Any) -> None:
         self._room = BoundedSemaphore(MOST_CONNECTIONS)
@@ -141,11 +144,11 @@ class _Server(ThreadingHTTPServer):
         """Stay silent: a reader that has gone away is no fault of the study's."""
 
 
-def _handler(page: LivePage) -> type[BaseHTTPRequestHandler]:
+def _handler(page: LivePage, patience_s: float) -> type[BaseHTTPRequestHandler]:
     answers = {"/": (page.html, "text/html"), "/version": (page.version, "text/plain")}
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = PATIENCE_S
+        timeout = patience_s
 
         def do_GET(self) -> None:
             own_names = {f"{name}:{self.connection.getsockname()[1]}" for name in (ADDRESS, "localhost")}
