@@ -14,6 +14,7 @@ from yolo_dropout import Dropout, Treatment
 from yolo_dropout.errors import InputError
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.folder.results_csv import read_results
+from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.results.table import score_of
 from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.study_spec import StudySpec
@@ -49,11 +50,11 @@ def test_a_study_over_two_folds_goes_on_after_an_interrupt_with_the_same_splits(
         asked.append(1)
         return len(asked) > 1
 
-    study = run_study(spec, out, executor=LocalExecutor(jobs=1), view=Watcher(after_one_run))
+    study = run_study(spec, out, executor=LocalExecutor(jobs=1), publish=publish_tables, view=Watcher(after_one_run))
     assert [record.run.name for record in study.records] == ["p0.00-s0-f0"]
     folds = [out / "folds" / name for name in ("f0", "f1")]
     made = {path: path.lstat().st_mtime_ns for path in out.glob("folds/**/*") if path.is_symlink()}
-    study = run_study(spec, out, executor=LocalExecutor(jobs=2))
+    study = run_study(spec, out, executor=LocalExecutor(jobs=2), publish=publish_tables)
     assert [record.run.name for record in study.records] == [
         "p0.00-s0-f0", "both-s0-f0", "p0.00-s0-f1", "both-s0-f1",
     ]  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny_data import make_data
 from torch import nn
-from ultralytics.models.yolo.classify import ClassificationTrainer
+from ultralytics import YOLO
 
 from yolo_dropout.training import train_lean
 from yolo_dropout.training.mask_stream import MaskStream
@@ -27,38 +27,37 @@ def masks(stream: MaskStream, rate: float = 0.5) -> torch.Tensor:
     return passed
 
 
-def crops(rate: float, data: str, save_dir: Path, monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
-    """The augmented images of every training step."""
-    seen: list[torch.Tensor] = []
-    stock = ClassificationTrainer.preprocess_batch
+def control_and_dropped(model: str, task: str, root: Path, **args: Any) -> tuple[list[Any], list[torch.Tensor]]:
+    """Of a training at rate 0 and one above: the images of every step, and where torch's own stream ends."""
+    data, ends = str(make_data(task, root / "data")), list[torch.Tensor]()
+    images: list[list[torch.Tensor]] = [[], []]
 
-    def keep(trainer: Any, batch: dict[str, Any]) -> Any:
-        seen.append(batch["img"].clone())
-        return stock(trainer, batch)
+    def keep(trainer: Any) -> None:
+        stock = trainer.preprocess_batch
+        trainer.preprocess_batch = lambda batch: (images[len(ends)].append(batch["img"].clone()), stock(batch))[1]
 
-    with monkeypatch.context() as patched:
-        patched.setattr(ClassificationTrainer, "preprocess_batch", keep)
-        run = train_lean(MODEL, dropout=rate, data=data, save_dir=str(save_dir), seed=3, **TINY)
-    assert bool(run.sites) is (rate > 0)
-    return seen
+    for rate in (0.0, 0.5):
+        yolo = YOLO(model)
+        yolo.add_callback("on_train_start", keep)
+        run = train_lean(yolo, dropout=rate, data=data, save_dir=str(root / str(rate)), seed=3, **TINY | args)
+        assert bool(run.sites) is (rate > 0)
+        ends.append(torch.get_rng_state())
+    return images, ends
 
 
 @pytest.mark.train
-def test_a_classifier_trains_on_the_same_crops_with_dropout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = str(make_data("classify", tmp_path / "data"))
-    control, dropped = [crops(rate, data, tmp_path / str(rate), monkeypatch) for rate in (0.0, 0.5)]
+def test_a_classifier_trains_on_the_same_crops_with_dropout_and_torch_s_own_stream_ends_alike(tmp_path: Path) -> None:
+    (control, dropped), ends = control_and_dropped(MODEL, "classify", tmp_path)
     assert len(control) == 4
     assert not torch.equal(control[0], control[2]), "augmentation is off, so that this test could not fail"
     assert all(torch.equal(a, b) for a, b in zip(control, dropped, strict=True))
+    assert torch.equal(*ends)
 
 
 @pytest.mark.train
-@pytest.mark.parametrize(("model", "task"), [(MODEL, "classify"), ("yolo26n.yaml", "detect")])
-def test_torch_s_own_stream_ends_where_the_control_s_does(model: str, task: str, tmp_path: Path) -> None:
-    data, ends = str(make_data(task, tmp_path / "data")), []
-    for rate in (0.0, 0.3):
-        train_lean(model, dropout=rate, data=data, save_dir=str(tmp_path / str(rate)), **{**TINY, "epochs": 1})
-        ends.append(torch.get_rng_state())
+def test_torch_s_own_stream_ends_where_the_control_s_does_in_a_detector_too(tmp_path: Path) -> None:
+    (control, dropped), ends = control_and_dropped("yolo26n.yaml", "detect", tmp_path, epochs=1)
+    assert all(torch.equal(a, b) for a, b in zip(control, dropped, strict=True))
     assert torch.equal(*ends)
 
 
@@ -69,7 +68,7 @@ def test_the_masks_are_those_of_the_training_s_seed(tmp_path: Path, monkeypatch:
         "yolo_dropout.training.trainer.MaskStream", lambda seed: (made.append(seed), MaskStream(seed))[1]
     )
     for seed in (0, 7):
-        train_lean(MODEL, dropout=0.3, data=data, save_dir=str(tmp_path / str(seed)), seed=seed, **TINY)
+        train_lean(MODEL, dropout=0.3, data=data, save_dir=str(tmp_path / str(seed)), seed=seed, **TINY | {"epochs": 1})
     assert made == [0, 7]
 
 
