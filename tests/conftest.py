@@ -41,10 +41,10 @@ OF_TEST_FILES = ("pytest", "hypothesis", "yolo_dropout.study", "yolo_dropout.rep
 
 # What takes longest comes first, so that no core is left with the last of it; a file of many tests is not a long one.
 LONGEST = (
-    *("test_training_checkpoints", "test_ray_real", "test_docs", "test_ray", "test_training_resume", "test_training"),
-    *("test_crash", "test_bad_input", "test_sites_models", "test_crash_real", "test_notebook", "test_training_tasks"),
-    *("test_measuring", "test_inference", "test_folds_train", "test_trackers", "test_training_prepare"),
-    *("test_preload", "test_output", "test_interrupts"),
+    *("test_training_checkpoints", "test_ray_real", "test_docs", "test_ray", "test_training_tasks", "test_training"),
+    *("test_training_resume", "test_measuring", "test_faults", "test_inference", "test_training_prepare", "test_crash"),
+    *("test_sites_models", "test_trackers", "test_treatments", "test_bad_input", "test_study", "test_report_browser"),
+    *("test_crash_real", "test_notebook", "test_interrupts", "test_folds_train", "test_preload", "test_output"),
 )
 
 
