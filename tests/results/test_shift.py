@@ -14,6 +14,7 @@ from yolo_dropout.cli import main
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.report.publish import publish, publish_tables
+from yolo_dropout.results.new_images import in_words, over_images
 from yolo_dropout.shift.sets import Pass
 from yolo_dropout.shift.tables import as_table
 from yolo_dropout.spec.runs import Run
@@ -153,3 +154,26 @@ def test_runs_by_class_are_one_table_and_files_that_hold_something_else_are_left
     assert (study.folder.figures / "class_map.png").is_file()
     page = study.folder.report.read_text()
     assert "By class" in page and "classes.csv" in page
+
+
+def test_new_images_are_told_of_the_best_treatment_and_by_the_score_that_decides(study):
+    for run in study.table.results:
+        level = 2.0 + 0.01 * run.seed - (0.5 + 0.001 * run.seed) * (run.rate > 0)
+        lines = [f"val/{i}.jpg,val/loss,{level + 0.1 * i * (run.rate > 0) - 0.35 * (run.rate > 0)}" for i in range(8)]
+        study.folder.run(run.name).images.write_text("\n".join(["image,metric,value", *lines]) + "\n")
+    publish(load_study(study.folder.path))
+    table = pd.read_csv(study.folder.table("new_images"))
+    row = table.iloc[0]
+    assert (row.treatment, row.metric, row.seeds, row.images) == (0.1, "val/loss", 3, 8)
+    assert row.difference == pytest.approx(0.5 + 0.001 + 0.35 - 0.1 * 3.5)
+    assert row.new_low < row.low < row.difference < row.high < row.new_high
+    told = in_words(study, over_images(load_study(study.folder.path)))
+    assert told.startswith("On new images like these 8, rate 0.1 improves the validation loss of best.pt by 0.50")
+    assert told in study.folder.report.read_text()
+    for run in study.table.results:  # an image fewer is too few
+        file = study.folder.run(run.name).images
+        file.write_text("\n".join(file.read_text().splitlines()[:-1]) + "\n")
+    few = over_images(load_study(study.folder.path))
+    assert "nothing can be said: that takes 3 seeds and 8 images" in in_words(study, few)
+    study.folder.run("p0.10-s0").images.write_text("junk")
+    assert over_images(load_study(study.folder.path)).seeds.tolist() == [2]

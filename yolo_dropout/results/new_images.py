@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from yolo_dropout.decision.new_images import on_images
-from yolo_dropout.folder.results_csv import Results
+from yolo_dropout.base.text import named, number
+from yolo_dropout.decision.new_images import LEAST_IMAGES, LEAST_SEEDS, on_images
+from yolo_dropout.folder.results_csv import VAL_LOSS, Results
 from yolo_dropout.results.by_run import rows_of
+from yolo_dropout.results.examples import chosen
 from yolo_dropout.spec.runs import Run
-from yolo_dropout.spec.score import higher_is_better
+from yolo_dropout.spec.score import higher_is_better, metric_name
 
 if TYPE_CHECKING:
     from yolo_dropout.results.collect import StudyResults
@@ -40,6 +42,24 @@ def over_images(study: StudyResults) -> pd.DataFrame:
                 found = on_images(sign * apart, study.spec.alpha / len(others))
                 rows.append((name, metric, *apart.shape, found.difference, *found.same, *found.new))
     return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
+
+
+def in_words(study: StudyResults, found: pd.DataFrame) -> str:
+    """What `over_images` found of the treatment to use, or of the best-looking one; empty where it has none of it."""
+    name, metric = chosen(study), study.score.column if study.score.column in set(found["metric"]) else VAL_LOSS
+    rows = found[(found["treatment"] == name) & (found["metric"] == metric)].to_dict("records")
+    if not rows or name is None:
+        return ""
+    row: Any = rows[0]
+    start = f"On new images like these {row['images']}"
+    if not np.isfinite(row["new_low"]):
+        return f"{start} nothing can be said: that takes {LEAST_SEEDS} seeds and {LEAST_IMAGES} images."
+    gain, low, high, least, most = (
+        number(row[field], [0, row["low"], row["high"]])
+        for field in ("difference", "low", "high", "new_low", "new_high")
+    )
+    told = f"{named(name)} improves the {metric_name(row['metric'])} of best.pt by {gain}"
+    return f"{start}, {told} (between {least} and {most}); on these very images between {low} and {high}."
 
 
 def _by_metric(results: Results) -> dict[str, dict[str, float]]:

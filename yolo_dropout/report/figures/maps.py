@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,10 @@ def paired_gains(
     gains = pd.DataFrame({label: pair.mean(axis=1) for label, pair in pairs.items()}, index=order)
     if "fold" in blocks or any(pair.notna().sum(axis=1).min() < LEAST_BLOCKS for pair in pairs.values()):
         return gains, None
-    raw = np.array([stats.ttest_1samp(pair, 0.0, axis=1, nan_policy="omit").pvalue for pair in pairs.values()]).T
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # where a class, say, has the same value in all runs
+        tests = [stats.ttest_1samp(pair, 0.0, axis=1, nan_policy="omit") for pair in pairs.values()]
+    raw = np.array([test.pvalue for test in tests]).T
     return gains, pd.DataFrame(_holm(np.nan_to_num(raw, nan=1.0)), gains.index, gains.columns)
 
 
