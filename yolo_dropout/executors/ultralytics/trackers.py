@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from filelock import FileLock
 
 from yolo_dropout.base.text import cut
-from yolo_dropout.decision import Verdict
 from yolo_dropout.executors import Job
 from yolo_dropout.executors.local.processes import one_line
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.spec.treatment import slug
+
+if TYPE_CHECKING:
+    from yolo_dropout.decision import Verdict  # with scipy, which a sweep's first words must not wait for
 
 _TURN_S = 60.0
 _NAME, _MEASURES = "verdict", ("difference", "low", "high", "p")
