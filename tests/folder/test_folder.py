@@ -16,14 +16,14 @@ from yolo_dropout.errors import SpecError, StudyFolderError
 from yolo_dropout.executors import Backend, Found
 from yolo_dropout.folder.claim import hold
 from yolo_dropout.folder.layout import StudyFolder
-from yolo_dropout.folder.same_study import check_same_data, check_same_study
+from yolo_dropout.folder.same_study import UNPLANNED, check_same_data, check_same_study
 from yolo_dropout.folder.study_file import StudyFile, read_config, read_study_file, stored_study, write_study_file
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.study import inspect, load_study
 
 
-def check_study(folder: StudyFolder, asked: StudySpec) -> None:
-    check_same_study(folder, asked, stored_study(folder))
+def check_study(folder: StudyFolder, asked: StudySpec) -> str | None:
+    return check_same_study(folder, asked, stored_study(folder))
 
 
 def check_data(folder: StudyFolder, asked: StudySpec, prepared: dict[str, object]) -> None:
@@ -206,6 +206,15 @@ def test_how_many_seeds_may_be_added_is_fixed_when_a_study_begins(tmp_path):
     assert read_study_file(planned).spec.max_seeds == 12
     with pytest.raises(SpecError, match="max_seeds was 12, is 20; use another --out"):
         check_study(planned, spec(max_seeds=20))
+
+
+def test_a_study_without_a_plan_for_more_seeds_goes_on_without_and_says_so(tmp_path):
+    before = StudyFolder(tmp_path)
+    write_study_file(before, spec(max_seeds=None), {})
+    before.run("p0.00-s0").path.mkdir(parents=True)
+    before.run("p0.00-s0").record.touch()
+    assert check_study(before, spec()) is None
+    assert check_study(before, spec(max_seeds=5)) == f"max_seeds=5: {UNPLANNED}"
 
 
 def test_paths_in_a_config_are_taken_from_beside_it(tmp_path):

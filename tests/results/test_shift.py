@@ -156,6 +156,18 @@ def test_runs_by_class_are_one_table_and_files_that_hold_something_else_are_left
     assert "By class" in page and "classes.csv" in page
 
 
+def test_without_the_control_nothing_is_mapped(study):
+    for run in study.table.results:
+        if run.rate:
+            study.folder.run(run.name).classes.write_text(f"class,metric,value\na,{MAP},0.1\nb,{MAP},0.2\n")
+        else:
+            study.folder.run(run.name).shift.unlink()
+    publish(load_study(study.folder.path))
+    drawn = {path.stem for path in study.folder.figures.iterdir()}
+    assert "shift_severity" in drawn and not drawn & {"shift_map", "class_map"}
+    assert len(pd.read_csv(study.folder.table("classes"))) == 6
+
+
 def test_new_images_are_told_of_the_best_treatment_and_by_the_score_that_decides(study):
     for run in study.table.results:
         level = 2.0 + 0.01 * run.seed - (0.5 + 0.001 * run.seed) * (run.rate > 0)

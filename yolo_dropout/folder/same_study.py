@@ -19,6 +19,7 @@ from yolo_dropout.spec.study_spec import StudySpec
 
 # What a training that was not told takes from its checkpoint or its task.
 TAKEN_ALONG = {"imgsz", "task", "single_cls", "cfg"}
+UNPLANNED = "this study began without a plan for more seeds, and goes on without one"
 _INPUTS, _DROPOUT = ("model", "data"), ("where", "kind", "schedule")
 
 
@@ -29,7 +30,8 @@ def check_same_study(folder: StudyFolder, spec: StudySpec, stored: StudyFile | s
     data. `stored` is what `stored_study` has read there.
 
     Returns:
-        What is told where `study.yaml` is gone or broken, and the runs themselves agree with what is asked.
+        What is told where `study.yaml` is gone or broken, and the runs themselves agree with what is asked, or where a
+        plan for more seeds comes too late.
 
     Raises:
         SpecError: The folder holds another study; the message names each difference.
@@ -38,6 +40,9 @@ def check_same_study(folder: StudyFolder, spec: StudySpec, stored: StudyFile | s
     found = [_from_run(run, spec) for run in runs] if isinstance(stored, str) else [_from_file(stored, spec)]
     if differences := dict.fromkeys(itertools.chain.from_iterable(found)):
         raise SpecError(f"{folder.path}: holds another study: {'; '.join(differences)}; use another --out")
+    if not isinstance(stored, str):
+        unplanned = stored.spec.max_seeds is None and spec.max_seeds not in (None, MOST_LOOKED_AT)
+        return f"max_seeds={spec.max_seeds}: {UNPLANNED}" if unplanned and folder.has_ended_runs else None
     return f"{stored}; it is written anew from this command, which the runs agree with" if runs else None
 
 
@@ -57,8 +62,7 @@ def _from_file(stored: StudyFile, spec: StudySpec) -> Iterator[str]:
     yield from _changed("select", was.select, spec.select)
     yield from _changed("until_decided", was.until_decided, spec.until_decided)
     # A study that began without such a plan goes on without.
-    usual = was.max_seeds is None and spec.max_seeds in (None, MOST_LOOKED_AT)
-    if not (usual or spec.max_seeds is None or was.until_decided or spec.until_decided):
+    if not (None in (was.max_seeds, spec.max_seeds) or was.until_decided or spec.until_decided):
         yield from _changed("max_seeds", was.max_seeds, spec.max_seeds)
     # Such a study has added seeds and dropped rates by its score.
     if was.until_decided and Score.parse(was.score) != Score.parse(spec.score):

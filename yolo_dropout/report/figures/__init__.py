@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from yolo_dropout.folder.results_csv import VAL_LOSS, headline_metric
@@ -45,14 +46,21 @@ def figures_of(study: StudyResults) -> dict[str, Figure]:
     if loss_parts(curves):
         figures["loss_components"] = loss_components(curves, note)
     metric = headline_metric(curves["metric"].unique())
-    if study.table.shifted:
-        measured, shown = shift_of(study), metric or VAL_LOSS
-        figures |= {"shift_severity": by_severity(measured, shown), "shift_map": by_corruption(measured, shown)}
-    classes = classes_of(study)
-    if metric and classes.loc[classes["metric"] == metric, "class"].nunique() > 1:
-        figures["class_map"] = by_class(classes, metric)
+    shown, measured, classes = metric or VAL_LOSS, shift_of(study), classes_of(study)
+    if len(measured):
+        figures["shift_severity"] = by_severity(measured, shown)
+    if _pairs(study, measured, shown):
+        figures["shift_map"] = by_corruption(measured, shown)
+    if _pairs(study, classes, shown) and len(set(classes["class"])) > 1:
+        figures["class_map"] = by_class(classes, shown)
     if study.examples.get("images"):
         figures["examples"] = differing_images(study.examples)
     if study.examples.get("shift"):
         figures["shift_examples"] = under_corruptions(study.examples)
     return figures | ({"metric": metric_curves(curves, metric, note)} if metric else {})
+
+
+def _pairs(study: StudyResults, table: pd.DataFrame, metric: str) -> bool:
+    """Whether a table, by treatment and seed, has the control and another treatment."""
+    known = set(table.loc[table["metric"] == metric].iloc[:, 0])
+    return study.spec.labels[0] in known and len(known) > 1
