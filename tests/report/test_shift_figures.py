@@ -69,3 +69,13 @@ def test_the_map_by_class_shows_those_that_differ_most_and_corrects_for_all():
     told = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert told == [f"{name} (2.00)" for name in classes[10:]]
     assert f"all {len(classes)} cells" in figure.texts[-1].get_text()
+
+
+def by_class_rows(rows):
+    return pd.DataFrame(rows, columns=["rate", "seed", "class", "metric", "value"])
+
+
+def test_a_class_that_few_runs_hold_has_a_row_and_one_called_none_keeps_its_name():
+    rows = [(rate, 0, name, LOSS, 2.0 - rate) for rate in (0.0, 0.1, 0.2) for name in ("none", "car")]
+    figure = by_class(by_class_rows([*rows, (0.2, 0, "rare", LOSS, 1.0)]), LOSS)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["none (2.00)", "car (2.00)", "rare"]

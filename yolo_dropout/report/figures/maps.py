@@ -59,11 +59,11 @@ def _map(measured: pd.DataFrame, metric: str, by: str, subtitle: str) -> Figure:
             weight = "bold" if found else "normal"
             at: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": style.SMALL_PT + 0.5, "color": ON_CELLS}
             ax.text(place + 0.5, row + 0.5, told, fontweight=weight, **at)
-    names = [_name(name) for name in gains.index]
+    names = [_name(name, by) for name in gains.index]
     if by == "class":
         own = measured[(measured["metric"] == metric) & (measured.iloc[:, 0] == measured.iloc[0, 0])]
-        control = own.groupby(by)["value"].mean()
-        names = [f"{told} ({control[name]:.2f})" for told, name in zip(names, gains.index, strict=True)]
+        control = own.groupby(by)["value"].mean().reindex(gains.index)
+        names = [told if np.isnan(at) else f"{told} ({at:.2f})" for told, at in zip(names, control, strict=True)]
     ax.set_yticks(np.arange(len(gains)) + 0.5, names, parse_math=False)
     labels = [style.full_name(label) for label in gains.columns]
     ax.set_xticks(np.arange(len(labels)) + 0.5, labels, parse_math=False)
@@ -81,8 +81,8 @@ def _most(gains: pd.DataFrame) -> pd.DataFrame:
     return gains.iloc[np.sort(largest)]
 
 
-def _name(name: object) -> str:
-    text = "clean images" if name == CLEAN else printable(str(name)).replace("_", " ")
+def _name(name: object, by: str) -> str:
+    text = "clean images" if (by, name) == ("corruption", CLEAN) else printable(str(name)).replace("_", " ")
     return text if len(text) <= MOST_SIGNS else f"{text[: MOST_SIGNS - 1]}…"
 
 
@@ -101,7 +101,7 @@ def paired_gains(
     order = list(dict.fromkeys(own[by]))
     means = own.pivot_table("value", [column, by], blocks, sort=False)
     control, *others = dict.fromkeys(own[column])
-    pairs = {label: sign * (means.loc[label] - means.loc[control]).loc[order] for label in others}
+    pairs = {label: sign * (means.loc[label] - means.loc[control]).reindex(order) for label in others}
     gains = pd.DataFrame({label: pair.mean(axis=1) for label, pair in pairs.items()}, index=order)
     if "fold" in blocks or any(pair.notna().sum(axis=1).min() < LEAST_BLOCKS for pair in pairs.values()):
         return gains, None
