@@ -18,6 +18,7 @@ from fakes import SPEC, jobs
 from yolo_dropout.errors import InputError
 from yolo_dropout.executors import Backend, Ended, EpochDone, Started
 from yolo_dropout.executors.local.executor import LocalExecutor
+from yolo_dropout.executors.local.worker import ready_folder
 from yolo_dropout.folder.records import read_record
 
 
@@ -30,6 +31,16 @@ def test_every_run_starts_tells_its_epochs_and_ends_with_a_record(tmp_path):
         assert mine[-1] == Ended(job.run, read_record(job.folder))
         assert mine[-1].record.finished
         assert job.folder.log.read_text() == f"trained {job.run.name}\n"
+
+
+def test_a_run_that_goes_on_keeps_nothing_that_was_measured_of_its_checkpoint(tmp_path):
+    job = replace(jobs(tmp_path)[0], continue_broken=True)
+    for name in ("weights/last.pt", "run.json", "shift.csv", "images.csv", "classes.csv"):
+        file = job.path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    ready_folder(job)
+    assert sorted(path.name for path in job.path.iterdir()) == ["classes.csv", "weights"]
 
 
 def fail_at_one(job, on_epoch):

@@ -230,6 +230,15 @@ def test_a_lean_training_writes_in_between_when_it_is_due(data: str, tmp_path: P
 
 
 @pytest.mark.train
+def test_what_a_lean_training_keeps_by_class_is_of_the_best_file_that_lies_there(data: str, tmp_path: Path) -> None:
+    seen: list[bool] = []
+    yolo = YOLO(MODEL)
+    yolo.add_callback("on_fit_epoch_end", lambda t: seen.append((t.save_dir / "classes.csv").exists()))
+    train_lean(yolo, data=data, save_dir=str(tmp_path), **TINY)
+    assert seen == [True, True]
+
+
+@pytest.mark.train
 def test_a_lean_training_writes_nothing_in_between_when_it_is_not_due(data: str, tmp_path: Path) -> None:
     seen: list[bool] = []
     yolo = YOLO(MODEL)

@@ -105,7 +105,8 @@ def ready_folder(job: Job) -> None:
         elif job.checkpoint is None and job.path.exists():
             shutil.rmtree(job.path)
         job.path.mkdir(parents=True, exist_ok=True)
-        job.folder.record.unlink(missing_ok=True)  # an earlier attempt's, if the run goes on
+        for file in (job.folder.record, job.folder.shift, job.folder.images):  # an earlier attempt's
+            file.unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or error
         raise StudyFolderError(f"{job.path}: cannot be made anew ({reason}); free the folder") from error

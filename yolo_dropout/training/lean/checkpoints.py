@@ -113,6 +113,7 @@ class LeanCheckpoints(SafeCheckpoints):
         self._held_last, self._held_best = kept, kept if is_best else self._held_best
         self._classes_of_best = classes.by_class(self.validator) if is_best else self._classes_of_best
         if kept is None or (self.save_period > 0 and self.epoch % self.save_period == 0):
+            self._write_classes()
             return bool(super().save_model())
         if now - self._written_at >= self.write_every_s:
             self._write()
