@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from ultralytics.utils.metrics import ap_per_class
 from yolo_dropout import measure_shift, train_with_dropout
 from yolo_dropout.cli import main
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.executors.local.shifting import measure_into
+from yolo_dropout.executors.local.shifting import measure_into, one_device
 from yolo_dropout.folder.results_csv import read_results
 from yolo_dropout.inference.calibration import Truth
 from yolo_dropout.report.publish import publish_tables
@@ -247,7 +248,8 @@ def test_what_asks_checkpoints_goes_with_studies(option, trained, capsys):
     assert f"{option}: goes with studies" in capsys.readouterr().err
 
 
-def test_new_images_are_refused_for_folds_before_anything_is_trained(digits, tmp_path, capsys):
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_new_images_are_refused_for_folds_before_anything_is_trained(more, digits, tmp_path, capsys):
     words = [
         "sweep",
         "model=yolo26n.yaml",
@@ -258,7 +260,7 @@ def test_new_images_are_refused_for_folds_before_anything_is_trained(digits, tmp
         "--out",
         str(tmp_path / "s"),
     ]
-    assert main(words) == 2
+    assert main([*words, *more]) == 2
     assert "new-images: cannot go with folds" in capsys.readouterr().err
     assert not (tmp_path / "s" / "runs").exists()
 
@@ -311,3 +313,27 @@ def test_a_classifier_is_right_or_wrong_about_an_image():
         ("metrics/accuracy_top1", 1.0),
         ("metrics/accuracy_top1", 0.0),
     ]
+
+
+def test_images_of_one_name_in_folders_of_one_name_count_one_by_one(trained, digits, tmp_path):
+    data = Path(shutil.copytree(digits.parent, tmp_path / "two")) / "data.yaml"
+    for part in ("images", "labels"):
+        shutil.copytree(data.parent / part / "val", data.parent / "other" / part / "val")
+    text = data.read_text().replace("val: images/val", "val: [images/val, other/images/val]")
+    data.write_text(text)
+    (_, first), (_, second) = per_image([trained.best, trained.last], str(data), {"device": "cpu"})
+    losses = {name: value for name, metric, value in first if metric == "val/loss"}
+    assert len(losses) == 16
+    once = [name for name in losses if not name.endswith(" (2)")]
+    assert [losses[f"{name} (2)"] for name in once] == pytest.approx([losses[name] for name in once], abs=1e-3)
+    ((_, alone),) = per_image([trained.last], str(data), {"device": "cpu"})
+    assert second == alone, "the images are those of the model before it"
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [(None, None), ("", None), ("cpu", "cpu"), (0, "0"), ("0,1", "0"), ([2, 3], "2"), ("cuda:1", "cuda:1"), (-1, "-1")],
+)
+def test_one_device_of_those_that_a_study_has_measures(given, taken):
+    spec = replace(fakes.SPEC, train={} if given is None else {"device": given})
+    assert one_device(spec) == ({} if taken is None else {"device": taken})

@@ -38,6 +38,7 @@ def sweep(options: Namespace, backend: Backend = ULTRALYTICS) -> int:
     atexit.register(gc.freeze)  # Python's last search for garbage, in all that was imported, takes half a second
     from yolo_dropout.cli.dry_run import dry_run
     from yolo_dropout.cli.tell import new_seeds, tell
+    from yolo_dropout.executors.local.looking import check_new_images
     from yolo_dropout.study import passes_under_shift, run_study
 
     asked = {"retry_failed": options.retry_failed, "continue_broken": options.continue_broken}
@@ -45,6 +46,8 @@ def sweep(options: Namespace, backend: Backend = ULTRALYTICS) -> int:
     shift = [] if options.shift is None else sets(options.shift)
     if options.dry_run:
         passes_under_shift(spec, shift)
+        if options.new_images:
+            check_new_images(spec)
         return dry_run(spec, out, executor, backend, retry_failed=options.retry_failed)
     console = Console()
     with Interrupts(console) as interrupts, _served(out, console) if options.serve else nullcontext():

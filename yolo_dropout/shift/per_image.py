@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,22 @@ def per_image(
     Yields:
         The model's place, and rows of image, metric, value.
     """
+    images = None
     for i, model in enumerate(models):
         yolo = checkpoint(model)
         args = arguments_of(yolo, arguments)
-        images = Images(yolo, data, args, one_by_one=MOST_IMAGES)
+        images = images or Images(yolo, data, args, one_by_one=MOST_IMAGES)
         seen = Seen(yolo.task)
         validator_of(yolo, args, images, seen.look)()
-        yield i, list(seen.rows([key_of(name) for name in images.names]))
+        yield i, list(seen.rows(list(_names(images.names))))
+
+
+def _names(files: Iterable[str]) -> Iterator[str]:
+    """What images are called; those of the same name, in folders of the same name, are numbered."""
+    known = Counter[str]()
+    for name in map(key_of, files):
+        known[name] += 1
+        yield name if known[name] == 1 else f"{name} ({known[name]})"
 
 
 class Seen:

@@ -12,7 +12,7 @@ from yolo_dropout.base.files import write_json, write_text
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.executors import Job
 from yolo_dropout.executors.local.executor import stream
-from yolo_dropout.executors.local.shifting import on_gpu, one_device
+from yolo_dropout.executors.local.shifting import checkpoints_of, on_gpu, one_device
 from yolo_dropout.executors.resources import default_jobs
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.shift.examples import compare
@@ -36,9 +36,9 @@ def measure_images(folder: StudyFolder, spec: StudySpec, runs: Iterable[Run], te
     Raises:
         YoloDropoutError: The data cannot be used, or a process died.
     """
-    jobs = [Job(run, spec, folder.run(run.name).path) for run in runs]
-    files = {job.folder: file for job in jobs if (file := job.folder.checkpoint) and not job.folder.images.is_file()}
-    at_once = 1 if on_gpu(spec.train) else min(default_jobs(), len(files))
+    left = [run for run in runs if not folder.run(run.name).images.is_file()]
+    files = {job.folder: file for job, file in checkpoints_of(folder, spec, left, tell)}
+    at_once = min(1 if on_gpu(spec.train) else default_jobs(), len(files))
     shares = [list(files.items())[first::at_once] for first in range(at_once)]
     calls = [(share, spec.data, one_device(spec)) for share in shares]
     with closing(stream(_per_image, calls, log=folder.shift_log)) as found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -32,20 +32,29 @@ def measure_runs(
         YoloDropoutError: The data cannot be used, or a process died.
     """
     by_data: dict[str, dict[Path, Path]] = {}
+    for job, checkpoint in checkpoints_of(folder, spec, runs, tell):
+        by_data.setdefault(job.data, {})[job.folder.shift] = checkpoint
+    for data, files in by_data.items():
+        measure_into(files, data, passes, one_device(spec), log=folder.shift_log, tell=tell)
+
+
+def checkpoints_of(
+    folder: StudyFolder, spec: StudySpec, runs: Iterable[Run], tell: Callable[[str], None]
+) -> Iterator[tuple[Job, Path]]:
+    """The checkpoint of each run; of one that has none a line is told."""
     for run in runs:
         job = Job(run, spec, folder.run(run.name).path)
         if (checkpoint := job.folder.checkpoint) is None:
             tell(f"{run}: has no checkpoint, and is not measured")
         else:
-            by_data.setdefault(job.data, {})[job.folder.shift] = checkpoint
-    for data, files in by_data.items():
-        measure_into(files, data, passes, one_device(spec), log=folder.shift_log, tell=tell)
+            yield job, checkpoint
 
 
 def one_device(spec: StudySpec) -> dict[str, Any]:
     """Several GPUs are a study's pool; one of them measures."""
     device = spec.train.get("device")
-    return {} if device is None else {"device": re.findall(r"\w+", str(device))[0]}
+    found = re.findall(r"-?\w+(?::\d+)?", "" if device is None else str(device))
+    return {"device": found[0]} if found else {}
 
 
 def measure_into(
