@@ -28,6 +28,7 @@ from yolo_dropout.report.publish import publish as publish_all
 from yolo_dropout.results.collect import StudyResults, read_study
 from yolo_dropout.results.examples import chosen, strip_of
 from yolo_dropout.shift.corruptions import library
+from yolo_dropout.shift.examples import check_task
 from yolo_dropout.shift.sets import SEVERITIES, Pass, passes_of
 from yolo_dropout.spec.runs import Run, pending
 from yolo_dropout.spec.score import Score
@@ -118,6 +119,8 @@ def run_study(
     with hold(folder) as held:
         stored = stored_study(folder)
         found = inspect(spec, folder, stored, executor, backend, folds=folder.folds, log=folder.prepare_log)
+        if examples:
+            check_task(found.task)
         needs, (jobs, little_memory) = Needs.of(spec, found.parameters), executor.fit(found)
         clear_leftovers(folder)
         check_disk(folder, spec, needs, jobs, retry_failed=retry_failed)

@@ -76,6 +76,8 @@ def test_a_file_of_other_treatments_or_of_something_else_is_as_none(tmp_path):
         found(treatment="0.5"),
         found(images=[{**item, "of": 2}]),
         found(images=[{**item, "picture": "no base64!"}]),
+        found(images=[{**item, "picture": b64encode(b"no picture").decode()}]),
+        found(images=[{**item, "control": {**item["control"], "mean": "a"}}]),
         found(images=[{**item, "other": {"score": 1, "marks": [{"kind": "odd", "text": "a", "box": []}]}}]),
         found(shift=None),
         [],

@@ -7,10 +7,12 @@ import sys
 from dataclasses import replace
 
 import fakes
+import numpy as np
 import pandas as pd
 import pytest
 
 from yolo_dropout.cli import main
+from yolo_dropout.decision.new_images import on_images
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.report.publish import publish, publish_tables
@@ -20,6 +22,7 @@ from yolo_dropout.shift.tables import as_table
 from yolo_dropout.spec.runs import Run
 from yolo_dropout.spec.score import Score, higher_is_better, metric_name
 from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.spec.treatment import Treatment
 from yolo_dropout.study import load_study, run_study
 
 MAP = "metrics/mAP50-95(B)"
@@ -189,3 +192,57 @@ def test_new_images_are_told_of_the_best_treatment_and_by_the_score_that_decides
     assert "nothing can be said: that takes 3 seeds and 8 images" in in_words(study, few)
     study.folder.run("p0.10-s0").images.write_text("junk")
     assert over_images(load_study(study.folder.path)).seeds.tolist() == [2]
+
+
+def test_gains_are_mapped_only_where_the_control_was_measured_too(study):
+    for run in study.table.results:
+        if run.rate == 0:
+            study.folder.run(run.name).shift.unlink()
+        else:
+            lines = ["class,metric,value", *(f"{name},{MAP},0.5" for name in "ab")]
+            study.folder.run(run.name).classes.write_text("\n".join(lines) + "\n")
+    publish(load_study(study.folder.path))
+    drawn = {path.stem for path in study.folder.figures.iterdir()}
+    assert "shift_severity" in drawn and not {"class_map", "shift_map"} & drawn
+
+
+def test_new_images_say_nothing_of_a_loss_that_a_treatment_weighs(tmp_path):
+    heavy = Treatment("heavy box", train={"box": 15.0})
+    spec = replace(fakes.SPEC, rates=(0, 0.1), seeds=3, score=MAP, treatments=(heavy,))
+    made = run_study(spec, tmp_path, executor=LocalExecutor(jobs=2), backend=fakes.FAKE, publish=publish_tables)
+    for run in made.table.results:
+        lines = [f"val/{i}.jpg,{metric},{i + 1}" for metric in ("val/loss", MAP) for i in range(8)]
+        made.folder.run(run.name).images.write_text("\n".join(["image,metric,value", *lines]) + "\n")
+    found = over_images(load_study(tmp_path))
+    assert list(zip(found["treatment"], found["metric"], strict=True)) == [
+        ("0.1", "val/loss"),
+        ("0.1", MAP),
+        ("heavy box", MAP),
+    ]
+
+
+def test_runs_without_weights_are_told_where_images_are_asked_for(study, capsys):
+    assert main(["report", str(study.folder.path), "--new-images"]) == 0
+    assert capsys.readouterr().out.count("has no checkpoint, and is not measured") == 6
+
+
+def test_examples_of_a_task_that_has_none_are_refused_before_anything_is_trained(tmp_path):
+    backend = replace(fakes.FAKE, inspect=depth)
+    with pytest.raises(SpecError, match="examples: the task must be one of detect"):
+        run_study(fakes.SPEC, tmp_path, executor=LocalExecutor(jobs=1), backend=backend, examples=True)
+    assert not (tmp_path / "runs").exists()
+
+
+def depth(spec):
+    return replace(fakes.inspect(spec), task="depth")
+
+
+def test_limits_on_images_spend_no_more_than_a_look_may(study):
+    for run in study.table.results:
+        lines = [f"val/{i}.jpg,val/loss,{i + run.rate * run.seed}" for i in range(8)]
+        study.folder.run(run.name).images.write_text("\n".join(["image,metric,value", *lines]) + "\n")
+    planned = replace(load_study(study.folder.path), spec=replace(study.spec, max_seeds=12))
+    (row,) = over_images(planned).itertuples()
+    level = planned.verdict.comparisons[0].level
+    assert level < study.spec.alpha
+    assert row.low == pytest.approx(on_images(-0.1 * np.arange(3)[:, None].repeat(8, 1), level).same[0])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from PIL import Image
 
 from yolo_dropout.base.files import read_json
 from yolo_dropout.shift.sets import Pass
@@ -50,10 +53,10 @@ def read_examples(file: Path, spec: StudySpec) -> Mapping[str, Any]:
 
 
 def _check(item: Mapping[str, Any], seeds: list[int]) -> None:
-    b64decode(item["picture"], validate=True)
-    int(seeds[item["of"]])
+    Image.open(BytesIO(b64decode(item["picture"], validate=True))).verify()
+    int(seeds[item["of"]]), int(item.get("severity", 0))
     for side in (item["control"], item["other"]):
-        float(side["score"])
+        float(side["score"]), float(side.get("mean", 0))
         for mark in side["marks"]:
             if mark["kind"] not in _KINDS or len(mark["box"]) not in (0, 4):
                 raise ValueError(mark)

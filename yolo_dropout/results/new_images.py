@@ -13,6 +13,7 @@ from yolo_dropout.decision.new_images import LEAST_IMAGES, LEAST_SEEDS, on_image
 from yolo_dropout.folder.results_csv import VAL_LOSS, Results
 from yolo_dropout.results.by_run import rows_of
 from yolo_dropout.results.examples import chosen
+from yolo_dropout.spec.acting import LOSS_WEIGHTS
 from yolo_dropout.spec.runs import Run
 from yolo_dropout.spec.score import higher_is_better, metric_name
 
@@ -31,15 +32,17 @@ def over_images(study: StudyResults) -> pd.DataFrame:
         verdict's confidence, for all treatments together (Bonferroni).
     """
     control, *others = (item.name for item in study.spec.treatments)
+    weighed = {item.name for item in study.spec.treatments if LOSS_WEIGHTS & item.train.keys()}  # another loss
     known = {run: measured for run, found in study.table.results.items() if (measured := _by_metric(found))}
+    levels = {found.treatment: found.level for found in study.verdict.comparisons} if known else {}  # less at looks
     rows = []
     for metric in dict.fromkeys(name for measured in known.values() for name in measured):
-        for name in others:
+        for name in (name for name in others if metric != VAL_LOSS or name not in weighed):
             pairs = [(known.get(Run(seed, control), {}), known.get(Run(seed, name), {})) for seed in study.spec.seeds]
             both = [(one[metric], other[metric]) for one, other in pairs if metric in one and metric in other]
             if (apart := _differences(both)) is not None:
                 sign = 1 if higher_is_better(metric) else -1
-                found = on_images(sign * apart, study.spec.alpha / len(others))
+                found = on_images(sign * apart, levels.get(name, study.spec.alpha) / len(others))
                 rows.append((name, metric, *apart.shape, found.difference, *found.same, *found.new))
     return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
 

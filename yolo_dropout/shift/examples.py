@@ -82,8 +82,7 @@ def compare(
     """
     models = [[load_model(file) for file in files] for files in (control, other)]
     yolo = models[0][0]
-    if yolo.task not in TASKS:
-        raise SpecError(f"examples: the task must be one of {', '.join(TASKS)}, got {yolo.task}; leave them out")
+    check_task(yolo.task)
     truths = truths_of(yolo, data, check_args(dict(arguments)))
     device = {"device": arguments.get("device")}
     paths = [list(truths)[i] for i in np.unique(np.linspace(0, len(truths) - 1, MOST_IMAGES).round().astype(int))]
@@ -101,6 +100,12 @@ def compare(
     shown = paths[scores.mean(axis=(0, 1)).argmax()]
     under = [_under(models, shown, truths[shown], device, what) for what in strip]
     return {"looked_at": len(paths), "images": images, "shift": under}
+
+
+def check_task(task: str) -> None:
+    """Refuse a task that knows neither boxes nor classes of images; a `SpecError` names those that do."""
+    if task not in TASKS:
+        raise SpecError(f"examples: the task must be one of {', '.join(TASKS)}, got {task}; leave them out")
 
 
 def _picked(apart: np.ndarray) -> Iterable[tuple[int, int]]:
