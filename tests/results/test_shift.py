@@ -182,14 +182,14 @@ def test_new_images_are_told_of_the_best_treatment_and_by_the_score_that_decides
     assert (row.treatment, row.metric, row.seeds, row.images) == (0.1, "val/loss", 3, 8)
     assert row.difference == pytest.approx(0.5 + 0.001 + 0.35 - 0.1 * 3.5)
     assert row.new_low < row.low < row.difference < row.high < row.new_high
-    told = in_words(study, over_images(load_study(study.folder.path)))
+    told = in_words(load_study(study.folder.path))
     assert told.startswith("On new images like these 8, rate 0.1 improves the validation loss of best.pt by 0.50")
     assert told in study.folder.report.read_text()
     for run in study.table.results:  # an image fewer is too few
         file = study.folder.run(run.name).images
         file.write_text("\n".join(file.read_text().splitlines()[:-1]) + "\n")
-    few = over_images(load_study(study.folder.path))
-    assert "nothing can be said: that takes 3 seeds and 8 images" in in_words(study, few)
+    few = load_study(study.folder.path)
+    assert "nothing can be said: that takes 3 seeds and 8 images" in in_words(few)
     study.folder.run("p0.10-s0").images.write_text("junk")
     assert over_images(load_study(study.folder.path)).seeds.tolist() == [2]
 

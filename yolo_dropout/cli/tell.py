@@ -13,7 +13,7 @@ from yolo_dropout.base.text import printable
 from yolo_dropout.report.cautions import grave_warnings
 from yolo_dropout.report.notebook import rate_table
 from yolo_dropout.results.collect import StudyResults
-from yolo_dropout.results.new_images import in_words, over_images
+from yolo_dropout.results.new_images import in_words
 
 
 def tell(console: Console, study: StudyResults) -> None:
@@ -37,7 +37,7 @@ def tell(console: Console, study: StudyResults) -> None:
     if study.agreement:
         console.print()
         say(study.agreement)
-    if told := in_words(study, over_images(study)):
+    if told := in_words(study):
         console.print()
         say(told)
     console.print()

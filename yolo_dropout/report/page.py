@@ -26,7 +26,7 @@ from yolo_dropout.report.figures.runs import evenly, frame
 from yolo_dropout.report.figures.style import colours
 from yolo_dropout.results.agreement import ScoreVerdict
 from yolo_dropout.results.collect import StudyResults
-from yolo_dropout.results.new_images import in_words, over_images
+from yolo_dropout.results.new_images import in_words
 from yolo_dropout.results.shift import by_treatment
 from yolo_dropout.spec.runs import block_name
 from yolo_dropout.spec.score import higher_is_better, metric_name
@@ -75,8 +75,7 @@ def render_report(
         payload=payload(study),
         figures={stem: Markup(_still(stem, drawn, palette)) for stem, drawn in pictures.items()},
         shifted=by_treatment(study) if study.table.shifted else None,
-        on_images=(on_images := over_images(study)),
-        new_images_told=in_words(study, on_images),
+        new_images_told=in_words(study),
         warnings=warnings_of(study),
         bars=bars_words(verdict, study.block),
         incomplete=bool(study.scores.isna().any(axis=None)),

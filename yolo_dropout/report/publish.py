@@ -8,7 +8,6 @@ from yolo_dropout.report.figures.render import to_inline_jpeg, to_png, to_svg
 from yolo_dropout.report.page import render_report
 from yolo_dropout.results.by_run import classes_of
 from yolo_dropout.results.collect import StudyResults
-from yolo_dropout.results.new_images import over_images
 from yolo_dropout.results.shift import shift_of
 
 
@@ -37,7 +36,7 @@ def publish_tables(study: StudyResults) -> None:
         write_text(study.folder.table("shift"), shift_of(study).to_csv(index=False, lineterminator="\n"))
     if len(classes := classes_of(study)):
         write_text(study.folder.table("classes"), classes.to_csv(index=False, lineterminator="\n"))
-    if len(images := over_images(study)):
+    if len(images := study.on_images):
         write_text(study.folder.table("new_images"), images.to_csv(index=False, lineterminator="\n"))
     others = [score.as_dict() for score in study.other_scores]
     more = {"score": str(study.score), "agreement": study.agreement, "others": others}

@@ -20,6 +20,7 @@ from yolo_dropout.results.agreement import ScoreVerdict, agreement, other_scores
 from yolo_dropout.results.examples import read_examples
 from yolo_dropout.results.interim import due_runs, interim_note, interim_scores, interim_verdict, whole_seeds
 from yolo_dropout.results.learning import nothing_learned
+from yolo_dropout.results.new_images import over_images
 from yolo_dropout.results.shift import with_shift
 from yolo_dropout.results.table import Table, by_block, curves, overfitting_gap, read_table, scores, summary
 from yolo_dropout.spec.runs import Run, pending, plan
@@ -149,6 +150,11 @@ class StudyResults:
         levels = [comparison.level for comparison in self.verdict.comparisons]
         own = interim_scores(self.spec, self.scores, self._whole)
         return other_scores(self.table, self.gaps, self.score, own, self.spec.alpha, levels=levels)
+
+    @cached_property
+    def on_images(self) -> pd.DataFrame:
+        """What the checkpoints say image by image, and of new images; see `new_images.over_images`."""
+        return over_images(self)
 
     @property
     def all_scores(self) -> tuple[ScoreVerdict, ...]:

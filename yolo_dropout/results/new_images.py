@@ -47,9 +47,10 @@ def over_images(study: StudyResults) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
 
 
-def in_words(study: StudyResults, found: pd.DataFrame) -> str:
-    """What `over_images` found of the treatment to use, or of the best-looking one; empty where it has none of it."""
-    name, metric = chosen(study), study.score.column if study.score.column in set(found["metric"]) else VAL_LOSS
+def in_words(study: StudyResults) -> str:
+    """What is known on new images of the treatment to use, or of the best-looking one; empty where nothing is."""
+    name, found, metric = chosen(study), study.on_images, study.score.column
+    metric = metric if metric in set(found["metric"]) else VAL_LOSS
     rows = found[(found["treatment"] == name) & (found["metric"] == metric)].to_dict("records")
     if not rows or name is None:
         return ""
