@@ -23,7 +23,8 @@ def per_image(
     """Validate each model on one image at a time, on at most `MOST_IMAGES` of them.
 
     The loss of an image is what its validation alone would give. mAP is of no single image, so that each gets its
-    pseudo-value, n mAP - (n - 1) mAP without it, as Dorfman, Berbaum and Metz 1992 have it; their mean is about mAP.
+    pseudo-value, n mAP - (n - 1) mAP without it, as Dorfman, Berbaum and Metz 1992 have it, moved by what makes their
+    mean mAP, as Hillis et al. 2005 have it: else a class that a single image holds would count twice.
 
     Args:
         models: Checkpoints of one task and data set.
@@ -78,7 +79,8 @@ class Seen:
 
     def _pseudo_values(self) -> list[float]:
         n = len(self._stats)
-        return [n * self._map() - (n - 1) * self._map(without=i) for i in range(n)] if n > 1 else []
+        left = np.array([self._map(without=i) for i in range(n if n > 1 else 0)])
+        return list(self._map() + (n - 1) * (left.mean() - left)) if left.size else []
 
     def _map(self, without: int | None = None) -> float:
         from ultralytics.utils.metrics import ap_per_class
