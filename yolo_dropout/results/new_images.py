@@ -52,18 +52,17 @@ def in_words(study: StudyResults) -> str:
     name, found, metric = chosen(study), study.on_images, study.score.column
     metric = metric if metric in set(found["metric"]) else VAL_LOSS
     rows = found[(found["treatment"] == name) & (found["metric"] == metric)].to_dict("records")
-    if not rows or name is None:
+    if not rows or name is None or study.nothing_learned:
         return ""
     row: Any = rows[0]
     start = f"On new images like these {row['images']}"
     if not np.isfinite(row["new_low"]):
         return f"{start} nothing can be said: that takes {LEAST_SEEDS} seeds and {LEAST_IMAGES} images."
-    gain, low, high, least, most = (
-        number(row[field], [0, row["low"], row["high"]])
-        for field in ("difference", "low", "high", "new_low", "new_high")
-    )
-    told = f"{named(name)} improves the {metric_name(row['metric'])} of best.pt by {gain}"
-    return f"{start}, {told} (between {least} and {most}); on these very images between {low} and {high}."
+    fields, among = ("low", "high", "new_low", "new_high"), [0, row["low"], row["high"]]
+    low, high, least, most = (number(row[field], among) for field in fields)
+    does = f"{'improves' if row['difference'] > 0 else 'worsens'} the {metric_name(row['metric'])} of best.pt"
+    told = f"{named(name)} {does} by {number(abs(row['difference']), among)}"
+    return f"{start}, {told} (improvement between {least} and {most}); on these very images between {low} and {high}."
 
 
 def _by_metric(results: Results) -> dict[str, dict[str, float]]:

@@ -152,7 +152,8 @@ def matched(truth: Truth, found: np.ndarray, classes: np.ndarray) -> tuple[set[i
 
     boxes, objects = (torch.as_tensor(part, dtype=torch.float32).reshape(-1, 4) for part in (found, truth.boxes))
     iou = box_iou(boxes, objects).numpy() * (classes[:, None] == truth.classes[None, :])
-    pairs = [(i, j) for i, j in zip(*linear_sum_assignment(-iou), strict=True) if iou[i, j] >= IOU]
+    iou[iou < IOU] = 0.0  # else one good pair and one bad one would count more than two that are right
+    pairs = [(i, j) for i, j in zip(*linear_sum_assignment(-iou), strict=True) if iou[i, j]]
     return {int(i) for i, _ in pairs}, {int(j) for _, j in pairs}
 
 
