@@ -8,9 +8,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+import numpy as np
+from PIL.JpegImagePlugin import JpegImageFile
 
 from yolo_dropout.base.files import read_json
+from yolo_dropout.shift.corruptions import Image
 from yolo_dropout.shift.sets import Pass
 from yolo_dropout.spec.study_spec import StudySpec
 
@@ -47,13 +49,21 @@ def read_examples(file: Path, spec: StudySpec) -> Mapping[str, Any]:
             return {}
         for item in (*found["images"], *found["shift"]):
             _check(item, found["seeds"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, SyntaxError):
         return {}
     return found
 
 
+def pixels(picture: str) -> Image:
+    """A JPEG in base64 as its pixels, shape (height, width, 3); an OSError or a ValueError where it is none.
+
+    By its own class, since Ultralytics makes PIL's `Image.open` install what it lacks.
+    """
+    return np.asarray(JpegImageFile(BytesIO(b64decode(picture, validate=True))).convert("RGB"))
+
+
 def _check(item: Mapping[str, Any], seeds: list[int]) -> None:
-    Image.open(BytesIO(b64decode(item["picture"], validate=True))).verify()
+    pixels(item["picture"])
     int(seeds[item["of"]]), int(item.get("severity", 0))
     for side in (item["control"], item["other"]):
         float(side["score"]), float(side.get("mean", 0))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from PIL import Image
 
 from yolo_dropout.base.text import counted, named, printable
 from yolo_dropout.report.figures import style
+from yolo_dropout.results.examples import pixels
 
 # Told apart by the line too, for those who do not see the colour.
 LINES: dict[str, dict[str, Any]] = {
@@ -91,9 +89,9 @@ def _legend(found: Mapping[str, Any]) -> str:
 
 def _draw(ax: Axes, item: Mapping[str, Any], side: str) -> None:
     """Draw an image and its marks."""
-    pixels = np.asarray(Image.open(BytesIO(b64decode(item["picture"]))).convert("RGB"))
-    height, width = pixels.shape[:2]
-    ax.imshow(pixels, interpolation="nearest" if width < SMALL_PX else "antialiased")
+    shown = pixels(item["picture"])
+    height, width = shown.shape[:2]
+    ax.imshow(shown, interpolation="nearest" if width < SMALL_PX else "antialiased")
     for mark in item[side]["marks"]:
         line = LINES[mark["kind"]]
         look: Any = {"facecolor": line["edgecolor"], "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
