@@ -77,12 +77,12 @@ def test_many_sequential_studies_take_the_course_that_next_step_gives_each(effec
 
 
 @pytest.mark.soak
-def test_until_clear_needs_at_most_sixty_percent_of_the_runs():
+def test_until_clear_needs_three_quarters_of_the_runs_or_fewer_where_a_rate_helps():
     base = simulated.Cell(rates=4, seeds=12)
     gain = replace(base, effect="gain", size=1.0)
     course, none = lab(3000).sequential([gain, base])
     seeds = looks.same_power(lab(3000), "gain 1 sd", course.use, base)
-    assert course.runs / (4 * seeds) < 0.62
+    assert course.runs / (4 * seeds) < 0.78
     assert none.use < 0.07
 
 
@@ -100,6 +100,6 @@ def test_tables_are_printed_and_do_not_depend_on_the_number_of_processes(capsys)
         calibrate.main(["--studies", "20", "--seed", "3", "--processes", processes])
         texts.append(capsys.readouterr().out)
     assert texts[0] == texts[1]
-    assert texts[0].count("### ") == 8
+    assert texts[0].count("### ") == 10
     assert "| control 2x noisier |" in texts[0]
     assert "| real: digits-classify, top-1 accuracy | 2" in texts[0]
