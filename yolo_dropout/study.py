@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -11,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yolo_dropout.base.text import named
-from yolo_dropout.errors import SpecError, YoloDropoutError
+from yolo_dropout.errors import YoloDropoutError
 from yolo_dropout.executors import Backend, Ended, Executor, Found, Job, View
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.executors.local.looking import check_new_images, find_examples, measure_images
+from yolo_dropout.executors.local.looking import check_asked, find_examples, measure_images
 from yolo_dropout.executors.local.shifting import measure_runs
 from yolo_dropout.executors.resources import Needs, check_disk, little_disk
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
-from yolo_dropout.executors.ultralytics.trackers import tell_verdict
+from yolo_dropout.executors.ultralytics.trackers import untold
 from yolo_dropout.folder.claim import check_free, clear_leftovers, hold
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.records import RunRecord, check_vacant, make_way
@@ -27,11 +26,9 @@ from yolo_dropout.folder.study_file import StudyFile, stored_study, write_study_
 from yolo_dropout.report.publish import publish as publish_all
 from yolo_dropout.results.collect import StudyResults, read_study
 from yolo_dropout.results.examples import chosen, strip_of
-from yolo_dropout.shift.corruptions import library
 from yolo_dropout.shift.examples import check_task
-from yolo_dropout.shift.sets import SEVERITIES, Pass, passes_of
+from yolo_dropout.shift.sets import Pass
 from yolo_dropout.spec.runs import Run, pending
-from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.study_spec import StudySpec
 
 if TYPE_CHECKING:
@@ -112,9 +109,7 @@ def run_study(
         WorkerError: The look at model and data broke down.
     """
     folder, executor, view = StudyFolder.at(out), executor or LocalExecutor(), view or View()
-    passes = passes_under_shift(spec, shift)
-    if new_images:
-        check_new_images(spec)
+    passes = check_asked(spec, shift, new_images=new_images)
     check_free(folder)
     with hold(folder) as held:
         stored = stored_study(folder)
@@ -166,41 +161,17 @@ def run_study(
                     publish(study)
                 raise
         publish(study)
-        for line in _untold(study, found.trackers, executor):
+        for line in untold(executor, found.trackers, folder, study.verdict, str(study.score)):
             view.note(line)
     return study
-
-
-def _untold(study: Study, trackers: Sequence[str], executor: Executor) -> Sequence[str]:
-    """Tell trackers the verdict, in a process of its own; a line for each that was not told, as the study stands."""
-    if not trackers:
-        return ()
-    told = (study.folder, study.verdict, str(study.score))
-    try:
-        return executor.call(tell_verdict, trackers, *told, log=Path(os.devnull))
-    except YoloDropoutError as error:
-        cause = str(error).partition("; see ")[0]
-        return (f"{', '.join(trackers)}: may lack the verdict ({cause}); the same command tries again",)
-
-
-def passes_under_shift(spec: StudySpec, sets: Sequence[str]) -> tuple[Pass, ...]:
-    """The corruptions of validation images that a study is asked to measure; a `SpecError` where it cannot."""
-    if sets:
-        library()
-        return passes_of(sets, SEVERITIES)
-    if Score.parse(spec.score).shifted:
-        raise SpecError(f"score: {spec.score} needs runs that are measured under shift; add --shift")
-    return ()
 
 
 def measure_study(
     study: Study, sets: Sequence[str], view: View, *, new_images: bool = False, examples: bool = False
 ) -> Study:
     """Do with the checkpoints of a study what was not done before; arguments are those of `run_study`."""
-    if new_images:
-        check_new_images(study.spec)
+    passes = check_asked(study.spec, sets, new_images=new_images, measured=study.table.shifted)
     with hold(study.folder):
-        passes = passes_under_shift(study.spec, sets) if sets else ()
         study = _measured(study, passes, view, new_images=new_images)
         return _with_examples(study, view) if examples else study
 

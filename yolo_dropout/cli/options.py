@@ -23,6 +23,10 @@ _SHIFT = {
     "--corruptions SET*": "benchmark, all, noise, blur, weather, digital, holdout, driving, xray, or single ones",
     "--severities N*": "of 1 to 5 (default 1 3 5)",
 }
+_LOOKING = {
+    "--new-images": "measure every run image by image: how far differences hold on images like these",
+    "--examples": "show validation images on which the control and the best treatment differ",
+}
 _RAY = {
     "--ray-address HOST:PORT": "the cluster (default: the one here, or a new one)",
     "--cpus-per-run N": "CPUs that Ray keeps for a run (default 1)",
@@ -59,8 +63,7 @@ OPTIONS = {
         "--alpha A": "error level of the verdict (default 0.05)",
         "--min-gain G": "the smallest gain that matters, in units of the score (default: the control's noise)",
         "--shift SET*": "when all runs have ended, measure them on corrupted images (default benchmark)",
-        "--new-images": "measure every run image by image: how far differences hold on images like these",
-        "--examples": "show validation images on which the control and the best treatment differ",
+        **_LOOKING,
         "--run-timeout S": "stop a run that takes longer, in seconds",
         "--continue-broken": "go on from last.pt where a run broke off, instead of anew",
         "--dry-run": "say what would be trained, and what it takes",
@@ -87,8 +90,7 @@ OPTIONS = {
         "--out DIR": "where to write (default: the one study; else runs/dropout/report)",
         "--score METRIC": "what is compared",
         "--shift SET*": "measure every run on corrupted images first, as far as it was not done (default benchmark)",
-        "--new-images": "measure every run image by image: how far differences hold on images like these",
-        "--examples": "show validation images on which the control and the best treatment differ",
+        **_LOOKING,
     },
 }
 _ONE_WORD = {

@@ -38,16 +38,14 @@ def sweep(options: Namespace, backend: Backend = ULTRALYTICS) -> int:
     atexit.register(gc.freeze)  # Python's last search for garbage, in all that was imported, takes half a second
     from yolo_dropout.cli.dry_run import dry_run
     from yolo_dropout.cli.tell import new_seeds, tell
-    from yolo_dropout.executors.local.looking import check_new_images
-    from yolo_dropout.study import passes_under_shift, run_study
+    from yolo_dropout.executors.local.looking import check_asked
+    from yolo_dropout.study import run_study
 
     asked = {"retry_failed": options.retry_failed, "continue_broken": options.continue_broken}
     asked |= {"new_images": options.new_images, "examples": options.examples}
     shift = [] if options.shift is None else sets(options.shift)
     if options.dry_run:
-        passes_under_shift(spec, shift)
-        if options.new_images:
-            check_new_images(spec)
+        check_asked(spec, shift, new_images=options.new_images)
         return dry_run(spec, out, executor, backend, retry_failed=options.retry_failed)
     console = Console()
     with Interrupts(console) as interrupts, _served(out, console) if options.serve else nullcontext():

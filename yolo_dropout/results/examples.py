@@ -55,7 +55,7 @@ def read_examples(file: Path, spec: StudySpec) -> Mapping[str, Any]:
 
 
 def pixels(picture: str) -> Image:
-    """A JPEG in base64 as its pixels, shape (height, width, 3); an OSError or a ValueError where it is none.
+    """A JPEG in base64 as its pixels, shape (height, width, 3); where it is none an OSError, ValueError or SyntaxError.
 
     By its own class, since Ultralytics makes PIL's `Image.open` install what it lacks.
     """

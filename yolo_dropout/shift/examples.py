@@ -122,7 +122,9 @@ def _under(
     models: Sequence[Sequence[Any]], path: str, truth: Truth, device: Mapping[str, Any], what: Pass
 ) -> dict[str, Any]:
     image = corrupt(_read(path), what, key_of(path))
-    looks = {name: asdict(_look(of[0], image, truth, device)) for name, of in zip(("control", "other"), models)}  # noqa: B905
+    looks = {
+        name: asdict(_look(of[0], image, truth, device)) for name, of in zip(("control", "other"), models, strict=True)
+    }
     return {"name": what.corruption, "severity": what.severity, "of": 0, "picture": _picture(image), **looks}
 
 

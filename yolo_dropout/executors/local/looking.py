@@ -1,12 +1,14 @@
-"""A study's checkpoints asked image by image, in processes of their own."""
+"""What a study's checkpoints are asked for after the trainings, and image by image, in processes of their own."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from yolo_dropout.base.files import write_json, write_text
 from yolo_dropout.errors import InputError, SpecError
@@ -14,20 +16,41 @@ from yolo_dropout.executors import Job
 from yolo_dropout.executors.local.executor import stream
 from yolo_dropout.executors.local.shifting import checkpoints_of, on_gpu, one_device
 from yolo_dropout.executors.resources import default_jobs
-from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.folder.layout import RunFolder, StudyFolder
+from yolo_dropout.shift.corruptions import library
 from yolo_dropout.shift.examples import compare
 from yolo_dropout.shift.per_image import COLUMNS, per_image
-from yolo_dropout.shift.sets import Pass
+from yolo_dropout.shift.sets import SEVERITIES, Pass, passes_of
 from yolo_dropout.spec.runs import Run
+from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.study_spec import StudySpec
 
 MOST_SEEDS = 5
 
 
-def check_new_images(spec: StudySpec) -> None:
-    """Refuse a study of which nothing can be said on new images; a `SpecError` tells why."""
-    if spec.folds is not None:
+def check_asked(spec: StudySpec, sets: Sequence[str], *, new_images: bool, measured: bool = False) -> tuple[Pass, ...]:
+    """What a study's checkpoints are asked for, before anything is trained or read.
+
+    Args:
+        spec: The study's.
+        sets: Of corruptions under which they are measured.
+        new_images: Whether they are measured image by image.
+        measured: Whether runs have been measured under shift before.
+
+    Returns:
+        The corruptions and severities of these sets.
+
+    Raises:
+        SpecError: That cannot be measured here, or the score needs what nobody measures.
+    """
+    if new_images and spec.folds is not None:
         raise SpecError("new-images: cannot go with folds, each of which has images of its own; leave it out")
+    if sets:
+        library()
+        return passes_of(sets, SEVERITIES)
+    if Score.parse(spec.score).shifted and not measured:
+        raise SpecError(f"score: {spec.score} needs runs that are measured under shift; add --shift")
+    return ()
 
 
 def measure_images(folder: StudyFolder, spec: StudySpec, runs: Iterable[Run], tell: Callable[[str], None]) -> None:
@@ -49,7 +72,9 @@ def measure_images(folder: StudyFolder, spec: StudySpec, runs: Iterable[Run], te
             tell(f"[{done}/{len(files)}] measured {run.path.name} image by image")
 
 
-def _per_image(share, data, arguments):  # type: ignore[no-untyped-def]
+def _per_image(
+    share: Sequence[tuple[RunFolder, Path]], data: str, arguments: Mapping[str, Any]
+) -> Iterator[tuple[RunFolder, list[tuple[str, str, float]]]]:
     for i, rows in per_image([file for _, file in share], data, arguments):
         yield share[i][0], rows
 

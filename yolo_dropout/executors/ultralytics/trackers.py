@@ -18,7 +18,8 @@ from unittest.mock import patch
 from filelock import FileLock
 
 from yolo_dropout.base.text import cut
-from yolo_dropout.executors import Job
+from yolo_dropout.errors import YoloDropoutError
+from yolo_dropout.executors import Executor, Job
 from yolo_dropout.executors.local.processes import one_line
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.spec.treatment import slug
@@ -89,6 +90,19 @@ def trackers_on() -> tuple[str, ...]:
 
     on = [] if TESTS_RUNNING else [name for name in _TELL if SETTINGS[name] is True]
     return tuple(name for name in on if (found := find_spec(name)) and found.origin)  # a mere folder has none
+
+
+def untold(
+    executor: Executor, trackers: Sequence[str], study: StudyFolder, verdict: Verdict, score: str
+) -> Sequence[str]:
+    """Tell trackers a verdict, in a process of its own; a line for each that was not told, as the study stands."""
+    if not trackers:
+        return ()
+    try:
+        return executor.call(tell_verdict, trackers, study, verdict, score, log=Path(os.devnull))
+    except YoloDropoutError as error:
+        cause = str(error).partition("; see ")[0]
+        return (f"{', '.join(trackers)}: may lack the verdict ({cause}); the same command tries again",)
 
 
 def tell_verdict(trackers: Sequence[str], study: StudyFolder, verdict: Verdict, score: str) -> tuple[str, ...]:

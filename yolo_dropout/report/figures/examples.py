@@ -29,6 +29,7 @@ ANSWERS = (
 )
 NO_EVIDENCE = "Picked because they differ: to look at, and no evidence for either."
 COLUMNS, ROW_IN, MOST_SIGNS, SMALL_PX = 4, 2.3, 30, 200
+_SMALL: Any = {"fontsize": style.SMALL_PT, "color": style.INK, "parse_math": False, "pad": 4, "loc": "left"}
 
 
 def differing_images(found: Mapping[str, Any]) -> Figure:
@@ -68,9 +69,6 @@ def _finished(figure: Figure, title: str, subtitle: str, notes: list[str]) -> Fi
     top, bottom = 1 - 1.15 / height, (0.45 + 0.17 * len(notes)) / height
     figure.subplots_adjust(left=0.02, right=0.98, top=top, bottom=bottom, hspace=0.3, wspace=0.05)
     return figure
-
-
-_SMALL: Any = {"fontsize": style.SMALL_PT, "color": style.INK, "parse_math": False, "pad": 4, "loc": "left"}
 
 
 def _name(found: Mapping[str, Any]) -> str:
