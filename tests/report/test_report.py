@@ -316,3 +316,14 @@ def test_small_p_values_keep_their_digits():
     scores[0.1] = scores[0.0] - 1
     text = render_report(made(make_report(), _planned_scores=scores), live_version="1")
     assert "&lt;0.001</td>" in text
+
+
+@pytest.mark.parametrize(("score", "told"), [("val/loss", "lower minima"), ("mAP50-95", "higher maxima")])
+def test_gains_that_are_noise_of_single_epochs_are_told(score: str, told: str):
+    curves = make_curves((0.0, 0.3), 5)
+    noisy = (curves["rate"] == 0.3) & (curves["epoch"] % 3 == 0) & curves["metric"].str.match("val/|metrics/mAP50-95")
+    tilted = curves.assign(value=curves["value"].mask(noisy, curves["value"] * (0.8 if score == "val/loss" else 1.4)))
+    words = f"is noise of single epochs, which is larger with rate 0.3 and makes for {told}: by a mean of 5 epochs it"
+    assert warned(make_report(tilted, spec={"score": score}), words)
+    assert not warned(make_report(curves, spec={"score": score}), "noise of single epochs")
+    assert not warned(make_report(tilted, spec={"score": "val/loss@last5"}), "noise of single epochs")

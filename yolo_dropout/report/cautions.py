@@ -12,17 +12,20 @@ from yolo_dropout.base.text import capital, label_text, named, number
 from yolo_dropout.folder.results_csv import VAL_LOSS
 from yolo_dropout.report.figures.series import by_run
 from yolo_dropout.results.collect import StudyResults
+from yolo_dropout.results.table import scores
 from yolo_dropout.spec.acting import ACTING
 from yolo_dropout.spec.rules import LEAST_SEEDS
 
 ENOUGH_SEEDS = 5
 SMALL_VALIDATION = 100
 STILL_FALLING = 0.97
+# A minimum is told to be tilted where epochs' noise moves a gain by this share of its interval or more.
+_TILT, _SMOOTH = 0.25, 5
 
 
 def warnings_of(study: StudyResults) -> tuple[str, ...]:
     """All warnings for this study, the gravest first, without repetition."""
-    sources = (_unshared, _missing, _versions, _seeds, _small, _short)
+    sources = (_unshared, _missing, _versions, _seeds, _small, _tilted, _short)
     own = [*grave_warnings(study), *(line for source in sources for line in source(study))]
     told = [*study.prepared.get("notes", ()), *([study.branch_note] if study.branch_note else []), *study.notes]
     return tuple(dict.fromkeys(own + told))
@@ -115,6 +118,28 @@ def _small(study: StudyResults) -> Iterator[str]:
             f"The validation set has {n_val} images. The verdict holds for these images; "
             "on others it may come out differently, however many seeds there are."
         )
+
+
+def _tilted(study: StudyResults) -> Iterator[str]:
+    """Gains that rest on how much single epochs vary: the noisier of two curves has the lower minimum."""
+    smooth = replace(study.score, k=_SMOOTH)
+    short = min((len(results.epochs) for results in study.table.results.values()), default=0) < 2 * _SMOOTH
+    if short or study.score.shifted or study.score.at not in ("min", "max") or study.score.k >= _SMOOTH:
+        return
+    control, *others = study.scores.columns
+    sign = 1 if study.score.higher_is_better else -1
+    means = scores(study.table, smooth, study.spec.labels, study.spec.seeds, study.spec.folds).loc[study.scores.index]
+    gains = [sign * of.sub(of[control], axis=0).mean() for of in (study.scores, means)]
+    for item, label in zip(study.verdict.comparisons, others, strict=True):
+        by_epoch, by_mean = (float(gain[label]) for gain in gains)
+        if item.low is not None and item.high is not None and abs(by_epoch - by_mean) > _TILT * (item.high - item.low):
+            noisier = named(item.treatment) if by_epoch > by_mean else study.verdict.named(study.verdict.control)
+            yield (
+                f"Part of what {named(item.treatment)} differs by is noise of single epochs, which is larger with "
+                f"{noisier} and makes for {'higher maxima' if sign > 0 else 'lower minima'}: by a mean of {_SMOOTH} "
+                f"epochs it gains {number(by_mean, gains[0])} instead of {number(by_epoch, gains[0])}. "
+                f"--score {smooth} judges by that."
+            )
 
 
 def _short(study: StudyResults) -> Iterator[str]:
