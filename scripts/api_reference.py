@@ -16,12 +16,12 @@ import yolo_dropout
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 GROUPS = {
-    "Train": ("train_with_dropout", "TrainedRun"),
+    "Train": ("train_with_dropout", "TrainedRun", "dropout_trainer", "apply_dropout", "strip_dropout"),
     "Predict": ("predict_with_dropout",),
     "Study": ("StudySpec", "Treatment", "Dropout", "run_study", "load_study", "Study"),
     "Shift": ("measure_shift",),
     "Decide": ("decide", "Verdict", "Comparison"),
-    "Sites": ("find_sites", "apply_dropout", "strip_dropout", "Site"),
+    "Sites": ("find_sites", "Site"),
 }
 _INTRO = """# API reference
 

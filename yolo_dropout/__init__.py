@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from yolo_dropout.decision import Comparison, Verdict, decide
     from yolo_dropout.inference import predict_with_dropout
     from yolo_dropout.shift import measure_shift
-    from yolo_dropout.sites import Dropout, Site, apply_dropout, find_sites, strip_dropout
+    from yolo_dropout.sites import Dropout, Site, find_sites
     from yolo_dropout.spec.study_spec import StudySpec
     from yolo_dropout.spec.treatment import Treatment
     from yolo_dropout.study import Study, load_study, run_study
     from yolo_dropout.training import TrainedRun, train_with_dropout
+    from yolo_dropout.training.your_own import apply_dropout, dropout_trainer, strip_dropout
 
 __version__ = version("yolo-dropout")
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Verdict",
     "apply_dropout",
     "decide",
+    "dropout_trainer",
     "find_sites",
     "load_study",
     "measure_shift",
@@ -43,11 +45,12 @@ _HOMES = {
     "decision": ("Comparison", "Verdict", "decide"),
     "inference": ("predict_with_dropout",),
     "shift": ("measure_shift",),
-    "sites": ("Dropout", "Site", "apply_dropout", "find_sites", "strip_dropout"),
+    "sites": ("Dropout", "Site", "find_sites"),
     "spec.study_spec": ("StudySpec",),
     "spec.treatment": ("Treatment",),
     "study": ("Study", "load_study", "run_study"),
     "training": ("TrainedRun", "train_with_dropout"),
+    "training.your_own": ("apply_dropout", "dropout_trainer", "strip_dropout"),
 }
 
 

@@ -19,12 +19,10 @@ import torch
 from tiny_data import make_data
 from tracker_settings import write_settings
 from ultralytics import YOLO
-from ultralytics.models.yolo.classify import ClassificationTrainer
 from ultralytics.nn.tasks import load_checkpoint, torch_safe_load
 from ultralytics.utils.callbacks.base import default_callbacks
 
-from yolo_dropout.sites import Dropout, apply_dropout, strip_dropout
-from yolo_dropout.sites.acting import DropBlock
+from yolo_dropout.sites import Dropout, strip_dropout
 from yolo_dropout.training import train_lean, train_with_dropout
 from yolo_dropout.training.checkpoints import AtomicPath
 from yolo_dropout.training.trainer import trainer_class
@@ -65,28 +63,6 @@ def test_every_checkpoint_is_stock_and_loads_safely(train: Any, data: str, tmp_p
         net = content.get("ema") or content["model"]
         assert {n: type(m) for n, m in net.named_modules()} == {n: type(m) for n, m in stock.named_modules()}
         assert net.state_dict().keys() == stock.state_dict().keys()
-
-
-@pytest.mark.train
-def test_a_trainer_of_ones_own_leaves_stock_checkpoints_if_it_does_as_told(data: str, tmp_path: Path) -> None:
-    class Own(ClassificationTrainer):  # type: ignore[misc]
-        def setup_model(self) -> Any:
-            checkpoint = super().setup_model()
-            apply_dropout(self.model, 0.3, "backbone", "dropblock")
-            return checkpoint
-
-        def save_model(self) -> Any:
-            strip_dropout(self.ema.ema)
-            return super().save_model()
-
-    yolo = YOLO(MODEL)
-    yolo.train(trainer=Own, data=data, save_dir=str(tmp_path), **{**TINY, "epochs": 1})
-    assert any(type(m) is DropBlock for m in yolo.trainer.model.modules())
-    for name in ("best.pt", "last.pt"):
-        net = torch_safe_load(tmp_path / "weights" / name, safe_only=True)[0]["model"]
-        assert {n: type(m) for n, m in net.named_modules()} == {
-            n: type(m) for n, m in YOLO(MODEL).model.named_modules()
-        }
 
 
 @pytest.mark.train

@@ -102,7 +102,6 @@ def test_a_site_that_is_missing_is_told_before_any_training(data: Path) -> None:
         ({"optimizer": "SDG"}, "train arguments: Optimizer 'SDG' not found"),
         ({"imgsz": "big"}, "train arguments: 'imgsz=big' is not a valid image size."),
         ({"device": "99"}, "train arguments: Invalid CUDA 'device=99' requested."),
-        ({"trainer": object}, "trainer: not taken"),
     ],
 )
 def test_a_wrong_training_argument_is_refused(data: Path, args: dict[str, Any], message: str) -> None:
@@ -257,13 +256,6 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_model_is_refused() -> None:
     with pytest.raises(InputError, match=r"^model: needs a .pt or .yaml model that can be trained, got int"):
         load_model(3)
-
-
-def test_a_trainer_of_ones_own_is_refused() -> None:
-    with pytest.raises(
-        SpecError, match=r"^trainer: not taken, .*apply_dropout.* setup_model, and strip_dropout.* save_"
-    ):
-        train_with_dropout(MODEL, trainer=object)
 
 
 def test_several_data_sets_are_refused() -> None:

@@ -7,15 +7,12 @@ itself is shared by all Convs of a network and is never changed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 from torchvision.ops import DropBlock2d, StochasticDepth, drop_block2d
 from ultralytics.nn.modules import Conv
-from ultralytics.utils import LOGGER
 
-from yolo_dropout.errors import SiteError
 from yolo_dropout.sites.finding import Site, find_sites, network
 from yolo_dropout.sites.plan import check_rate
 
@@ -44,27 +41,7 @@ _OURS = (nn.Dropout, nn.Dropout2d, DropBlock, StochasticDepth)
 
 
 def apply_dropout(model: Any, rate: float, where: str = "head", kind: str = "auto") -> tuple[Site, ...]:
-    """Make dropout act in a model, in place. Earlier dropout of ours is taken out first.
-
-    Of a `YOLO` object, `train` builds the network anew: dropout is put into that one too, by callbacks, and checkpoints
-    are stock. `train_with_dropout` does more: schedules, masks that are paired with other rates, several GPUs, proof.
-
-    A trainer of your own calls this at the end of `setup_model`, and `strip_dropout(self.ema.ema)` at the start of
-    `save_model`. Otherwise dropout stays in its checkpoints, and with DropBlock they need this package to load.
-
-    Args:
-        model: A `YOLO` object or an Ultralytics network.
-        rate: Drop probability in [0, 1). 0.0 takes dropout out.
-        where: See `find_sites`.
-        kind: See `find_sites`.
-
-    Returns:
-        The sites where it now acts; empty at rate 0.0.
-
-    Raises:
-        SpecError: An argument breaks its rule.
-        SiteError: The model has no such site.
-    """
+    """Make dropout act in a network, or that of a `YOLO` object, in place; see `training.your_own`."""
     rate = check_rate(rate)
     net = network(model)
     strip_dropout(model)
@@ -78,60 +55,11 @@ def apply_dropout(model: Any, rate: float, where: str = "head", kind: str = "aut
         else:
             setattr(module, _OWN_RATE, getattr(module, _rate_name(module)))
     set_rate(net, sites, rate)
-    if hasattr(model, "add_callback"):
-        again = _Again(rate, where, kind)
-        for event in _Again.EVENTS:
-            model.add_callback(event, getattr(again, event))
-        model.tune = _refuse_tune
     return sites
 
 
-@dataclass(frozen=True)
-class _Again:
-    """Callbacks of a `YOLO` object: put dropout into the network that a training builds, which has none else."""
-
-    rate: float
-    where: str
-    kind: str
-    EVENTS: ClassVar[tuple[str, ...]] = ("on_pretrain_routine_start", "on_pretrain_routine_end", "on_train_epoch_end")
-
-    def on_pretrain_routine_start(self, trainer: Any) -> None:
-        """Refuse what would train without dropout: other processes, and a network that is compiled before it comes."""
-        for name, unlike in (("device", trainer.world_size > 1), ("compile", bool(trainer.args.compile))):
-            if unlike and not _is_ours(trainer):
-                told = f"{name}: apply_dropout does not reach a training with {name}={getattr(trainer.args, name)}"
-                raise SiteError(f"{told}; use train_with_dropout")
-
-    def on_pretrain_routine_end(self, trainer: Any) -> None:
-        """Weights, optimizer and EMA are there: the EMA, of which checkpoints are made, stays stock."""
-        if not _is_ours(trainer):
-            sites = apply_dropout(trainer.model, self.rate, self.where, self.kind)
-            LOGGER.info(f"dropout {self.rate:g} acts at {len(sites)} sites")
-
-    def on_train_epoch_end(self, trainer: Any) -> None:
-        """Ultralytics makes a new EMA of the network where it recovers from NaN."""
-        strip_dropout(trainer.ema.ema)
-
-
-def _refuse_tune(*_: Any, **__: Any) -> None:
-    raise SiteError("tune: trains in processes that know of no apply_dropout; call train_with_dropout for each setting")
-
-
-def _is_ours(trainer: Any) -> bool:
-    """Whether it is of `train_with_dropout`, whose own dropout counts."""
-    return hasattr(trainer, "dropout_plan")
-
-
 def strip_dropout(model: Any) -> None:
-    """Take out what `apply_dropout` put in, in place: the model is stock again, and so are its next trainings.
-
-    Args:
-        model: A `YOLO` object or a network.
-    """
-    if vars(model).get("tune") is _refuse_tune:
-        del model.tune
-    for calls in getattr(model, "callbacks", {}).values():
-        calls[:] = [call for call in calls if not isinstance(getattr(call, "__self__", None), _Again)]
+    """Take out what `apply_dropout` put in, in place; see `training.your_own`."""
     for module in network(model).modules():
         if _wrapped(module):
             module.act = module.act[0]

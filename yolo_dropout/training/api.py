@@ -66,9 +66,10 @@ def train_with_dropout(
             `late:N`, 0 for N epochs, then the rate.
         select: `val/loss` makes `best.pt` and `patience` follow the sum of the validation losses; by default they
             follow Ultralytics' fitness, which is mAP50-95 or accuracy.
-        **train_args: Any argument of `YOLO.train` except `trainer`, `model`, which is the first one here, and several
-            data sets as `data`. With `resume=True` the dropout of the interrupted training is put back, and none needs
-            to be given. Stock Ultralytics, which knows of none outside classification, resumes it without.
+        **train_args: Any argument of `YOLO.train` except `model`, which is the first one here, and several data sets as
+            `data`; a `trainer` class of your own gets dropout too. With `resume=True` the dropout of the interrupted
+            training is put back, and none needs to be given. Stock Ultralytics, which knows of none outside
+            classification, resumes it without.
 
     Returns:
         The finished training.
@@ -117,7 +118,8 @@ def _train(
         select = _selected(yolo, select)
     if plan.rate > 0:
         find_sites(yolo, plan.where, plan.kind)  # before anything is written
-    cls = trainer_class(yolo, plan, lean=lean, by_loss=select is not None, on_epoch=on_epoch)
+    stock = train_args.pop("trainer", None) or yolo
+    cls = trainer_class(stock, plan, lean=lean, by_loss=select is not None, on_epoch=on_epoch)
     with not_read_again(yolo) if lean else nullcontext():
         metrics = yolo.train(trainer=cls, **{**train_args, "dropout": plan.rate})
     return _finished(yolo, plan, metrics)

@@ -80,11 +80,6 @@ def refuse_untaken(train_args: dict[str, Any]) -> None:
     """Raise a `SpecError` for what `YOLO.train` takes and a training with our trainer does not."""
     if isinstance(data := train_args.get("data"), (list, tuple)):
         raise SpecError(f"data: must be one data set, got {len(data)}; train once for each")
-    if "trainer" in train_args:
-        raise SpecError(
-            "trainer: not taken, dropout acts through ours; in yours call apply_dropout(self.model, 0.1) at the end of "
-            "setup_model, and strip_dropout(self.ema.ema) at the start of save_model"
-        )
 
 
 def check_args(train_args: dict[str, Any]) -> Any:

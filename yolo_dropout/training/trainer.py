@@ -10,9 +10,10 @@ from typing import Any
 from unittest.mock import patch
 
 from ultralytics.engine.trainer import BaseTrainer
-from ultralytics.utils import RANK
+from ultralytics.utils import LOGGER, RANK
 from ultralytics.utils.torch_utils import unwrap_model
 
+from yolo_dropout.errors import SpecError
 from yolo_dropout.sites import Dropout, Site, apply_dropout, live_rates, network, set_rate, strip_dropout
 from yolo_dropout.training import record
 from yolo_dropout.training.checkpoints import AtomicPath, SafeCheckpoints
@@ -25,20 +26,24 @@ _NO_LOSS = 1e30
 
 
 def trainer_class(
-    yolo: Any,
+    of: Any,
     plan: Dropout,
     *,
     lean: bool,
     by_loss: bool = False,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> type:
-    """The trainer class for a model and a plan.
+    """The trainer class for a model, or on top of another trainer class, and a plan.
 
     A class and not an instance carries the plan, because multi-GPU training sends only the class to its ranks. At rate
     0.0 nothing of ours touches the model. A lean one calls `on_epoch` with every row of `results.csv`. With `by_loss`
     the validation loss selects `best.pt`.
     """
-    stock = yolo.task_map[yolo.task]["trainer"]
+    stock = of.task_map[of.task]["trainer"] if hasattr(of, "task_map") else of
+    if not isinstance(stock, type) or not issubclass(stock, BaseTrainer):
+        raise SpecError(f"trainer: must be a trainer class of Ultralytics, or a subclass, got {stock!r}")
+    if hasattr(stock, "dropout_plan"):
+        raise SpecError(f"trainer: {stock.__name__} has its dropout already; give the class that it was made of")
     more = (*((ByLoss,) if by_loss else ()), *((ActingDropout,) if plan.rate > 0 else ()))
     ours = (LeanCheckpoints if lean else SafeCheckpoints, *more)
     return type(f"Dropout{stock.__name__}", (*ours, stock), {"dropout_plan": plan, "on_epoch": _Local(on_epoch)})
@@ -81,6 +86,12 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
     dropout_plan: Dropout
     dropout_sites: tuple[Site, ...] = ()
 
+    def __init__(self, *args: Any, overrides: dict[str, Any] | None = None, **more: Any) -> None:
+        rate, asked = self.dropout_plan.rate, (overrides or {}).get("dropout")
+        if asked not in (None, 0, rate):
+            raise SpecError(f"dropout: acts here at {rate:g}, got dropout={asked} as well; leave that out")
+        super().__init__(*args, overrides={**(overrides or {}), "dropout": rate}, **more)
+
     def get_model(self, *args: Any, **kwargs: Any) -> Any:
         """Build the model; Ultralytics sets a classifier's own dropout here, also where ours shall act elsewhere."""
         plan = self.dropout_plan
@@ -98,6 +109,7 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
         earlier = (record.read_record(self.save_dir) or {}) if self.resume else {}
         applied = {"sites": list(live_rates(net, self.dropout_sites)), "rates": earlier.get("rates", [])}
         self.dropout_record = {**asdict(plan), **applied, **measure(net, self.dropout_sites)}
+        LOGGER.info(f"dropout {plan.rate:g} acts at {len(self.dropout_sites)} sites")
         return checkpoint
 
     def run_callbacks(self, event: str) -> None:
