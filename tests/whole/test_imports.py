@@ -27,4 +27,6 @@ def test_help_imports_nothing_heavy():
 
 
 def test_a_training_module_can_be_imported_without_torch():
-    assert not {"torch", "ultralytics"} & modules_after("import yolo_dropout.training", "import yolo_dropout.study")
+    assert not {"torch", "ultralytics"} & modules_after(
+        "import yolo_dropout.training", "import yolo_dropout.sites", "import yolo_dropout.study"
+    )
