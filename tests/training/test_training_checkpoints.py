@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-import subprocess
-import sys
 import time
 from itertools import count
 from multiprocessing.connection import Connection
@@ -17,11 +14,11 @@ import numpy as np
 import pytest
 import torch
 from tiny_data import make_data
-from tracker_settings import write_settings
 from ultralytics import YOLO
 from ultralytics.nn.tasks import load_checkpoint, torch_safe_load
 from ultralytics.utils.callbacks.base import default_callbacks
 
+from yolo_dropout.executors.local.processes import start
 from yolo_dropout.sites import Dropout, strip_dropout
 from yolo_dropout.training import train_lean, train_with_dropout
 from yolo_dropout.training.checkpoints import AtomicPath
@@ -288,33 +285,21 @@ def test_an_atomic_path_stays_one_through_joining(tmp_path: Path) -> None:
     assert isinstance(AtomicPath(tmp_path) / "epoch3.pt", AtomicPath)
 
 
-KILLED = """
-import sys
-from yolo_dropout.training import train_with_dropout
-from ultralytics import YOLO
-yolo = YOLO("yolov8n-cls.yaml")
-yolo.add_callback("on_model_save", lambda t: print("SAVED", t.epoch, flush=True))
-train_with_dropout(yolo, dropout=0.3, where="backbone", data=sys.argv[1], save_dir=sys.argv[2], epochs=500, imgsz=32,
-                   batch=2, plots=False)
-"""
+def train_until_killed(saved: Connection, data: str, save_dir: str) -> None:
+    yolo = YOLO(MODEL)
+    yolo.add_callback("on_model_save", lambda trainer: saved.send(trainer.epoch))
+    args = {**TINY, "epochs": 500, "save_period": -1}
+    train_with_dropout(yolo, dropout=0.3, where="backbone", data=data, save_dir=save_dir, **args)
 
 
 @pytest.mark.train
 def test_a_killed_training_leaves_checkpoints_that_load(data: str, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, data, str(tmp_path)],
-        env=os.environ | {"YOLO_CONFIG_DIR": str(write_settings(tmp_path / "config"))},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout
-    for line in process.stdout:
-        if line.startswith("SAVED 2"):
-            break
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    process, saved = start(train_until_killed, data, str(tmp_path))
+    while saved.recv() < 2:
+        pass
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     content = load_checkpoint(tmp_path / "weights" / "last.pt")[1]
     assert content["epoch"] >= 2
     assert content["optimizer"] is not None
