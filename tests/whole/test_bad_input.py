@@ -14,6 +14,7 @@ from pathlib import Path
 
 import bad_files as bad
 import pytest
+from tiny_data import NET
 
 from yolo_dropout.cli import main
 
@@ -25,14 +26,14 @@ RUN = "dropout: 0.5\nseed: 0\n"
 
 def data(change: Callable[[Path], object], task: str = "detect") -> Words:
     """Sweep over a data set that somebody has changed."""
-    model = {"detect": "yolo26n.yaml", "classify": "yolo26n-cls.yaml"}.get(task, f"yolo26n-{task}.yaml")
+    model = {"detect": NET, "classify": "yolo26n-cls.yaml"}.get(task, f"yolo26n-{task}.yaml")
     return lambda root: ["sweep", f"model={model}", f"data={bad.data(root, task, change)}", "imgsz=32"]
 
 
 def data_file(content: str | bytes) -> Words:
     """Sweep over a data YAML of this content."""
     make = partial(bad.text, content=content) if isinstance(content, str) else partial(bad.binary, content=content)
-    return lambda root: ["sweep", "model=yolo26n.yaml", f"data={make(root, 'data.yaml')}"]
+    return lambda root: ["sweep", f"model={NET}", f"data={make(root, 'data.yaml')}"]
 
 
 def model(make: Callable[[Path], object]) -> Words:
@@ -47,12 +48,12 @@ def model_file(name: str, content: str) -> Words:
 
 def argument(*words: str) -> Words:
     """Sweep over sound model and data with these arguments."""
-    return lambda root: ["sweep", "model=yolo26n.yaml", f"data={bad.data(root)}", *words]
+    return lambda root: ["sweep", f"model={NET}", f"data={bad.data(root)}", *words]
 
 
 def train(*words: str) -> Words:
     """Train once, on sound data."""
-    return lambda root: ["train", "model=yolo26n.yaml", f"data={bad.data(root)}", "epochs=1", *words]
+    return lambda root: ["train", f"model={NET}", f"data={bad.data(root)}", "epochs=1", *words]
 
 
 def report(results: str | bytes, arguments: str = RUN, *words: str) -> Words:
@@ -226,7 +227,7 @@ CASES: list[tuple[Words, str]] = [
     (argument("imgsz=0"), "imgsz: must be from 1 to 32768, got 0; for instance imgsz=640"),
     (argument("imgsz=99999999"), "imgsz: must be from 1 to 32768, got 99999999; for instance imgsz=640"),
     (argument("imgsz=32", "batch=1"), "batch: one image of imgsz=32 is too little to normalise by, got batch=1; use…"),
-    (argument("freeze=99"), "freeze: leaves nothing to train of this model's 24 layers, got 99; use fewer"),
+    (argument("freeze=99"), "freeze: leaves nothing to train of this model's 6 layers, got 99; use fewer"),
     *[
         (argument(f"{field}=nope.pt"), f"{field}: nope.pt does not exist, and Ultralytics offers no model of that name")
         for field in ("pretrained", "distill_model")
