@@ -16,9 +16,9 @@ from dataclasses import replace
 import numpy as np
 from calibrate_looks import false_use_by_hand, false_use_until_clear, keep_until_clear, second_look, until_clear
 from lab import Lab, share, table
-from noises import MORE_NOISES, NOISES, null_pools
+from noises import MASKS_ALONE, MORE_NOISES, NOISES, null_pools
+from other_rules import NAMES, other_rules
 from scipy import stats
-from simple_tests import NAMES, simple_tests
 from simulated_studies import Cell, Shares, over_pools
 
 from yolo_dropout.decision import decide
@@ -69,19 +69,20 @@ def power(lab: Lab) -> str:
     return table("A gain, or a harm, of two sd in one of 5 rates is found", head, rows)
 
 
-def simpler(lab: Lab) -> str:
-    rows = {f"no effect, {name}": Cell(name) for name in NOISES}
-    rows["gain of two sd, normal"] = Cell(effect="gain", size=2.0)
+def beside(lab: Lab) -> str:
+    noises = [*NOISES, MASKS_ALONE]
+    rows = {f"no effect, {name}": Cell(name) for name in noises}
+    rows |= {f"gain of two sd, {name}": Cell(name, effect="gain", size=2.0) for name in noises}
     cells = [replace(cell, seeds=n) for cell in rows.values() for n in SEEDS]
     ours = [shares.use for shares in lab.fixed(cells)]
-    others = [shares for shares in lab.every(simple_tests, cells) if isinstance(shares, tuple)]
+    others = [shares for shares in lab.every(other_rules, cells) if isinstance(shares, tuple)]
     body = []
     for i, name in enumerate(rows):
         part = slice(i * len(SEEDS), (i + 1) * len(SEEDS))
         tests = [ours[part], *zip(*others[part], strict=True)]
         body.append([name, *(" ".join(share(value) for value in test) for test in tests)])
     head = ['"use" is said after 3 5 8 seeds', "this method", *NAMES]
-    return table("Three simple tests beside it, 5 rates", head, body)
+    return table("Other rules beside it, 5 rates", head, body)
 
 
 def keeping(lab: Lab) -> str:
@@ -122,7 +123,7 @@ TABLES = (
     false_use,
     real_noise,
     power,
-    simpler,
+    beside,
     keeping,
     second_look,
     until_clear,

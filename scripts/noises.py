@@ -16,6 +16,8 @@ Noise = Callable[[np.random.Generator, tuple[int, int, int]], FloatArray]
 # One row per run, all at rate 0.0; written by `null_study.py`.
 NULL_STUDY = Path(__file__).parents[1] / "docs" / "data" / "null-study.csv"
 
+MASKS_ALONE = "none at the control, growing x4, rates correlate at .85"
+
 # Studies drawn from the pool at a time: each needs one random number per run of the pool.
 _STUDIES_AT_A_TIME = 5_000
 
@@ -39,14 +41,18 @@ def neighbours(rng: np.random.Generator, shape: tuple[int, int, int]) -> FloatAr
     return noise
 
 
-def shared_but_for_dropout(rng: np.random.Generator, shape: tuple[int, int, int]) -> FloatArray:
-    """Noise of runs that differ by their masks alone: none at the control, and x2 from the lowest to the highest rate.
+def shared_but_for_dropout(growth: float, correlation: float) -> Noise:
+    """Noise of runs that differ by their masks alone: none at the control, and growing from the lowest rate on.
 
-    The masks of a seed are nested, so that its rates correlate, at 0.8.
+    The masks of a seed are nested, so that its rates correlate.
     """
-    of_seed, own = rng.standard_normal((*shape[:2], 1)), rng.standard_normal(shape)
-    factors = np.asarray([0, *np.linspace(1, 2, shape[-1] - 1)])
-    return np.asarray((np.sqrt(0.8) * of_seed + np.sqrt(0.2) * own) * factors)
+
+    def draw(rng: np.random.Generator, shape: tuple[int, int, int]) -> FloatArray:
+        of_seed, own = rng.standard_normal((*shape[:2], 1)), rng.standard_normal(shape)
+        factors = np.asarray([0, *np.linspace(1, growth, shape[-1] - 1)])
+        return np.asarray((np.sqrt(correlation) * of_seed + np.sqrt(1 - correlation) * own) * factors)
+
+    return draw
 
 
 def drawn_from(pool: FloatArray) -> Noise:
@@ -101,7 +107,9 @@ MORE_NOISES: dict[str, Noise] = {
     "ties: each score is one of two": lambda rng, shape: rng.choice([-1.0, 1.0], shape),
     "neighbouring rates correlate at .6": neighbours,
     "none at the control, growing x3": scaled(lambda n: [0, *np.linspace(1, 3, n - 1)]),
-    "none at the control, growing x2, rates correlate at .8": shared_but_for_dropout,
+    "none at the control, growing x2, rates correlate at .8": shared_but_for_dropout(2, 0.8),
+    # As the embedded classifier's noise is, whose head alone learns.
+    MASKS_ALONE: shared_but_for_dropout(4, 0.85),
 }
 
 

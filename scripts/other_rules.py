@@ -1,4 +1,4 @@
-"""Three simple tests that the verdict could have been, for the comparison in docs/statistics.md."""
+"""Other rules that the verdict could go by, for the comparison in docs/statistics.md."""
 
 from __future__ import annotations
 
@@ -8,24 +8,50 @@ from scipy import special
 from simulated_studies import ALPHA, Cell
 
 from yolo_dropout.decision.levels import critical_value
+from yolo_dropout.decision.rule import degrees_of_freedom
 
-NAMES = ("pooled block ANOVA + Dunnett", "larger of own and pooled variance", "paired t + Bonferroni")
+FloatArray = npt.NDArray[np.float64]
+NAMES = (
+    "larger of own and mean variance (the rule until November 2026)",
+    "own variance, not below those of lower rates",
+    "pooled block ANOVA + Dunnett",
+    "larger of own and pooled variance",
+    "paired t + Bonferroni",
+)
 
 
-def simple_tests(cell: Cell, studies: int, rng: np.random.Generator) -> tuple[float, float, float]:
+def other_rules(cell: Cell, studies: int, rng: np.random.Generator) -> tuple[float, ...]:
     """Share of "use" by each of NAMES, on complete studies."""
     gains = cell.draw(rng, studies)
     n, k = gains.shape[-2], gains.shape[-1] - 1
     paired = gains[..., 1:] - gains[..., :1]
     own = paired.var(-2, ddof=1)
+    mean = own.mean(-1, keepdims=True)
     residual = (
         gains - gains.mean(-1, keepdims=True) - gains.mean(-2, keepdims=True) + gains.mean((-2, -1), keepdims=True)
     )
     pooled = 2 * (residual**2).sum((-2, -1))[..., None] / ((n - 1) * k)
-    dunnett = critical_value(ALPHA, k, (n - 1) * k)
+    dunnett = critical_value(ALPHA, k, (n - 1) * k, correlation=0.5)
+    larger = critical_value(ALPHA, k, (n - 1) * k / (1 + (k - 1) * 0.45 / n), correlation=0.5)
+    moderated = critical_value(ALPHA, k, float(degrees_of_freedom(n, k)))
     bonferroni = float(special.stdtrit(n - 1, 1 - ALPHA / k))
 
-    def found(variance: npt.NDArray[np.float64], bound: float) -> float:
+    def found(variance: FloatArray, bound: float) -> float:
         return float((paired.mean(-2) > bound * np.sqrt(variance / n)).any(-1).mean())
 
-    return found(pooled, dunnett), found(np.maximum(own, pooled), dunnett), found(own, bonferroni)
+    return (
+        found(np.maximum(own * (n - 1) / (n - 0.5), mean), larger),
+        found(np.maximum(own * (n - 1) / n, (2 * mean + (n - 1) * rising(own)) / (n + 1)), moderated),
+        found(pooled, dunnett),
+        found(np.maximum(own, pooled), dunnett),
+        found(own, bonferroni),
+    )
+
+
+def rising(values: FloatArray) -> FloatArray:
+    """The closest values that do not fall along the last axis: isotonic regression by its min-max formula."""
+    n = values.shape[-1]
+    sums = np.concatenate([np.zeros((*values.shape[:-1], 1)), values.cumsum(-1)], -1)
+    means = {(i, j): (sums[..., j + 1] - sums[..., i]) / (j + 1 - i) for i in range(n) for j in range(i, n)}
+    ends = [[np.min([means[i, j] for j in range(k, n)], axis=0) for i in range(k + 1)] for k in range(n)]
+    return np.stack([np.max(of, axis=0) for of in ends], axis=-1)

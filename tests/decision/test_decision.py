@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from yolo_dropout.decision import decide
 from yolo_dropout.decision.rule import contrast, degrees_of_freedom, rule, spread
@@ -37,13 +38,27 @@ def test_one_rate_is_the_one_sided_paired_t_test():
     assert (verdict.outcome, verdict.rate, verdict.decided) == ("use", 0.1, True)
 
 
-def test_standard_error_takes_the_larger_of_mean_and_own_variance():
+def test_variance_is_the_own_one_drawn_towards_the_mean():
     gains = np.array([[0.0, 1, 0], [0, 2, 3], [0, 3, 6]])
     found = contrast(gains)
-    # Sums of squares 2 and 18: mean variance (1 + 9) / 2 = 5; own 2 / 2.5 = 0.8 and 18 / 2.5 = 7.2.
+    # Sums of squares 2 and 18: mean variance (1 + 9) / 2 = 5, which counts thrice: (3 * 5 + 2) / 5 = 3.4.
     assert found.difference.tolist() == [2, 3]
-    assert found.error == pytest.approx([math.sqrt(5 / 3), math.sqrt(7.2 / 3)])
-    assert found.df == pytest.approx(2 * 2 / (1 + 0.45 / 3))
+    assert found.error == pytest.approx([math.sqrt(3.4 / 3), math.sqrt(6.6 / 3)])
+    # The mean of two variances that correlate at 1/4 varies 5/8 as much as one; it makes 3/5, the own one 2/5.
+    assert found.df == pytest.approx(2 / (0.6**2 * 5 / 8 + 2 * 0.6 * 0.4 * 5 / 8 + 0.4**2))
+
+
+def test_where_scores_tie_limits_are_wider_by_half_a_step():
+    gains = np.array([[0.0, 1], [0, 2], [0, 4]])
+    apart, tied = contrast(gains), contrast(np.vstack([gains, [[0.0, 4]]]))
+    assert apart.slack.tolist() == [0]
+    assert tied.slack.tolist() == [1 / (2 * 4)]
+    plain = rule(tied._replace(slack=np.zeros(1)), 0.05, np.nan)
+    wider = rule(tied, 0.05, np.nan)
+    assert (plain.low - wider.low).tolist() == pytest.approx([1 / 8])
+    assert (wider.high - plain.high).tolist() == pytest.approx([1 / 8])
+    (only,) = decide([[-g for g in row] for row in np.vstack([gains, [[0.0, 4]]])], [0, 0.1]).comparisons
+    assert only.p > stats.ttest_1samp([1, 2, 4, 4], 0, alternative="greater").pvalue
 
 
 def test_one_rate_has_the_degrees_of_freedom_of_a_paired_t_test():

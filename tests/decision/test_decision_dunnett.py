@@ -21,7 +21,7 @@ from yolo_dropout.decision.levels import critical_value, tail_probability
     ],
 )
 def test_critical_values_are_those_of_dunnetts_table(alpha: float, df: int, published: tuple[float, ...]):
-    values = [critical_value(alpha, n_rates, df) for n_rates in range(1, 6)]
+    values = [critical_value(alpha, n_rates, df, correlation=0.5) for n_rates in range(1, 6)]
     assert values == pytest.approx(published, abs=0.006)
 
 

@@ -116,8 +116,8 @@ def test_a_look_beyond_the_plan_is_at_the_full_level_and_told():
 
 
 def test_an_undecided_first_look_says_how_seeds_are_added():
-    spec = replace(SPEC, until_decided=False, max_seeds=12, seeds=(0, 1, 2))
-    assert interim_verdict(spec, vague(spec), 0).reason.endswith(", more than the 12 that this study is planned for.")
+    spec = replace(SPEC, until_decided=False, max_seeds=8, seeds=(0, 1, 2))
+    assert interim_verdict(spec, vague(spec), 0).reason.endswith(", more than the 8 that this study is planned for.")
     enough = interim_verdict(replace(spec, max_seeds=20), vague(spec), 0).reason
     assert " The 20 seeds that this study is planned for would settle it in about four studies of five, if" in enough
     assert "in a new study" in interim_verdict(replace(spec, max_seeds=None), vague(spec), 0).reason

@@ -176,7 +176,7 @@ def _comparisons(
 ) -> tuple[Comparison, ...]:
     p = np.full(len(names), np.nan)
     if found.compared:
-        p = tail_probability(found.difference / found.error, int(found.compared), float(found.df))
+        p = tail_probability((found.difference - found.slack) / found.error, int(found.compared), float(found.df))
         p[found.n < MIN_BLOCKS] = np.nan
     columns = (names, found.n, found.difference, ruling.low, ruling.high, np.minimum(1.0, p * alpha / level), level)
     return tuple(

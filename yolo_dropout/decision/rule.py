@@ -1,9 +1,10 @@
 """The core of the method, for one study or for many at once: rates against the control, and what that allows to say.
 
-`decide` and the calibration share these lines, so what is calibrated is what is used. The standard error of a rate
-takes the larger of two variances of the paired differences: the mean over all rates, and the rate's own. The mean is
-steady (it has several times the degrees of freedom) and holds the noise of the control in full; the own one keeps a
-single noisy rate from passing for a good one.
+`decide` and the calibration share these lines, so what is calibrated is what is used. The variance of a rate's paired
+differences is its own, drawn towards the mean over all rates. The mean is steady (it has several times the degrees of
+freedom); the own one keeps a single noisy rate from passing for a good one, and a steady one from drowning in the noise
+of the others. That is the moderated variance of Smyth (2004), Statistical Applications in Genetics and Molecular
+Biology 3, with a fixed weight.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from yolo_dropout.decision.scores import BoolArray, FloatArray
 
 # Blocks below which a rate may be shown with an interval, but not chosen.
 MIN_BLOCKS = 3
-# Squared correlation of differences that share a control, as it enters the degrees of freedom: 1/4 would be
-# exact for the mean variance and equal noise; the larger of two variances needs less, and ever less with
-# more blocks. Calibrated by simulation, see docs/statistics.md.
-_SHARED = 0.45
+# Degrees of freedom that the mean variance counts for beside a rate's own. Calibrated, see docs/statistics.md.
+_MEAN_WEIGHT = 3.0
+# Squared correlation of differences that share a control, at equal noise.
+_SHARED = 0.25
 # Differences below this share of the largest score are rounding, not noise.
 _ROUNDING = 1e-12
 
@@ -35,6 +36,8 @@ class Contrasts(NamedTuple):
         error: Its standard error, shape (..., n_rates - 1); NaN where n is below 2.
         compared: Rates that have a standard error, shape (...).
         df: Degrees of freedom of the standard errors, shape (...); 0 where none is compared.
+        slack: Half the step in which a mean difference moves where scores tie, as accuracies do, else 0, shape
+            (..., n_rates - 1): the correction for continuity of Yates (1934), J. R. Stat. Soc. Suppl. 1.
     """
 
     n: npt.NDArray[np.int64]
@@ -42,6 +45,7 @@ class Contrasts(NamedTuple):
     error: FloatArray
     compared: npt.NDArray[np.int64]
     df: FloatArray
+    slack: FloatArray
 
 
 def contrast(gains: FloatArray, overlap: float = 0.0) -> Contrasts:
@@ -61,23 +65,32 @@ def contrast(gains: FloatArray, overlap: float = 0.0) -> Contrasts:
     compared = usable.sum(-1)
     total = np.where(usable, n - 1, 0).sum(-1)
     mean_variance = np.where(usable, squares, 0).sum(-1) / np.where(total > 0, total, np.nan)
-    # Divided by n - 1/2, not n - 1: an own variance on few blocks is too noisy to count in full.
-    own_variance = squares / np.where(usable, n - 0.5, np.nan)
-    floor = (_ROUNDING * np.where(np.isfinite(gains), np.abs(gains), 0).max((-2, -1)) + 1e-150) ** 2
-    variance = np.maximum(own_variance, np.maximum(mean_variance, floor)[..., None])
-    error = np.sqrt(variance * (1 / np.where(usable, n, 1) + overlap))
+    moderated = (_MEAN_WEIGHT * mean_variance[..., None] + squares) / np.where(usable, _MEAN_WEIGHT + n - 1, np.nan)
+    rounding = _ROUNDING * np.where(np.isfinite(gains), np.abs(gains), 0).max((-2, -1)) + 1e-150
+    error = np.sqrt(np.maximum(moderated, rounding[..., None] ** 2) * (1 / np.where(usable, n, 1) + overlap))
     blocks = 1 + total / np.maximum(compared, 1)
-    return Contrasts(n, difference, error, compared, degrees_of_freedom(blocks, compared))
+    slack = _step(paired, rounding)[..., None] / (2 * np.maximum(n, 1))
+    return Contrasts(n, difference, error, compared, degrees_of_freedom(blocks, compared), slack)
+
+
+def _step(paired: FloatArray, rounding: FloatArray) -> FloatArray:
+    """The smallest difference between unequal values, shape (...); 0 where no two are equal, as of most losses."""
+    gaps = np.diff(np.sort(paired.reshape(*paired.shape[:-2], -1)))
+    ties = (gaps <= rounding[..., None]).any(-1)
+    least = np.where(gaps > rounding[..., None], gaps, np.inf).min(-1, initial=np.inf)
+    return np.asarray(np.where(ties & np.isfinite(least), least, 0.0))
 
 
 def degrees_of_freedom(blocks: npt.ArrayLike, compared: npt.ArrayLike) -> FloatArray:
     """Degrees of freedom of the standard errors, for the mean number of blocks per rate and the rates compared.
 
-    Satterthwaite's formula for the mean of `compared` variances whose differences correlate through the
-    control, with a squared correlation that was calibrated for the larger of mean and own variance.
+    Satterthwaite's formula for a variance and the mean of `compared` of them, whose differences correlate through the
+    control. With one rate it is that of the paired t test.
     """
-    blocks, compared = np.asarray(blocks, np.float64), np.asarray(compared, np.float64)
-    return np.asarray((blocks - 1) * compared / (1 + (compared - 1) * _SHARED / blocks))
+    own, compared = np.asarray(blocks, np.float64) - 1, np.asarray(compared, np.float64)
+    of_mean = (1 + (compared - 1) * _SHARED) / np.maximum(compared, 1)  # variance of the mean, in that of one
+    weight = _MEAN_WEIGHT
+    return np.asarray(own * (own + weight) ** 2 / (own**2 + weight * (weight + 2 * own) * of_mean))
 
 
 class Ruling(NamedTuple):
@@ -112,7 +125,7 @@ def rule(found: Contrasts, level: npt.ArrayLike, relevant: npt.ArrayLike, exclud
         relevant: Gain that matters, shape (...) or a scalar; NaN where unknown.
         excluded: Rates that an earlier look has excluded, in the shape of `found`.
     """
-    reach = _critical_values(level, found.compared[..., None], found.df[..., None]) * found.error
+    reach = _critical_values(level, found.compared[..., None], found.df[..., None]) * found.error + found.slack
     low, high = found.difference - reach, found.difference + reach
     judged = found.n >= MIN_BLOCKS
     winner = judged & (low > 0)
