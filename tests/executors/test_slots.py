@@ -12,7 +12,9 @@ from yolo_dropout.errors import SpecError
 from yolo_dropout.executors import Backend, Ended, Found, Gpu, Started
 from yolo_dropout.executors.local import worker
 from yolo_dropout.executors.local.executor import LocalExecutor
+from yolo_dropout.executors.local.shifting import on_gpu
 from yolo_dropout.executors.local.slots import ANYWHERE, Load, Seen, Slots, asked_gpus, gpus_of, look
+from yolo_dropout.executors.resources import default_jobs, threads_per_run
 from yolo_dropout.spec.study_spec import StudySpec
 
 GB = 10**9
@@ -134,6 +136,27 @@ def test_a_gpu_that_is_not_there_is_told():
 
 def test_on_the_cpu_no_gpu_takes_part():
     assert gpus_of(StudySpec(model="m", data="d", train={"device": "cpu"})) == ()
+
+
+@pytest.mark.parametrize("device", ["mps", "MPS", "mps:0"])
+def test_a_mac_s_gpu_trains_one_run_at_a_time_on_the_device_that_was_asked_for(device, tmp_path):
+    gpus = gpus_of(StudySpec(model="m", data="d", train={"device": device}))
+    asked, now, note = fitted(gpus)
+    assert (filled(asked), now, note) == ([ANYWHERE], 1, None)
+    assert filled(look(asked, {ANYWHERE: Seen(epochs=2)}, lambda _gpu: None)) == [ANYWHERE]
+    assert fitted(gpus, 3)[1] == fitted(gpus, None, 3)[1] == 3, "what was asked for holds"
+    assert on_gpu({"device": device})
+
+
+@pytest.mark.parametrize("gpus", [(), ONE, TWO, (Gpu(ANYWHERE, 0),)])
+@pytest.mark.parametrize("load", [None, SMALL, Load(30 * GB, 0.5), Load(0, 0.0)])
+def test_on_any_number_of_cores_at_least_one_run_trains_and_no_core_is_shared_by_many(gpus, load):
+    for n_cores in range(1, 129):
+        by_cores = default_jobs(n_cores, threads_per_run(n_cores), 10**15)
+        room = filled(Slots(None if gpus else by_cores, gpus, cores=n_cores, load=load))
+        assert 1 <= len(room) <= max(1, len(gpus), n_cores)
+        assert by_cores * threads_per_run(n_cores) <= n_cores
+        assert len(room) <= max(len(gpus), n_cores // 2) or not gpus
 
 
 def train_on_gpu(job, on_epoch):

@@ -11,6 +11,7 @@ from typing import Any
 from yolo_dropout.base.files import write_text
 from yolo_dropout.executors import Job
 from yolo_dropout.executors.local.executor import stream
+from yolo_dropout.executors.local.slots import is_mps
 from yolo_dropout.executors.resources import default_jobs
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.shift.corruptions import library
@@ -107,4 +108,6 @@ def on_gpu(arguments: Mapping[str, Any]) -> bool:
     """Whether checkpoints will be measured on a GPU, which is one process's."""
     import torch
 
+    if is_mps(arguments.get("device")):
+        return True
     return torch.cuda.is_available() and arguments.get("device") != "cpu"

@@ -130,12 +130,22 @@ def asked_gpus(device: object, n_gpus: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, names)))
 
 
+def is_mps(device: object) -> bool:
+    """Whether a `device` is a Mac's GPU, of which nobody tells how busy it is: it trains one run at a time."""
+    return str(device).strip().lower() in ("mps", "mps:0")
+
+
 def gpus_of(spec: StudySpec) -> tuple[Gpu, ...]:
-    """The GPUs that a study uses, as in `asked_gpus`; torch is asked, so call this in a process of its own."""
+    """The GPUs that a study uses, as in `asked_gpus`; torch is asked, so call this in a process of its own.
+
+    A Mac's has no number: its runs are told nothing but the study's own `device`.
+    """
     import torch
 
+    if is_mps(device := spec.train.get("device")):
+        return (Gpu(ANYWHERE, 0),)
     found = []
-    for index in asked_gpus(spec.train.get("device"), torch.cuda.device_count()) if torch.cuda.is_available() else ():
+    for index in asked_gpus(device, torch.cuda.device_count()) if torch.cuda.is_available() else ():
         uuid = str(getattr(torch.cuda.get_device_properties(index), "uuid", ""))
         uuid = uuid if not uuid or uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
         free, total = torch.cuda.mem_get_info(index)
