@@ -25,13 +25,7 @@ def main(state_file: str, out: str) -> None:
     distributed.init_process_group(
         "gloo", init_method=f"file://{out}.store", rank=RANK, world_size=int(os.environ["WORLD_SIZE"])
     )
-    state: dict[str, Any] = torch_load(state_file, map_location="cpu")
-    trainer = state["trainer"](
-        cfg={**DEFAULT_CFG_DICT, "save_dir": ""}, overrides=state["args"], _callbacks=state["callbacks"]
-    )
-    trainer.model = state["model"]
-    trainer.setup_model()
-    trainer.model.args = trainer.args
+    trainer = received(state_file)
     net = DistributedDataParallel(trainer.model)
     trainer.model, trainer.epoch = net, 1
     trainer.run_callbacks("on_train_epoch_start")
@@ -41,6 +35,18 @@ def main(state_file: str, out: str) -> None:
     report = {"rates": rates, "masks": masks, "on_epoch": on_epoch, "class": type(trainer).__name__}
     Path(f"{out}.{RANK}").write_text(json.dumps(report))
     distributed.destroy_process_group()
+
+
+def received(state_file: str) -> Any:
+    """The trainer that a rank rebuilds from what it was sent, with its model."""
+    state: dict[str, Any] = torch_load(state_file, map_location="cpu")
+    trainer = state["trainer"](
+        cfg={**DEFAULT_CFG_DICT, "save_dir": ""}, overrides=state["args"], _callbacks=state["callbacks"]
+    )
+    trainer.model = state["model"]
+    trainer.setup_model()
+    trainer.model.args = trainer.args
+    return trainer
 
 
 def drawn(net: DistributedDataParallel, site: str) -> list[bool]:

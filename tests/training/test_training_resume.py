@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import ddp_rank
 import pytest
 import torch
 from tiny_data import make_data
@@ -24,7 +25,7 @@ from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.executors import Job
 from yolo_dropout.executors.local.worker import run_job
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
-from yolo_dropout.sites import Dropout
+from yolo_dropout.sites import Dropout, live_rates
 from yolo_dropout.sites.acting import DropBlock
 from yolo_dropout.spec.runs import Run
 from yolo_dropout.spec.study_spec import StudySpec
@@ -122,11 +123,11 @@ def test_a_control_is_resumed_as_a_control(data: str, tmp_path: Path) -> None:
 
 @pytest.mark.train
 def test_a_control_in_the_folder_of_an_earlier_training_is_resumed_as_a_control(data: str, tmp_path: Path) -> None:
-    train_with_dropout(MODEL, data=data, save_dir=str(tmp_path), exist_ok=True, **DROPOUT, **(TINY | {"epochs": 1}))
+    train_lean(MODEL, data=data, save_dir=str(tmp_path), exist_ok=True, **DROPOUT, **(TINY | {"epochs": 1}))
     assert (tmp_path / "dropout.json").exists()
     last = interrupted(data, tmp_path)
     assert not (tmp_path / "dropout.json").exists()
-    resumed = train_with_dropout(last, resume=True)
+    resumed = train_lean(last, resume=True)
     assert (resumed.sites, resumed.proof["rate"]) == ((), 0.0)
 
 
@@ -182,25 +183,33 @@ def test_a_finished_training_is_not_resumed_as_a_new_one(data: str, tmp_path: Pa
         train_with_dropout(MODEL, resume=str(tmp_path / "nowhere.pt"))
 
 
-@pytest.mark.train
-def test_every_rank_of_a_ddp_training_has_the_dropout_and_draws_its_own_masks(data: str, tmp_path: Path) -> None:
+@pytest.fixture
+def sent(data: str, tmp_path: Path) -> Path:
+    """What Ultralytics sends to each rank of a DDP training, as `ultralytics.utils.dist.generate_ddp_file` does."""
     cloudpickle = pytest.importorskip("cloudpickle", reason="Ultralytics sends the trainer to its ranks with it")
-    state, out = tmp_path / "state.pt", tmp_path / "report"
-    yolo = YOLO(MODEL)
-    cls = trainer_class(yolo, Dropout(0.5, "backbone", schedule="linear"), lean=True, on_epoch=print)
+    cls = trainer_class(YOLO(MODEL), Dropout(0.5, "backbone", schedule="linear"), lean=True, on_epoch=print)
     trainer = cls(overrides={**TINY, "model": MODEL, "data": data, "save_dir": str(tmp_path / "run"), "dropout": 0.5})
-    content = {
-        "trainer": cls,
-        "args": vars(trainer.args),
-        "model": trainer.model,
-        "callbacks": trainer.callbacks,
-    }  # as ultralytics.utils.dist.generate_ddp_file
-    torch.save(content, state, pickle_module=cloudpickle)
-    script = str(Path(__file__).parents[1] / "support" / "ddp_rank.py")
+    content = {"trainer": cls, "args": vars(trainer.args), "model": trainer.model, "callbacks": trainer.callbacks}
+    torch.save(content, tmp_path / "state.pt", pickle_module=cloudpickle)
+    return tmp_path / "state.pt"
+
+
+@pytest.mark.train
+def test_a_trainer_that_was_sent_to_a_rank_has_the_dropout_there(sent: Path) -> None:
+    trainer = ddp_rank.received(str(sent))
+    trainer.epoch = 1  # the second of three
+    trainer.run_callbacks("on_train_epoch_start")
+    assert set(live_rates(trainer.model, trainer.dropout_sites).values()) == {0.25}
+
+
+@pytest.mark.soak
+@pytest.mark.train
+def test_every_rank_of_a_ddp_training_has_the_dropout_and_draws_its_own_masks(sent: Path, tmp_path: Path) -> None:
+    out, script = tmp_path / "report", ddp_rank.__file__
     environment = os.environ | {"WORLD_SIZE": "2", "YOLO_CONFIG_DIR": str(write_settings(tmp_path / "config"))}
     started = [
         subprocess.Popen(
-            [sys.executable, script, str(state), str(out)],
+            [sys.executable, script, str(sent), str(out)],
             env=environment | {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -219,7 +228,7 @@ def test_every_rank_of_a_ddp_training_has_the_dropout_and_draws_its_own_masks(da
     assert [rank["class"] for rank in ranks] == ["DropoutClassificationTrainer"] * 2
 
 
-@pytest.mark.parametrize("dropout", [nn.Dropout, nn.Dropout2d, DropBlock, lambda p: StochasticDepth(p, "row")])
+@pytest.mark.parametrize("dropout", [nn.Dropout2d, DropBlock, lambda p: StochasticDepth(p, "row")])
 def test_a_compiled_model_follows_a_changed_rate(dropout: Any) -> None:
     torch.manual_seed(0)
     torch._dynamo.reset()
@@ -252,13 +261,14 @@ def test_a_distilled_training_goes_on_with_dropout_in_its_student(tmp_path: Path
             raise Interrupted
 
     student, teacher = YOLO("yolo26n.yaml"), tmp_path / "teacher.pt"
-    YOLO("yolo26n.yaml").save(str(teacher))
+    stock = {type(m) for m in student.model.modules()}
+    student.save(str(teacher))
     student.add_callback("on_train_batch_start", stop)
     given = {**TINY, "epochs": 2, "data": str(make_data("detect", tmp_path / "data"))}
     with pytest.raises(Interrupted):
         train_with_dropout(student, dropout=0.3, distill_model=str(teacher), save_dir=str(tmp_path / "run"), **given)
-    run = train_with_dropout(tmp_path / "run" / "weights" / "last.pt", resume=True)
+    run = train_lean(tmp_path / "run" / "weights" / "last.pt", resume=True)
     assert len(run.sites) == 12
     assert run.proof["rates"] == [0.3, 0.3]
     assert float(run.results_csv.read_text().splitlines()[-1].split(",")[5]) > 0  # the loss that the teacher gives
-    assert {type(m) for m in YOLO(run.best).model.modules()} == {type(m) for m in YOLO("yolo26n.yaml").model.modules()}
+    assert {type(m) for m in YOLO(run.best).model.modules()} == stock
