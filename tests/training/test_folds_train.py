@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 from made_studies import Watcher
-from tiny_data import make_data
+from tiny_data import NET, make_data
 
 from yolo_dropout import Dropout, Treatment
 from yolo_dropout.errors import InputError
@@ -42,7 +42,7 @@ def data(tmp_path: Path) -> Path:
 
 def test_a_study_over_two_folds_goes_on_after_an_interrupt_with_the_same_splits(tmp_path, data):
     spec = StudySpec(
-        "yolo26n.yaml", str(data), rates=(0,), seeds=1, folds=2, train={"epochs": 1, **SMALL}, treatments=(BOTH,)
+        str(NET), str(data), rates=(0,), seeds=1, folds=2, train={"epochs": 1, **SMALL}, treatments=(BOTH,)
     )
     out, asked = tmp_path / "study", []
 
@@ -73,10 +73,10 @@ def test_a_study_over_two_folds_goes_on_after_an_interrupt_with_the_same_splits(
 
 
 def test_images_that_change_after_the_folds_were_made_are_told(tmp_path, data):
-    split_data("yolo26n.yaml", str(data), SMALL, 2, tmp_path / "folds")
+    split_data(str(NET), str(data), SMALL, 2, tmp_path / "folds")
     (data.parent / "images" / "val" / "1.png").unlink()
     with pytest.raises(InputError, match="was made from other images, or for other folds; use another --out"):
-        split_data("yolo26n.yaml", str(data), SMALL, 2, tmp_path / "folds")
+        split_data(str(NET), str(data), SMALL, 2, tmp_path / "folds")
 
 
 @pytest.mark.parametrize("form", ["lists", "text files", "val within train"])
@@ -92,7 +92,7 @@ def test_train_and_val_may_be_lists_text_files_or_the_same_images(tmp_path, data
     }[form]
     fields = {"path": str(root), "train": train, "val": val, "names": {0: "red", 1: "green"}}
     data.write_text(yaml.safe_dump(fields))
-    found = split_data("yolo26n.yaml", str(data), SMALL, 3, tmp_path / "folds")
+    found = split_data(str(NET), str(data), SMALL, 3, tmp_path / "folds")
     assert (found["n_images"], found["n_train"], found["n_val"]) == (6, 4, 2)
     assert any("classes with fewer images than the 3 folds" in note for note in found["notes"])
 

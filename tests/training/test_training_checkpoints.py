@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_data import make_data
+from tiny_data import NET, make_data
 from ultralytics import YOLO
 from ultralytics.nn.tasks import load_checkpoint, torch_safe_load
 from ultralytics.utils.callbacks.base import default_callbacks
@@ -162,7 +162,7 @@ def test_an_export_gives_the_output_of_the_checkpoint(suffix: str, detect_data: 
     if suffix == "onnx":
         pytest.importorskip("onnx", reason="needs onnx to export")
         pytest.importorskip("onnxruntime", reason="needs onnxruntime to run the export")
-    run = train_lean("yolov8n.yaml", dropout=0.3, data=detect_data, save_dir=str(tmp_path), epochs=1, imgsz=64, batch=2)
+    run = train_lean(NET, dropout=0.3, data=detect_data, save_dir=str(tmp_path), epochs=1, imgsz=64, batch=2)
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         expected = load_checkpoint(run.best)[0](images)[0].numpy()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_data import make_data
+from tiny_data import NET, make_data
 from torch import nn
 from ultralytics import YOLO
 
@@ -56,7 +56,7 @@ def test_a_classifier_trains_on_the_same_crops_with_dropout_and_torch_s_own_stre
 
 @pytest.mark.train
 def test_torch_s_own_stream_ends_where_the_control_s_does_in_a_detector_too(tmp_path: Path) -> None:
-    (control, dropped), ends = control_and_dropped("yolo26n.yaml", "detect", tmp_path, epochs=1)
+    (control, dropped), ends = control_and_dropped(str(NET), "detect", tmp_path, epochs=1)
     assert all(torch.equal(a, b) for a, b in zip(control, dropped, strict=True))
     assert torch.equal(*ends)
 

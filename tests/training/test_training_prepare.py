@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_data import make_data
+from tiny_data import NET, make_data
 
 from yolo_dropout.errors import InputError, SiteError, SpecError, YoloDropoutError
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
@@ -141,7 +141,7 @@ def test_what_ultralytics_takes_by_a_name_of_before_is_taken(
 
 def test_an_image_size_of_any_form_is_taken(data: Path) -> None:
     def found(imgsz: object) -> object:
-        return ULTRALYTICS.inspect(StudySpec(model=MODEL, data=data, rates=(0, 0.1), train={**ARGS, "imgsz": imgsz}))
+        return ULTRALYTICS.inspect(StudySpec(NET, data, rates=(0, 0.1), train={**ARGS, "imgsz": imgsz}))
 
     of_a_number = found(64)
     assert [found(imgsz) == of_a_number for imgsz in ([64], (32, 64), "64")] == [True] * 3
