@@ -24,6 +24,7 @@ print(before[0] == after[0], numpy_is_same, torch.equal(before[2], after[2]))
 """
 
 
+@pytest.mark.soak
 def test_preloading_draws_no_random_number(tmp_path):
     environment = os.environ | {"YOLO_CONFIG_DIR": str(write_settings(tmp_path, mlflow=True, raytune=True))}
     words = [sys.executable, "-c", CODE]
