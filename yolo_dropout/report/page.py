@@ -6,6 +6,7 @@ import hashlib
 import shlex
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib import resources
 from math import isfinite
 from types import MappingProxyType
@@ -96,6 +97,7 @@ def _still(stem: str, drawn: str, palette: Mapping[Label, str]) -> str:
     return svg.replace('class="static"', 'class="still"', 1) if stem in STILL else svg
 
 
+@cache  # to compile the template takes longer than to fill it
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("yolo_dropout.report"),
