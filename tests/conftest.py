@@ -44,7 +44,8 @@ LONGEST = (
     *("test_training_checkpoints", "test_ray_real", "test_docs", "test_ray", "test_training_tasks", "test_training"),
     *("test_training_resume", "test_measuring", "test_faults", "test_inference", "test_training_prepare", "test_crash"),
     *("test_sites_models", "test_trackers", "test_treatments", "test_bad_input", "test_study", "test_report_browser"),
-    *("test_crash_real", "test_notebook", "test_interrupts", "test_folds_train", "test_preload", "test_output"),
+    *("test_crash_real", "test_platforms", "test_notebook", "test_interrupts", "test_folds_train", "test_preload"),
+    "test_output",
 )
 
 

@@ -132,7 +132,7 @@ def test_the_fork_server_and_the_start_of_a_run_are_deaf_to_interrupts():
     code = """
 import signal
 from multiprocessing import forkserver
-from yolo_dropout.executors.local.processes import interrupts_held_back
+from yolo_dropout.base.platform import interrupts_held_back
 
 def blocked():
     return sorted(int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, []))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import fakes
 import pytest
@@ -18,6 +20,7 @@ from fakes import SPEC, jobs
 from yolo_dropout.errors import InputError
 from yolo_dropout.executors import Backend, Ended, EpochDone, Started
 from yolo_dropout.executors.local.executor import LocalExecutor
+from yolo_dropout.executors.local.processes import receive, telling
 from yolo_dropout.executors.local.worker import ready_folder
 from yolo_dropout.folder.records import read_record
 
@@ -132,6 +135,29 @@ def test_jobs_are_taken_only_when_a_slot_is_free(tmp_path):
         if isinstance(event, Started):
             started.append(event.run.name)
             assert taken == started
+
+
+def test_the_end_of_a_process_is_heard_though_its_connection_stays_open():
+    # As on Windows, where the parent holds the other end itself until the process has taken it over.
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    sentinel, of_process = multiprocessing.Pipe(duplex=False)
+    ended = SimpleNamespace(sentinel=sentinel, is_alive=lambda: False)
+    assert telling({receiver: ended}, 0.0) == []
+    sender.send("last words")
+    of_process.close()
+    assert telling({receiver: ended}) == [receiver]
+    assert receive(receiver, ended) == "last words"
+    assert telling({receiver: ended}) == [receiver]
+    with pytest.raises(EOFError):
+        receive(receiver, ended)
+
+
+def test_a_wait_that_ctrl_c_breaks_off_as_on_windows_is_no_error():
+    class Interrupted:
+        def fileno(self):
+            raise InterruptedError
+
+    assert telling({Interrupted(): SimpleNamespace(sentinel=Interrupted())}) == []
 
 
 def test_a_folder_left_by_a_run_that_broke_off_is_made_anew(tmp_path):

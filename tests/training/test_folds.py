@@ -169,6 +169,17 @@ def test_images_that_have_moved_keep_their_folds(tmp_path, pictures):
     assert (out / "splits.csv").read_text() == rows.replace(str(old), str(new))
 
 
+def test_where_symbolic_links_are_refused_files_are_linked_all_the_same(tmp_path, pictures, monkeypatch):
+    def refuse(*_):
+        raise OSError("A required privilege is not held by the client")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    source = tmp_path / "source.txt"
+    source.write_text("one file")
+    fold_files._link(source, tmp_path / "folds" / "place.txt")
+    assert (tmp_path / "folds" / "place.txt").samefile(source)
+
+
 def test_where_links_are_impossible_files_are_copied(tmp_path, pictures):
     source, place = pictures[0].image, tmp_path / "there" / "0.jpg"
     place.parent.mkdir()

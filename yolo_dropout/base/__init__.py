@@ -1,1 +1,1 @@
-"""Files and text: what every room may use."""
+"""Files, text and platforms: what every room may use."""

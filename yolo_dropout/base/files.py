@@ -8,11 +8,13 @@ import itertools
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from yolo_dropout.base.platform import patiently
 from yolo_dropout.errors import StudyFolderError
 
 # Part of the name of what is not finished; a crash may leave such files and folders behind.
@@ -45,7 +47,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             yield temporary
             flush_to_disk(temporary)
             temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
+            patiently(temporary.replace, path)
             flush_to_disk(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
@@ -68,10 +70,10 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield temporary
             temporary.chmod(0o777 & ~_umask())
             if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
+                patiently(shutil.rmtree, path)
             else:
                 path.unlink(missing_ok=True)  # never what a link points to: that lies outside the study
-            temporary.rename(path)
+            patiently(temporary.rename, path)
             flush_to_disk(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -86,7 +88,7 @@ def set_aside(path: Path) -> Path:
     places = (path.with_name(f"{path.name}{ASIDE}{n}") for n in itertools.count(1))
     free = next(place for place in places if not os.path.lexists(place))
     with _told(path):
-        return path.rename(free)
+        return patiently(path.rename, free)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -102,9 +104,10 @@ def write_json(path: Path, value: object) -> None:
 
 def flush_to_disk(path: Path) -> None:
     """Have a file, or the names in a folder, survive a power cut."""
-    if path.is_dir() and os.name == "nt":
+    windows = sys.platform == "win32"
+    if path.is_dir() and windows:
         return  # folders cannot be opened there
-    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDWR if windows else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -128,7 +131,8 @@ def _told(path: Path) -> Iterator[None]:
         full = "free some disk space and run the same command again"
         if error.errno == errno.ENOSPC and _is_full_of_files(path):
             full = "the disk can hold no more files (inodes): remove some and run the same command again"
-        way_out = full if error.errno == errno.ENOSPC else "choose another --out, or make it writable"
+        in_use = "close what has it open, " if sys.platform == "win32" else ""
+        way_out = full if error.errno == errno.ENOSPC else f"{in_use}choose another --out, or make it writable"
         raise StudyFolderError(f"{path}: cannot be written ({error.strerror or error}); {way_out}") from error
 
 
@@ -145,9 +149,10 @@ def working_folder() -> Path:
 
 
 def _is_full_of_files(path: Path) -> bool:
-    with contextlib.suppress(OSError, AttributeError):  # Windows has no such number
-        found = os.statvfs(path.parent)
-        return found.f_files > 0 and found.f_favail == 0
+    if sys.platform != "win32":  # which has no such number
+        with contextlib.suppress(OSError):
+            found = os.statvfs(path.parent)
+            return found.f_files > 0 and found.f_favail == 0
     return False
 
 

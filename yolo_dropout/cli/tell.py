@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from yolo_dropout.base.files import working_folder
+from yolo_dropout.base.platform import command_line
 from yolo_dropout.base.text import printable
 from yolo_dropout.report.cautions import grave_warnings
 from yolo_dropout.report.notebook import rate_table
@@ -60,7 +59,7 @@ def new_seeds(study: StudyResults) -> str:
         seeds = f"{own[0]}-{last}" if consecutive else f"{' '.join(map(str, own))} {first}-{last}"
         return f"More seeds: the same command with --seeds {seeds}"
     seeds = f"{first}-{first + needed - 1}"
-    out = shlex.quote(f"{_place(study)}-seeds-{seeds}")
+    out = command_line([f"{_place(study)}-seeds-{seeds}"])
     return f"New seeds: the same command with --seeds {seeds} --out {out}"
 
 

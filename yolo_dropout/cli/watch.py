@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -125,6 +126,7 @@ def serve(page: LivePage, port: int = 0, patience_s: float = PATIENCE_S) -> Iter
 class _Server(ThreadingHTTPServer):
     """Serves a few connections at a time, closes what is more, and leaves the terminal alone."""
 
+    allow_reuse_address = sys.platform != "win32"  # where it would let two programs have the same port
     request_queue_size = MOST_CONNECTIONS  # what finds the usual five waiting asks again a second later
 
     def __init__(self, *args: Any) -> None:

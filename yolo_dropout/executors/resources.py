@@ -80,7 +80,8 @@ def free_disk(folder: StudyFolder) -> int:
 
 
 def _nearest(path: Path) -> Path:
-    return next(place for place in (path, *path.parents) if os.access(place, os.F_OK))
+    # Of a drive that is not there nothing is; whoever asks about it is told.
+    return next((place for place in (path, *path.parents) if os.access(place, os.F_OK)), path)
 
 
 def fitting_jobs(asked: int | None, memory_bytes: int | None, free: int | None = None) -> tuple[int, str | None]:

@@ -176,7 +176,7 @@ def hold(folder: StudyFolder) -> Iterator[Hold]:
         if _lives(told := _holder(folder)):
             raise StudyFolderError(f"{folder.path}: another sweep works here ({told}), though its .lock was removed")
         with contextlib.suppress(OSError):  # the disk may be full: that is told when it has been looked at
-            folder.holder.write_text(own)
+            folder.holder.write_text(own, encoding="utf-8")
         yield Hold(folder, _inode(folder))
     finally:
         if _holder(folder) == own:
@@ -208,5 +208,5 @@ def _inode(folder: StudyFolder) -> tuple[int, int] | None:
 
 def _holder(folder: StudyFolder) -> str:
     with contextlib.suppress(OSError):
-        return folder.holder.read_text() or "just started"
+        return folder.holder.read_text(encoding="utf-8", errors="replace") or "just started"
     return "just started"

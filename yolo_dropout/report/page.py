@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -16,6 +15,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from yolo_dropout.base.platform import command_line
 from yolo_dropout.base.text import ABSENT, Label, capital, counted, duration, is_control, label_text, number
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.folder.results_csv import VAL_LOSS, headline_metric
@@ -136,7 +136,7 @@ def _palette(labels: Sequence[Label]) -> Markup:
 def _command(study: StudyResults) -> str:
     """The command that repeats the study; empty where that is not in this folder."""
     words = ["yolo-dropout", "sweep", "--config", str(study.folder.spec), "--out", str(study.folder.path)]
-    return shlex.join(words) if study.folder.spec.exists() else ""
+    return command_line(words) if study.folder.spec.exists() else ""
 
 
 def _place(study: StudyResults, record: RunRecord) -> str:

@@ -13,6 +13,7 @@ from unittest.mock import patch
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.utils import RANK
 
+from yolo_dropout.base.platform import patiently
 from yolo_dropout.training import record
 
 
@@ -23,7 +24,7 @@ class AtomicPath(type(Path())):  # type: ignore[misc]
         """Write the whole file, or leave the old one."""
         aside = Path(f"{self}.tmp")
         written = aside.write_bytes(data)
-        aside.replace(self)
+        patiently(aside.replace, self)
         return written
 
 
@@ -48,7 +49,7 @@ class SafeCheckpoints(BaseTrainer):  # type: ignore[misc]
             super().final_eval()
             for aside, name in zip((last, best), names, strict=True):
                 if aside.exists():
-                    aside.replace(name)
+                    patiently(aside.replace, name)
 
 
 def _copied_aside(file: Path) -> Path:

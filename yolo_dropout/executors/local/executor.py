@@ -8,14 +8,15 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from inspect import isgenerator
 from itertools import chain
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yolo_dropout.errors
+from yolo_dropout.base.platform import MOST_PROCESSES, interrupts_held_back
 from yolo_dropout.errors import WorkerError, YoloDropoutError
 from yolo_dropout.executors import Backend, Ended, Event, Found, Gpu, Job, Started, T
-from yolo_dropout.executors.local.processes import cause_of_death, interrupts_held_back, kill, one_line, settle, start
+from yolo_dropout.executors.local.processes import cause_of_death, kill, one_line, receive, settle, start, telling
 from yolo_dropout.executors.local.slots import ANYWHERE, Slots, look, utilisation
 from yolo_dropout.executors.local.worker import WorkerProcess, out_of_memory
 from yolo_dropout.executors.resources import cores, fitting_jobs
@@ -66,8 +67,9 @@ class LocalExecutor:
         self.slots = self.slots or Slots(self.jobs or 1)
         try:
             while True:
-                while (place := self.slots.place([worker.place for worker in running.values()])) is not None:
-                    if (job := next(waiting, None)) is None:
+                while len(running) < MOST_PROCESSES:
+                    place = self.slots.place([worker.place for worker in running.values()])
+                    if place is None or (job := next(waiting, None)) is None:
                         break
                     _start(job, backend, place, running)
                     yield Started(job.run)
@@ -94,7 +96,8 @@ class LocalExecutor:
         """Wait until workers have something to tell, or it is time to look at the GPUs or at who is overdue."""
         measuring = self.slots is not None and self.slots.measuring
         patience_s = min(_SAMPLE_S if measuring else math.inf, *map(self._left_s, running.values()))
-        ready = wait(list(running), None if patience_s == math.inf else max(0.0, patience_s))
+        workers = {connection: worker.process for connection, worker in running.items()}
+        ready = telling(workers, None if patience_s == math.inf else max(0.0, patience_s))
         if self.slots is not None and measuring:
             self.slots = look(self.slots, {one.place: one.seen for one in running.values()}, self.utilisation)
         return [running[connection] for connection in ready]
@@ -129,9 +132,9 @@ def stream(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], *, lo
                 process, receiver = start(_answer, log, function, arguments)
                 running[receiver] = process
         while running:
-            for ready in cast("list[Any]", wait(list(running))):
+            for ready in telling(running):
                 try:
-                    kind, value = ready.recv()
+                    kind, value = receive(ready, running[ready])
                 except EOFError:
                     kind, value = "", ""
                 if kind == "value":

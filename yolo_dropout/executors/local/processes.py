@@ -8,14 +8,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
+from typing import Any, NoReturn
 
+from yolo_dropout.base import platform
 from yolo_dropout.base.files import working_folder
 from yolo_dropout.base.text import cut
 from yolo_dropout.errors import WorkerError
@@ -25,7 +25,6 @@ from yolo_dropout.executors import PRELOAD
 _SEARCH_PATH = ("PYTHONPATH", "PYTHONSAFEPATH")
 # What a launcher of distributed trainings tells this process is not for its runs: each is a training of its own.
 _RANKS = ("RANK", "LOCAL_RANK", "WORLD_SIZE")
-_INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
 # A run's process imports the script that started the study again, and with it these, where it needs them.
 _OF_SCRIPTS = ("pandas", "scipy.stats")
 
@@ -38,11 +37,11 @@ def warm_up(modules: Sequence[str]) -> None:
     if _context(modules).get_start_method() == "forkserver":
         from multiprocessing import forkserver
 
-        with interrupts_held_back(), _starting():
+        with platform.interrupts_held_back(), _starting():
             forkserver.ensure_running()
 
 
-def start(target: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Connection[Any, Any]]:
+def start(target: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Any]:
     """Start a process from a preloaded fork server, or a plain one where there is none.
 
     It calls `target` with a connection, on which it tells what is received on the one returned here; that ends when the
@@ -63,8 +62,7 @@ def start(target: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Co
 
 
 def _context(modules: Sequence[str] = PRELOAD) -> Any:
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    context = multiprocessing.get_context(platform.start_method())
     if context.get_start_method() == "forkserver":
         context.set_forkserver_preload([*modules, *(name for name in _OF_SCRIPTS if name in sys.modules)])
     return context
@@ -79,8 +77,7 @@ def _starting() -> Iterator[None]:
     whoever has started this process may have blocked.
     """
     before, path = {name: os.environ.pop(name, None) for name in (*_SEARCH_PATH, *_RANKS)}, list(sys.path)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+    platform.let_through()
     sys.path[:] = [entry for entry in path if isinstance(entry, str)]
     os.environ |= dict.fromkeys(_SEARCH_PATH, "1")
     os.environ["PYTHONPATH"] = os.pathsep.join(entry or str(working_folder()) for entry in sys.path)
@@ -111,31 +108,32 @@ def _begin(environment: dict[str, str], folder: Path, target: Callable[..., None
 
 
 def kill(process: BaseProcess) -> None:
-    """End a process now, with its data loaders and DDP ranks: it leads a process group of its own."""
-    if process.pid is not None and hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+    """End a process now, with its data loaders and DDP ranks."""
+    if process.pid is not None:
+        platform.end_group(process.pid)
     process.kill()
     process.join()
 
 
-@contextlib.contextmanager
-def interrupts_held_back() -> Iterator[None]:
-    """Block Ctrl-C and SIGTERM while a process starts; the fork server inherits that for good.
+def telling(running: Mapping[Any, BaseProcess], patience_s: float | None = None) -> list[Any]:
+    """Wait until processes have something to tell or have ended; returns their connections, none after `patience_s`.
 
-    Ctrl-C reaches every process of a terminal, and SIGTERM every process of a cluster's job; the parent alone
-    decides what they mean, and takes its workers along.
+    The end of a connection alone would not do: Windows keeps it open where a process dies as it starts.
     """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    # Python starts its resource tracker with the first process, and lets the signals through again as it does.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
+    with contextlib.suppress(InterruptedError):  # Windows stops to wait at Ctrl-C, which has been heard
+        ready = wait([*running, *(process.sentinel for process in running.values())], patience_s)
+        return [told for told, process in running.items() if told in ready or process.sentinel in ready]
+    return []
+
+
+def receive(connection: Any, process: BaseProcess) -> Any:
+    """What a process tells next; an `EOFError` where it has ended and will tell nothing more."""
     try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if process.is_alive() or connection.poll():
+            return connection.recv()
+    except BrokenPipeError as error:
+        raise EOFError from error
+    raise EOFError
 
 
 def cause_of_death(process: BaseProcess) -> str:
@@ -157,12 +155,10 @@ def one_line(error: BaseException) -> str:
 
 def settle(log: Path) -> None:
     """Make this process independent of the terminal, print to `log`, and end with its parent."""
-    for number in _INTERRUPTS:
+    for number in platform.INTERRUPTS:
         signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)  # data loaders are ended by SIGTERM
-    if hasattr(os, "setpgid"):
-        os.setpgid(0, 0)
+    platform.let_through(platform.INTERRUPTS)  # data loaders are ended by SIGTERM
+    platform.lead_group()
     redirect_output(log)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -173,18 +169,23 @@ def redirect_output(log: Path) -> None:
     Descriptors are replaced and not `sys.stdout`, because Ultralytics' logger keeps the stream that it saw
     when it was imported, and because C libraries write past Python.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for printed in filter(None, (sys.stdout, sys.stderr)):  # a program without a console has none
+        printed.flush()
     place = log if log.parent.is_dir() else Path(os.devnull)  # the study may have been removed just now
     with place.open("ab") as stream:
         for descriptor in (1, 2):
             os.dup2(stream.fileno(), descriptor)
+    platform.renew_output()
 
 
 def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
-    if hasattr(os, "killpg"):
-        os.killpg(os.getpgid(0), signal.SIGKILL)
+    end_now()
+
+
+def end_now() -> NoReturn:
+    """End this process with what it has started: its parent is no more."""
+    platform.end_group(os.getpid())
     os._exit(1)

@@ -15,9 +15,10 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from yolo_dropout.base.files import flush_to_disk
+from yolo_dropout.base.platform import patiently
 from yolo_dropout.errors import InputError, StudyFolderError
 from yolo_dropout.executors import Backend, Ended, EpochDone, Event, Job
-from yolo_dropout.executors.local.processes import cause_of_death, kill, one_line, settle, start
+from yolo_dropout.executors.local.processes import cause_of_death, end_now, kill, one_line, receive, settle, start
 from yolo_dropout.executors.local.slots import ANYWHERE, Seen
 from yolo_dropout.folder.records import RunRecord, read_record, write_record
 from yolo_dropout.folder.results_csv import read_results
@@ -103,7 +104,7 @@ def ready_folder(job: Job) -> None:
         if job.path.is_symlink() or job.path.is_file():
             job.path.unlink()  # never what a link points to: that lies outside the study
         elif job.checkpoint is None and job.path.exists():
-            shutil.rmtree(job.path)
+            patiently(shutil.rmtree, job.path)
         job.path.mkdir(parents=True, exist_ok=True)
         for file in (job.folder.record, job.folder.shift, job.folder.images):  # an earlier attempt's
             file.unlink(missing_ok=True)
@@ -141,7 +142,7 @@ class WorkerProcess:
         """What it tells next; waits for it."""
         last_words = None
         with contextlib.suppress(EOFError, OSError):
-            message = self.connection.recv()
+            message = receive(self.connection, self.process)
             if isinstance(message, EpochDone):
                 self.seen.epochs += 1
                 self.seen.gpu_bytes = max(self.seen.gpu_bytes, message.gpu_bytes)
@@ -172,9 +173,15 @@ class WorkerProcess:
 
 
 def _work(sender: Connection[Any, Any], job: Job, backend: Backend) -> None:
+    def tell(epoch: EpochDone) -> None:
+        try:
+            sender.send(epoch)
+        except OSError:  # nobody listens any more, which is no fault of the run's
+            end_now()
+
     try:
         settle(job.folder.log)
-        run_job(job, backend, sender.send)
+        run_job(job, backend, tell)
     except Exception as error:  # not even a record could be written: the parent is told, and tries
         sender.send(one_line(error))
         raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from yolo_dropout.base.files import files_below
+from yolo_dropout.base.platform import lock as locked
 from yolo_dropout.errors import InputError
 from yolo_dropout.executors.ray.archive import unpack
 
@@ -59,12 +59,12 @@ class ContentCache:
         place = self.root / digest
         lock = self._used.get(digest) or self._lock_file(digest)
         while digest not in self._used:
-            fcntl.flock(lock, fcntl.LOCK_SH)
+            locked(lock, alone=False)
             if place.is_dir():
                 os.utime(lock.name)
                 self._used[digest] = lock
                 break
-            fcntl.flock(lock, fcntl.LOCK_EX)  # gives the shared one back first, so that two who want this cannot block
+            locked(lock, alone=True)  # gives the shared one back first, so that two who want this cannot block
             if not place.is_dir():
                 self._make_room(size_bytes)
                 self._unpack(digest, archive())
@@ -80,14 +80,14 @@ class ContentCache:
                     old.unlink()
             place = Path(tempfile.mkdtemp(dir=folder))
             lock = self._used[place.name] = Path(f"{place}.lock").open("a")  # noqa: SIM115 - held until the process ends
-            fcntl.flock(lock, fcntl.LOCK_SH)
+            locked(lock, alone=False)
         return place
 
     @contextlib.contextmanager
     def alone(self, name: str) -> Iterator[None]:
         """Let one process of this machine at a time into a block."""
         with self._lock_file(name) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            locked(lock, alone=True)
             yield
 
     def _lock_file(self, name: str) -> IO[str]:
@@ -124,7 +124,7 @@ def _size(folder: Path) -> int:
 def _removed_unused(lock_path: Path) -> bool:
     """Whether nobody used what this lock is for, which is gone then."""
     with lock_path.open("a") as lock, contextlib.suppress(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locked(lock, alone=True, wait=False)
         shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
         return True
     return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -63,7 +64,7 @@ class Slot:
 
     def versions(self) -> tuple[str, dict[str, str]]:
         """This node's name, and its versions."""
-        return os.uname().nodename, installed_versions()
+        return socket.gethostname(), installed_versions()
 
     def train(self, job: Job, backend: Backend, shipped: ShippedInputs) -> Iterator[EpochDone | Returned]:
         """Train one job; yields its epochs, and then how it ended. Inputs of no use here raise what is wrong."""

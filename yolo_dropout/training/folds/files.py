@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -98,7 +99,7 @@ def _files(examples: Sequence[Example], validates: npt.NDArray[np.bool_]) -> Ite
 
 def _link(source: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        place.symlink_to(source.absolute())
-    except (OSError, NotImplementedError):  # Windows without the right to, and some file systems
-        shutil.copyfile(source, place)
+    for link in (place.symlink_to, place.hardlink_to):  # Windows wants a right for the first, file systems differ
+        with contextlib.suppress(OSError, NotImplementedError):
+            return link(source.absolute())
+    shutil.copyfile(source, place)

@@ -21,6 +21,7 @@ from ultralytics.engine import trainer
 from ultralytics.nn import tasks
 from ultralytics.utils import RANK, downloads, torch_utils
 
+from yolo_dropout.base.platform import patiently
 from yolo_dropout.training.checkpoints import AtomicPath, SafeCheckpoints
 from yolo_dropout.training.lean import classes
 from yolo_dropout.training.lean.images import BUDGET, made_once
@@ -173,7 +174,7 @@ class LeanCheckpoints(SafeCheckpoints):
             self._serialized(bare, ema.cpu())  # where Ultralytics would have read it to
         with patch.object(torch_utils, "torch_load", lambda *_, **__: kept[0]):
             content: dict[str, Any] = torch_utils.strip_optimizer(name, f"{name}.tmp", updates)
-        Path(f"{name}.tmp").replace(name)
+        patiently(Path(f"{name}.tmp").replace, name)
         return content
 
     def _serialized(self, held: Snapshot, ema: nn.Module) -> bytes:
