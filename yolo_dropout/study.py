@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
+from inspect import signature
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
 
 from yolo_dropout.base.text import named
-from yolo_dropout.errors import YoloDropoutError
+from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Backend, Ended, Executor, Found, Job, View
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.local.looking import check_asked, find_examples, measure_images
@@ -19,10 +22,11 @@ from yolo_dropout.executors.resources import Needs, check_disk, little_disk
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
 from yolo_dropout.executors.ultralytics.trackers import untold
 from yolo_dropout.folder.claim import check_free, clear_leftovers, hold
-from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.folder.layout import StudyFolder, default_out
 from yolo_dropout.folder.records import RunRecord, check_vacant, make_way
 from yolo_dropout.folder.same_study import check_same_data, check_same_study
 from yolo_dropout.folder.study_file import StudyFile, stored_study, write_study_file
+from yolo_dropout.report.progress import view as view_on
 from yolo_dropout.report.publish import publish as publish_all
 from yolo_dropout.results.collect import StudyResults, read_study
 from yolo_dropout.results.examples import chosen, strip_of
@@ -66,9 +70,10 @@ _SAME_FAULT = 3
 
 
 def run_study(
-    spec: StudySpec,
-    out: str | Path,
+    spec: StudySpec | str | Path | None = None,
+    data: str | Path | None = None,
     *,
+    out: str | Path | None = None,
     retry_failed: bool = False,
     continue_broken: bool = False,
     executor: Executor | None = None,
@@ -77,7 +82,9 @@ def run_study(
     shift: Sequence[str] = (),
     new_images: bool = False,
     examples: bool = False,
+    progress: bool = True,
     publish: Callable[[StudyResults], None] = publish_all,
+    **asked: Any,
 ) -> Study:
     """Run what is missing of a study, and write its tables, verdict, pictures and report.
 
@@ -85,18 +92,22 @@ def run_study(
     their own, which import the script again.
 
     Args:
-        spec: What to do.
-        out: The study's folder; a study that is there already goes on.
+        spec: What to do; or the model, as a path or a name.
+        data: With a model, its data; after a spec, the study's folder, which `out=` names as well.
+        out: The study's folder; a study that is there already goes on. By default that of the command line,
+            runs/dropout/MODEL-DATA.
         retry_failed: Train runs again that have failed before.
         continue_broken: Go on with runs that broke off from their `last.pt`, instead of starting them over.
         executor: Where to train; by default on this machine, as many runs at a time as fit.
         backend: What trains; by default Ultralytics.
-        view: Who watches, and may stop it; by default nobody.
+        view: Who watches, and may stop it; by default whoever looks at the terminal or the notebook.
         shift: Sets of corruptions under which every run's `best.pt` is measured when all have ended; by default none.
         new_images: Whether to measure every run's `best.pt` image by image, so that the report can say how far
             differences hold on new images.
         examples: Whether to look for validation images on which the control and the best treatment differ.
+        progress: Whether to show how far it is, where no `view` does.
         publish: Writes what is derived from the runs; by default tables, pictures and report.
+        **asked: Beside a model and data: fields of `StudySpec`, and any arguments of `YOLO.train`, such as `epochs=50`.
 
     Returns:
         The study as far as it has come.
@@ -108,10 +119,10 @@ def run_study(
         StudyFolderError: The folder is not writable, too small, or another process works in it.
         WorkerError: The look at model and data broke down.
     """
-    folder, executor, view = StudyFolder.at(out), executor or LocalExecutor(), view or View()
-    passes = check_asked(spec, shift, new_images=new_images)
+    spec, folder = _asked(spec, data, out, asked)
+    executor, passes = executor or LocalExecutor(), check_asked(spec, shift, new_images=new_images)
     check_free(folder)
-    with hold(folder) as held:
+    with _watching(view, spec, progress=progress) as shown, hold(folder) as held:
         stored = stored_study(folder)
         found = inspect(spec, folder, stored, executor, backend, folds=folder.folds, log=folder.prepare_log)
         if examples:
@@ -122,48 +133,67 @@ def run_study(
         write_study_file(folder, spec, found.stored, stored)
         study, ended = load_study(folder.path), list[RunRecord]()
         for note in filter(None, (*found.notes, little_memory, *study.notes)):
-            view.note(note)
+            shown.note(note)
         retry = {record.run for record in study.failed} if retry_failed else set()
 
         def obstacle() -> str | None:
-            if view.stopped():
+            if shown.stopped():
                 return "stopped as asked"
             return held.lost or _same_fault(ended) or little_disk(folder, needs)
 
         def job(run: Run) -> Job:
             if place := make_way(folder.run(run.name)):
-                view.note(f"{place}: is what lay in the place of {run.name}, and is left out")
+                shown.note(f"{place}: is what lay in the place of {run.name}, and is left out")
             made = Job(run, spec, folder.run(run.name).path, continue_broken)
             if made.checkpoint:
-                view.note(f"{made.checkpoint}: is loaded, to go on from it, which runs code of whoever made it")
+                shown.note(f"{made.checkpoint}: is loaded, to go on from it, which runs code of whoever made it")
             return made
 
         while todo := _todo(study, retry, ended):
             check_vacant(folder, todo)
-            view.plan(todo, tuple(record for record in study.records if record.run not in retry))
+            shown.plan(todo, tuple(record for record in study.records if record.run not in retry))
             # Runs are taken one by one, as there is room for them, so that obstacles are looked for before each.
             waiting = map(job, takewhile(lambda _: not obstacle(), todo))
             with held.told_first(), closing(executor.run(waiting, backend)) as events:
                 for event in events:
                     if isinstance(event, Ended):
                         ended.append(event.record)
-                    view.event(event)
+                    shown.event(event)
             study = load_study(folder.path)
             if reason := obstacle():
                 study = replace(study, notes=(*study.notes, *([reason] if study.missing else [])))
                 break
         else:
             try:
-                study = _measured(study, passes, view, new_images=new_images)
-                study = _with_examples(study, view) if examples else study
+                study = _measured(study, passes, shown, new_images=new_images)
+                study = _with_examples(study, shown) if examples else study
             except BaseException:
                 with suppress(YoloDropoutError):  # by a score that is not there yet nothing is judged
                     publish(study)
                 raise
         publish(study)
         for line in untold(executor, found.trackers, folder, study.verdict, str(study.score)):
-            view.note(line)
+            shown.note(line)
     return study
+
+
+def _asked(
+    spec: StudySpec | str | Path | None, data: str | Path | None, out: str | Path | None, more: Mapping[str, Any]
+) -> tuple[StudySpec, StudyFolder]:
+    """What `run_study` was given, in either way, as a spec and a folder."""
+    if not isinstance(spec, StudySpec):
+        names = {"model": spec, "data": data, **more}
+        spec, data = StudySpec.of(names, also=signature(run_study).parameters), None
+    elif more:
+        raise SpecError(f"{next(iter(more))}: does not go with a spec; put it in there, or give model and data")
+    return spec, StudyFolder.at(out or data or default_out(spec))
+
+
+def _watching(view: View | None, spec: StudySpec, *, progress: bool) -> AbstractContextManager[View]:
+    if view or not progress:
+        return nullcontext(view or View())
+    # In a notebook too as plain lines: rich would make an output of each, and a notebook would store them all.
+    return view_on(Console(stderr=True, force_jupyter=False), spec.epochs)
 
 
 def measure_study(

@@ -12,8 +12,9 @@ from ultralytics.utils import LOGGER
 from yolo_dropout.cli import main, run
 from yolo_dropout.cli.options import OPTIONS
 from yolo_dropout.cli.options import parse as parse_words
-from yolo_dropout.cli.sweep_options import default_out, spec_from
+from yolo_dropout.cli.sweep_options import spec_from
 from yolo_dropout.cli.train import asked, from_study
+from yolo_dropout.folder.layout import default_out
 from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.study import run_study

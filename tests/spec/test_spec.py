@@ -146,3 +146,28 @@ def test_whatever_is_given_makes_a_sound_spec_or_one_clear_line(values):
 
 def test_a_spec_of_a_billion_epochs_is_made_at_once():
     assert StudySpec(model="m", data="d", train={"epochs": 10**9}).epochs == 10**9  # no loop over epochs
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"rate": (0, 0.1)}, r"rate: no such argument; did you mean rates\?"),
+        ({"epoch": 3}, r"epoch: no such argument; did you mean epochs\?"),
+        ({"epochs": 3}, r"epochs: is an argument of YOLO.train; write train={'epochs': 3}"),
+        ({"blorp": 3}, "blorp: no such argument$"),
+    ],
+)
+def test_a_wrong_keyword_of_a_spec_is_told_with_the_nearest(given: dict[str, object], told: str) -> None:
+    with pytest.raises(SpecError, match=f"^{told}"):
+        StudySpec("m.yaml", "d.yaml", **given)  # type: ignore[arg-type]
+
+
+def test_keywords_are_fields_or_arguments_of_the_training() -> None:
+    given = {"model": "m.yaml", "data": "d.yaml", "rates": (0, 0.2), "train": {"lr0": 0.1}, "epochs": 3, "seeds": None}
+    asked = StudySpec.of(given)
+    assert asked == StudySpec("m.yaml", "d.yaml", rates=(0, 0.2), train={"lr0": 0.1, "epochs": 3})
+    for wrong, nearest in (("epoch", "epochs"), ("seed_s", "seeds"), ("progres", "progress")):
+        with pytest.raises(SpecError, match=rf"^{wrong}: no such argument; did you mean {nearest}\?"):
+            StudySpec.of({**given, wrong: 3}, also=["progress"])
+    with pytest.raises(SpecError, match=r"^run_study: data is missing"):
+        StudySpec.of({"model": "m.yaml"})

@@ -99,7 +99,7 @@ def test_a_site_that_is_missing_is_told_before_any_training(data: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ({"epoch": 3}, "train arguments: 'epoch' is not a valid YOLO argument. Similar arguments are i.e. ['epochs="),
+        ({"epoch": 3}, "epoch: no such argument; did you mean epochs?"),
         ({"epochs": "many"}, "train arguments: 'epochs=many' is of invalid type str."),
         ({"epochs": 0}, "train arguments: 'epochs=0' is an invalid value."),
         ({"lr0": 2.0}, "train arguments: 'lr0=2.0' "),
@@ -263,6 +263,11 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_model_is_refused() -> None:
     with pytest.raises(InputError, match=r"^model: needs a .pt or .yaml model that can be trained, got int"):
         load_model(3)
+
+
+def test_a_wrong_keyword_is_told_with_the_nearest() -> None:
+    with pytest.raises(SpecError, match=r"^epoch: no such argument; did you mean epochs\?"):
+        train_with_dropout(MODEL, data="coco8.yaml", epoch=3)
 
 
 def test_several_data_sets_are_refused() -> None:

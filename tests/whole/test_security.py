@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 from yolo_dropout.cli import main, run
 from yolo_dropout.cli.options import parse
 from yolo_dropout.cli.sweep import sweep
-from yolo_dropout.cli.sweep_options import default_out
 from yolo_dropout.cli.watch import live_page
 from yolo_dropout.executors import Backend
-from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.folder.layout import StudyFolder, default_out
 from yolo_dropout.spec.runs import plan
 from yolo_dropout.spec.study_spec import StudySpec
 

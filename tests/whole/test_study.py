@@ -31,6 +31,21 @@ def test_a_study_writes_all_that_the_design_names(tmp_path):
     assert verdict["score"] == "val/loss@min"
 
 
+def test_keywords_are_a_study_as_well_and_show_how_far_it_is_unless_told_not_to(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    given = {"executor": LocalExecutor(jobs=2), "backend": fakes.FAKE, "publish": publish_tables}
+    made = run_study("m", "d", rates=(0, 0.1), seeds=3, epochs=6, **given)
+    assert made.spec == spec(rates=(0, 0.1))
+    assert made.folder.path == tmp_path / "runs" / "dropout" / "m-d"
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "6 of 6 runs to do"
+    assert told[-1].startswith("[6/6] rate 0.")
+    again = run_study(made.spec, out=made.folder.path, progress=False, **given)
+    assert (len(again.records), capsys.readouterr().err) == (6, "")
+    with pytest.raises(SpecError, match=r"^epochs: does not go with a spec"):
+        run_study(made.spec, tmp_path, epochs=3)
+
+
 def test_the_same_command_again_trains_nothing_and_gives_the_same_bytes(tmp_path):
     run(tmp_path, publish=publish)
     before = derived(tmp_path, TABLES + PICTURES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import re
 from collections.abc import Iterable, Sequence
 from math import ceil, floor, isfinite, log10
@@ -94,6 +95,12 @@ def duration(seconds: float | None) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min" if seconds >= 90 else f"{ceil(seconds)} s"
+
+
+def no_such(name: str, known: Iterable[str], what: str = "no such argument", otherwise: str = "") -> str:
+    """How an unknown name is told, with the nearest of those that are known, or another way out."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"{name}: {what}" + (f"; did you mean {close[0]}?" if close else otherwise)
 
 
 def counted(count: int, noun: str) -> str:

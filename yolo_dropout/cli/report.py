@@ -9,12 +9,12 @@ from pathlib import Path
 from rich.console import Console
 
 from yolo_dropout.cli.output import FINISHED
-from yolo_dropout.cli.progress import LineView
 from yolo_dropout.cli.sweep_options import sets
 from yolo_dropout.cli.tell import tell
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.claim import check_report_free, is_study
 from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.report.progress import LineView
 from yolo_dropout.report.publish import publish
 from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.results.foreign import load_foreign_runs

@@ -16,13 +16,13 @@ from rich.console import Console
 from yolo_dropout.cli.cluster import cluster_from, executor_from
 from yolo_dropout.cli.interrupts import Interrupts
 from yolo_dropout.cli.output import FINISHED, INTERRUPTED, SOME_FAILED
-from yolo_dropout.cli.progress import view
-from yolo_dropout.cli.sweep_options import default_out, sets, spec_from, with_stored
+from yolo_dropout.cli.sweep_options import sets, spec_from, with_stored
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Backend, Executor
 from yolo_dropout.executors.local.processes import warm_up
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
-from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.folder.layout import StudyFolder, default_out
+from yolo_dropout.report.progress import view
 from yolo_dropout.spec.study_spec import StudySpec
 
 

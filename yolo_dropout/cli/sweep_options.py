@@ -15,7 +15,6 @@ from yolo_dropout.base.text import whole_number
 from yolo_dropout.errors import SpecError
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.folder.study_file import StudyFile, read_config, stored_study
-from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.spec.arguments import parse_key_values
 from yolo_dropout.spec.embedded import embedded_path
 from yolo_dropout.spec.remedies import RATES
@@ -25,7 +24,6 @@ from yolo_dropout.spec.study_spec import StudySpec
 _LONGEST_S = 1e8  # three years, which a clock of any system can wait for
 _PLAIN_OPTIONS = ("score", "alpha", "min_gain", "select", "where", "kind", "schedule")
 _WHOLE_OPTIONS = ("folds", "max_seeds")
-_PLACE = ("where", "kind", "schedule")
 
 
 def spec_from(options: Namespace) -> StudySpec:
@@ -154,12 +152,3 @@ def seconds(name: str, word: str | None) -> float | None:
     if not 0 < number <= _LONGEST_S:
         raise SpecError(f"{name}: must be a number of seconds above 0, {_LONGEST_S:.0f} at most, got {word!r}")
     return number
-
-
-def default_out(spec: StudySpec) -> Path:
-    """`runs/dropout/MODEL-DATA`, from the names of both and from where, kind and schedule where these are not usual."""
-    usual = Dropout()
-    unusual = [word for name in _PLACE if (word := getattr(spec, name)) != getattr(usual, name)]
-    words = "-".join([spec.model_name, spec.data_name, *unusual])
-    words = re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip(".")[:200]
-    return Path("runs") / "dropout" / words

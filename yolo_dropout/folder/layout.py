@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yolo_dropout.errors import SpecError
+from yolo_dropout.sites.plan import Dropout
+from yolo_dropout.spec.study_spec import StudySpec
 
 # Folders of runs: p0.10-s3 or weight-decay-x10-s3, or p0.10-s3-f0 in a cross-validation.
 _RATE, _NAMED, _BLOCK = r"p(0\.\d+(e-\d+)?|\d(\.\d+)?e-\d+)", r"[a-z0-9]+(-[a-z0-9]+)*", r"-s\d+(-f\d+)?"
@@ -100,3 +102,13 @@ class StudyFolder:
     def table(self, name: str) -> Path:
         """`curves.csv`, `scores.csv`, `summary.csv`, `shift.csv`, `classes.csv` or `new_images.csv`."""
         return self.path / f"{name}.csv"
+
+
+def default_out(spec: StudySpec) -> Path:
+    """`runs/dropout/MODEL-DATA`, from the names of both and from where, kind and schedule where these are not usual."""
+    usual = Dropout()
+    words = ((getattr(spec, name), getattr(usual, name)) for name in ("where", "kind", "schedule"))
+    unusual = [word for word, default in words if word != default]
+    name = "-".join([spec.model_name, spec.data_name, *unusual])
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip(".")[:200]
+    return Path("runs") / "dropout" / name

@@ -6,7 +6,6 @@ The list is read from Ultralytics' `cfg/default.yaml` without importing Ultralyt
 from __future__ import annotations
 
 import ast
-import difflib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from yolo_dropout.base.files import check_values
+from yolo_dropout.base.text import no_such
 from yolo_dropout.errors import SpecError
 
 SET_BY_STUDY = {
@@ -75,9 +75,8 @@ def check_train_arguments(train: object) -> dict[str, Any]:
         if name in SET_BY_STUDY:
             raise SpecError(f"{name}: the study sets it, got {name}={value}; {SET_BY_STUDY[name].format(value=value)}")
         if name not in known_arguments() and name not in OLD_NAMES:
-            close = difflib.get_close_matches(str(name), list(known_arguments()), n=1)
-            hint = f"did you mean {close[0]}?" if close else "see `yolo cfg` for the list"
-            raise SpecError(f"{name}: is no argument of YOLO.train, got {name}={value}; {hint}")
+            told = f"is no argument of YOLO.train, got {name}={value}"
+            raise SpecError(no_such(str(name), known_arguments(), told, "; see `yolo cfg` for the list"))
     if train.get("val", True) is not True:
         raise SpecError(f"val: must stay on, got val={train['val']}; a study compares validation losses by epoch")
     if train.get("time"):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from yolo_dropout.base.text import Label
+from yolo_dropout.base.text import Label, no_such
 from yolo_dropout.errors import SpecError
 from yolo_dropout.sites.plan import Dropout, check_select
 from yolo_dropout.spec import rules
 from yolo_dropout.spec.acting import LOSS_WEIGHTS
-from yolo_dropout.spec.arguments import check_train_arguments, known_arguments
+from yolo_dropout.spec.arguments import OLD_NAMES, check_train_arguments, known_arguments
 from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.treatment import Treatment, all_treatments
 
@@ -72,6 +72,14 @@ class StudySpec:
     min_gain: float | None = None
     max_seeds: int | None = rules.MOST_LOOKED_AT
     select: str | None = None
+
+    def __new__(cls, *_values: Any, **given: Any) -> StudySpec:
+        """Tell a name that is no field in one line, and where arguments of a training go."""
+        known = [item.name for item in fields(cls)]
+        for name in (name for name in given if name not in known):
+            inside = f"{name}: is an argument of YOLO.train; write train={{{name!r}: {given[name]!r}}}"
+            raise SpecError(inside if name in known_arguments() else no_such(name, [*known, *known_arguments()]))
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         alone = bool(self.treatments) and self.rates is _USUAL_RATES
@@ -155,6 +163,24 @@ class StudySpec:
             if plain[name] is None:  # as in studies that were made before there was such a field
                 del plain[name]
         return plain | ({"treatments": {item.name: item.fields for item in self.named}} if self.named else {})
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], also: Iterable[str] = ()) -> StudySpec:
+        """A spec of keywords: fields, where None stands for nothing, and the rest are arguments of `YOLO.train`.
+
+        Args:
+            given: The keywords.
+            also: What else the caller takes, and may have been meant.
+
+        Raises:
+            SpecError: A name is unknown, or a field breaks its rule.
+        """
+        known = [item.name for item in fields(cls)]
+        ours = {name: value for name, value in given.items() if name in known and value is not None}
+        train = {name: value for name, value in given.items() if name not in known}
+        for name in train.keys() - known_arguments().keys() - OLD_NAMES:
+            raise SpecError(no_such(name, [*known, *also, *known_arguments()]))
+        return cls.from_dict(ours | ({"train": {**ours.get("train", {}), **train}} if train else {}), "run_study")
 
     @classmethod
     def from_dict(cls, values: object, source: str = "spec") -> StudySpec:

@@ -11,7 +11,7 @@ from typing import Any
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.sites.plan import Dropout, check_select
 from yolo_dropout.training.models import branch_note, can_go_on, load_model
-from yolo_dropout.training.preparation import refuse_untaken, versions
+from yolo_dropout.training.preparation import versions, with_defaults
 from yolo_dropout.training.record import plan_to_resume, read_record
 
 OnEpoch = Callable[[dict[str, float]], None]
@@ -126,7 +126,7 @@ def _train(
 
 
 def _refuse(train_args: dict[str, Any], plan: Dropout) -> None:
-    refuse_untaken(train_args)
+    with_defaults({name: value for name, value in train_args.items() if name != "trainer"})
     if (cfg := train_args.get("cfg")) is not None:
         from ultralytics.cfg import cfg2dict
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from yolo_dropout.base.text import no_such
 from yolo_dropout.errors import SpecError
 from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.training.data import Prepared, look_at_data
@@ -76,7 +79,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
-def refuse_untaken(train_args: dict[str, Any]) -> None:
+def refuse_untaken(train_args: Mapping[str, Any]) -> None:
     """Raise a `SpecError` for what `YOLO.train` takes and a training with our trainer does not."""
     if isinstance(data := train_args.get("data"), (list, tuple)):
         raise SpecError(f"data: must be one data set, got {len(data)}; train once for each")
@@ -84,17 +87,33 @@ def refuse_untaken(train_args: dict[str, Any]) -> None:
 
 def check_args(train_args: dict[str, Any]) -> Any:
     """Training arguments with Ultralytics' defaults beside them; a `SpecError` for one unknown, or of a wrong value."""
+    args = with_defaults(train_args)
+    with _told_in_one_line():
+        _check_late(args)
+    return args
+
+
+def with_defaults(train_args: Mapping[str, Any]) -> Any:
+    """Training arguments with Ultralytics' defaults beside them; see `check_args`, which looks at more values."""
     from ultralytics.cfg import DEFAULT_CFG, get_cfg
-    from ultralytics.utils import LOGGER
 
     refuse_untaken(train_args)
+    with _told_in_one_line():
+        return get_cfg(DEFAULT_CFG, dict(train_args))
+
+
+@contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    from ultralytics.cfg import DEFAULT_CFG_DICT
+    from ultralytics.utils import LOGGER
+
     try:
         with patch.object(LOGGER, "disabled", True):  # it prints its whole command-line help on an unknown name
-            args = get_cfg(DEFAULT_CFG, dict(train_args))
-            _check_late(args)
+            yield
     except (SyntaxError, TypeError, ValueError, NotImplementedError) as error:
-        raise SpecError(f"train arguments: {one_line(error)}") from error
-    return args
+        told = one_line(error)
+        unknown = re.match(r"'(\w+)' is not a valid YOLO argument", told)
+        raise SpecError(no_such(unknown[1], DEFAULT_CFG_DICT) if unknown else f"train arguments: {told}") from error
 
 
 def _check_late(args: Any) -> None:

@@ -8,9 +8,9 @@ import math
 import pytest
 from rich.console import Console
 
-from yolo_dropout.cli.progress import LineView, LiveView, view
 from yolo_dropout.executors import Ended, EpochDone, Started
 from yolo_dropout.folder.records import RunRecord
+from yolo_dropout.report.progress import LineView, LiveView, view
 from yolo_dropout.spec.runs import Run
 
 FIRST, SECOND = Run(0, "0.0"), Run(0, "0.1")
