@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 
 import fakes
 import pytest
@@ -181,3 +184,36 @@ def test_check_leaves_the_log_as_it_was(capsys):
     assert main(["check", "yolo26n.yaml"]) == 0
     assert (LOGGER.level, logging.root.manager.disable) == before
     assert "summary" not in capsys.readouterr().out
+
+
+def test_a_report_of_other_runs_is_not_replaced(tmp_path, capsys):
+    fakes.write_results(tmp_path / "train" / "results.csv", 0.0, seed=0, epochs=3)
+    out = tmp_path / "report"
+    out.mkdir()
+    (out / ".report").write_text("of others\n")
+    (out / "verdict.json").write_text('{"outcome": "keep", "comparisons": [], "agreement": ""}')
+    assert main(["report", str(tmp_path / "train"), "--out", str(out)]) == 2
+    assert "report holds the report of other runs; choose another folder" in capsys.readouterr().err
+    assert sorted(path.name for path in out.iterdir()) == [".report", "verdict.json"]
+
+
+def test_the_help_of_a_sweep_is_in_groups(capsys):
+    with pytest.raises(SystemExit):
+        parse("sweep", "--help")
+    told = capsys.readouterr().out
+    places = [told.index(f"\n{title}:\n") for title in ("what is compared", "how sure", "how it runs", "on a cluster")]
+    assert places == sorted(places)
+
+
+def test_a_shell_completes_commands_and_options(tmp_path):
+    pytest.importorskip("argcomplete", reason="argcomplete is not installed")
+
+    def completed(line):
+        asks = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": " ", "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "words")}
+        asks |= {"COMP_LINE": line, "COMP_POINT": str(len(line))}
+        call = [sys.executable, "-c", "from yolo_dropout.cli import main; main([])"]
+        subprocess.run(call, env=os.environ | asks, check=False)
+        return (tmp_path / "words").read_text().split()
+
+    assert completed("yolo-dropout sw") == ["sweep"]
+    assert completed("yolo-dropout sweep epochs=3 --see") == ["--seeds"]

@@ -105,6 +105,7 @@ def test_a_site_that_is_missing_is_told_before_any_training(data: Path) -> None:
         ({"lr0": 2.0}, "train arguments: 'lr0=2.0' "),
         ({"optimizer": "SDG"}, "train arguments: Optimizer 'SDG' not found"),
         ({"imgsz": "big"}, "train arguments: 'imgsz=big' is not a valid image size."),
+        ({"device": "mps"}, "train arguments: device=mps is not available here. Leave it out."),
         ({"device": "99"}, "train arguments: Invalid CUDA 'device=99' requested."),
     ],
 )

@@ -173,6 +173,13 @@ CASES: list[tuple[Words, str]] = [
         "/no/such.yaml: cannot be read (No such file or directory); check the path",
     ),
     (["sweep", "--out", "/dev/null"], "--out: /dev/null cannot be written (File exists); choose another"),
+    *(
+        (
+            lambda root, words=words: [*words, "--out", str(bad.text(root, "f", "x"))],
+            "--out: must name a folder, got the file {root}/f; choose another",
+        )
+        for words in (["shift", "model=m.pt", "data=d"], ["calibrate", "model=m.pt", "data=d"])
+    ),
     (["report", "/no/such"], "/no/such: is no folder; give a study or run folders of Ultralytics"),
     (["train", "data=d.yaml"], "model: is missing; add model=yolo26n.pt, or --from a study"),
     (["train", "resume"], "model: is missing; add model=last.pt, or resume=last.pt"),

@@ -189,6 +189,7 @@ def test_commands_that_need_no_training_run(words: list[str], place: Path, monke
     if words[0] == "report":
         made = place / (words[-1] if "*" not in words[-1] else "runs/dropout/report")
         assert (made / "report.html").stat().st_size > 10_000
+        assert (made / ".report").exists() == (not (made / "study.yaml").exists())
 
 
 @pytest.fixture(scope="module")

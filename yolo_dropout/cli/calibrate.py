@@ -10,6 +10,7 @@ from yolo_dropout.base.text import printable
 from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.cli.predict import asked
 from yolo_dropout.errors import SpecError
+from yolo_dropout.folder.layout import StudyFolder
 
 _TASKS = ("detect", "segment", "pose")
 _SHOWN_FROM = 0.25  # as YOLO.predict
@@ -24,7 +25,7 @@ def calibrate(options: Namespace) -> int:
     from yolo_dropout.inference.calibration import LOWEST_SCORE, measure
     from yolo_dropout.training.models import load_model
 
-    out = Path(options.out).expanduser()
+    out = StudyFolder.at(options.out).path
     yolo, conf = load_model(arguments.pop("model")), arguments.pop("conf", _SHOWN_FROM)
     if not isinstance(conf, (int, float)) or not LOWEST_SCORE <= conf < 1:
         raise SpecError(f"conf: must be a number between {LOWEST_SCORE} and 1, got {conf!r}")

@@ -53,8 +53,9 @@ def dry_run(
     memory = f"memory: about {size(found.memory)} a run, {jobs} at a time" if found.memory and here else None
     elsewhere = None if here else "on a cluster: times are this machine's, and more runs at a time take less"
     end = "dry run: nothing was trained, and nothing written but Ultralytics' label cache"
-    lines = (*_plan(spec, records), _time(run_s, len(todo), jobs, measured=per_image is None), disk)
-    for line in filter(None, (*lines, memory, elsewhere, little_memory, *found.notes, *notes, end)):
+    count, *runs = _plan(spec, records)
+    lines = (count, _time(run_s, len(todo), jobs, measured=per_image is None), disk, memory, elsewhere)
+    for line in filter(None, (*lines, *runs, little_memory, *found.notes, *notes, end)):
         print(printable(line))
     return FINISHED
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -51,26 +52,26 @@ OPTIONS = {
         "--rates P*": "drop probabilities (default 0 0.1 0.3)",
         "--treatment NAME:ARGS+": 'what is compared too: "weight decay x10: weight_decay=0.005"',
         "--remedies": "compare what may help against overfitting",
+        **_DROPOUT,
+        **_SELECT,
+        "--config FILE": "read the study from a YAML file",
         "--seeds N*": "how many seeds, or which, such as 3-13 (default 5)",
         "--until-decided": "add seeds one by one until it is clear",
         "--max-seeds N": "seeds that the study may come to have, after looks at fewer (default 12)",
         "--folds K": "cross-validate over K folds of all images",
-        "--jobs N": "runs at a time (default auto: what cores, memory and GPUs allow)",
-        "--per-gpu N": "runs that share a GPU (default auto: as the first run shows)",
-        "--out DIR": "the study's folder (default runs/dropout/MODEL-DATA)",
-        "--config FILE": "read the study from a YAML file",
         "--score METRIC": "what is compared (default val/loss; or METRIC@last5 ...)",
         "--alpha A": "error level of the verdict (default 0.05)",
         "--min-gain G": "the smallest gain that matters, in units of the score (default: the control's noise)",
-        "--shift SET*": "when all runs have ended, measure them on corrupted images (default benchmark)",
-        **_LOOKING,
+        "--dry-run": "say what would be trained, and what it takes",
+        "--out DIR": "the study's folder (default runs/dropout/MODEL-DATA)",
+        "--jobs N": "runs at a time (default auto: what cores, memory and GPUs allow)",
+        "--per-gpu N": "runs that share a GPU (default auto: as the first run shows)",
         "--run-timeout S": "stop a run that takes longer, in seconds",
         "--continue-broken": "go on from last.pt where a run broke off, instead of anew",
-        "--dry-run": "say what would be trained, and what it takes",
-        "--serve": "serve the report to a browser while the study runs",
         "--retry-failed": "train runs again that have failed before",
-        **_SELECT,
-        **_DROPOUT,
+        "--serve": "serve the report to a browser while the study runs",
+        "--shift SET*": "measure all runs on corrupted images (default benchmark)",
+        **_LOOKING,
         "--executor NAME": "local, or ray for a cluster",
         **_RAY,
     },
@@ -93,6 +94,14 @@ OPTIONS = {
         **_LOOKING,
     },
 }
+# Where a group of a sweep's options begins in its help, and what it is called.
+_GROUPS = {
+    "--rates": "what is compared",
+    "--seeds": "how sure",
+    "--dry-run": "how it runs",
+    "--shift": "when all runs have ended",
+    "--executor": "on a cluster",
+}
 _ONE_WORD = {
     name
     for options in OPTIONS.values()
@@ -103,6 +112,10 @@ _ONE_WORD = {
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """The words as options: `command` is the command's name, `key_values` holds the key=value ones."""
     parser, others, key_values = command_line(), list[str](), list[str]()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks how the words go on
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
     for word in words:
         if word.encode(errors="ignore").decode() != word:  # what is no UTF-8 comes as lone surrogates
             parser.error(f"must be UTF-8, got {word!r}")
@@ -183,12 +196,14 @@ def command_line() -> argparse.ArgumentParser:
         "folders", nargs="+", metavar="DIR", help="a study, several to compare, or run folders of Ultralytics"
     )
     for name, command in commands.choices.items():
+        group: argparse._ActionsContainer = command
         for words, told in OPTIONS[name].items():
             option, _, takes = words.partition(" ")
             many = {"*": {"nargs": "*"}, "+": {"action": "append"}}.get(takes[-1:], {})
             how: dict[str, Any] = {"action": _Once, "metavar": takes.rstrip("*+"), **many}
             how = how if takes else {"action": "store_true"}
-            command.add_argument(option, help=told, **how)
+            group = command.add_argument_group(_GROUPS[option]) if command is sweep and option in _GROUPS else group
+            group.add_argument(option, help=told, **how)
         command.set_defaults(command=name)
     sweep.set_defaults(executor="local")
     check.set_defaults(where="head", kind="auto")

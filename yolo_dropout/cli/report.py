@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 from rich.console import Console
 
+from yolo_dropout.base.files import write_text
 from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.cli.sweep_options import sets
 from yolo_dropout.cli.tell import tell
@@ -23,6 +27,8 @@ from yolo_dropout.spec.score import Score
 from yolo_dropout.study import load_study, measure_study
 
 _ELSEWHERE = Path("runs") / "dropout" / "report"
+# Beside a report that lies elsewhere than its runs: which these are.
+_OF = ".report"
 
 
 def report(options: Namespace) -> int:
@@ -38,6 +44,7 @@ def report(options: Namespace) -> int:
     alone = studies[0] if len(studies) == 1 else None
     out = asked or alone or StudyFolder.at(_ELSEWHERE)
     check_report_free(out, alone)
+    _check_same(out, places, alone)
     if studies:
         loaded = [load_study(place.path) for place in studies]
         measures = {"new_images": options.new_images, "examples": options.examples}
@@ -55,8 +62,23 @@ def report(options: Namespace) -> int:
     else:
         study = load_foreign_runs([place.path for place in places], out.path, options.score or "val/loss")
     publish(study)
+    if out != alone:
+        write_text(out.path / _OF, "\n".join([*_names(places), ""]))
     tell(Console(), study)
     return FINISHED
+
+
+def _check_same(out: StudyFolder, places: Sequence[StudyFolder], alone: StudyFolder | None) -> None:
+    """Refuse to replace the report of other runs; more or fewer of a glob's runs are the same ones, grown."""
+    with suppress(OSError):
+        before = set((out.path / _OF).read_text(encoding="utf-8").splitlines())
+        if out != alone and not before & set(_names(places)):
+            raise InputError(f"--out: {out.path} holds the report of other runs; choose another folder")
+
+
+def _names(places: Sequence[StudyFolder]) -> list[str]:
+    """By which a report tells that it is of the same runs, without the paths of a machine."""
+    return [sha256(str(place.path).encode()).hexdigest()[:12] for place in places]
 
 
 def _judged_by(study: StudyResults, score: str | None) -> StudyResults:

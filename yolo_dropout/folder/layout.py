@@ -79,10 +79,13 @@ class StudyFolder:
             raise SpecError(f"{option}: must name a folder, got {text!r}; is a variable unset?")
         try:
             text.encode()
-            return cls(Path(text).expanduser().resolve())
+            path = Path(text).expanduser().resolve()
         except (OSError, RuntimeError, ValueError) as error:  # a loop of links, nobody's `~name`, no UTF-8
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise SpecError(f"{option}: must name a folder, got {text[:200]!r} ({reason}); choose another") from error
+        if path.is_file():
+            raise SpecError(f"{option}: must name a folder, got the file {path}; choose another")
+        return cls(path)
 
     @property
     def run_folders(self) -> tuple[RunFolder, ...]:

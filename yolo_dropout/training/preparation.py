@@ -124,7 +124,9 @@ def _check_late(args: Any) -> None:
     from ultralytics.utils.torch_utils import select_device
 
     args.imgsz = check_imgsz(args.imgsz, max_dim=1)  # one number of whatever it was: what a data set is built with
-    select_device(args.device or "cpu", verbose=False)
+    device = select_device(args.device or "cpu", verbose=False)
+    if str(args.device).startswith("mps") and device.type != "mps":  # which Ultralytics would train on a CPU
+        raise ValueError(f"device={args.device} is not available here. Leave it out.")
     if str(args.optimizer).lower() != "auto":
         trainer = BaseTrainer.__new__(BaseTrainer)
         trainer.args = args

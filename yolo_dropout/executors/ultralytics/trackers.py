@@ -116,6 +116,8 @@ def tell_verdict(trackers: Sequence[str], study: StudyFolder, verdict: Verdict, 
         try:
             _TELL[tracker](_Told(study, verdict, score))
         except Exception as error:  # whatever is wrong there, the study stands
+            if tracker == "mlflow" and isinstance(error, ImportError):  # mlflow-skinny, which has no store of its own
+                error = ImportError(f"{error}: set MLFLOW_TRACKING_URI, or install mlflow")
             told = f"{tracker}: was not told the verdict ({cut(one_line(error), 160)})"
             failed.append(f"{told}; the same command tries again, `yolo settings {tracker}=False` turns it off")
     return tuple(failed)
