@@ -217,3 +217,11 @@ def test_a_shell_completes_commands_and_options(tmp_path):
 
     assert completed("yolo-dropout sw") == ["sweep"]
     assert completed("yolo-dropout sweep epochs=3 --see") == ["--seeds"]
+
+
+def test_a_pdf_without_a_browser_is_refused_before_anything_is_done(tmp_path, monkeypatch, capsys):
+    fakes.write_results(tmp_path / "train" / "results.csv", 0.0, seed=0, epochs=3)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["report", str(tmp_path / "train"), "--out", str(tmp_path / "report"), "--pdf"]) == 2
+    assert "--pdf: needs Chromium or Chrome on the PATH" in capsys.readouterr().err
+    assert not (tmp_path / "report").exists()

@@ -9,17 +9,21 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from importlib import resources
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from report_samples import made, make_record, make_report, whole_page
 from synthetic_study import make_curves
 
 from yolo_dropout.decision import decide
 from yolo_dropout.errors import InputError
 from yolo_dropout.report.cautions import warnings_of
+from yolo_dropout.report.figures import card
+from yolo_dropout.report.figures.render import to_card
 from yolo_dropout.report.page import RUN_VALUES, payload, render_report
 from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.results.table import Table
@@ -116,10 +120,38 @@ def test_every_section_can_be_read_without_scripts(page: Page):
     assert all(pictures)
     headings = [text for tag, text in page.texts if tag in ("h1", "h2")]
     assert headings[1:] == [
-        "Rates against score", "Do other scores agree?",
-        "Before you trust it", "Curves", "Every rate", "Every run", "Asked and applied",
-        "How the verdict is computed", "Again, and with what",
+        "Scores by rate", "Do other scores agree?",
+        "Before you trust it", "Curves", "Results by rate", "All runs", "Configuration",
+        "How the verdict is computed", "Reproduce",
     ]  # fmt: skip
+
+
+def test_a_shared_page_tells_no_folder_of_the_machine_that_made_it(tmp_path: Path):
+    """Neither in its source: of what was asked, of errors and notes only the files' own names are left."""
+    mine = "/home/ada/my sets"
+    train = {"epochs": 60, "pretrained": f"{mine}/best.pt"}
+    data = make_report(spec={"model": f"{mine}/m.pt", "data": f"{mine}/d.yaml", "train": train}, folder=tmp_path)
+    failed = make_record(Run(9, "0.1"), status="failed", error=f"FileNotFoundError: '{mine}/x.png'")
+    (tmp_path / "study.yaml").write_text("whatever")
+    notes = (f"{mine}/d.yaml: has no labels for 3 images", "see https://docs.ultralytics.com/a/b and val/loss")
+    text = render_report(replace(data, records=(*data.records, failed), notes=notes))
+    assert not re.search(f"/home/ada|{tmp_path}", text)
+    assert "pretrained=my sets/best.pt" in text and "https://docs.ultralytics.com/a/b and val/loss" in text
+    assert "yolo-dropout sweep --config study.yaml --out ." in text
+
+
+def test_a_column_has_one_precision(text: str):
+    table = text[text.index('id="summary"') :].partition("</table>")[0]
+    rows = [re.findall(r"<td[^>]*>([-\d.]+)<", row) for row in table.split("<tr")[2:]]
+    columns = list(zip(*(row for row in rows if len(row) == max(map(len, rows))), strict=True))
+    assert len(columns) > 8
+    assert all(len({len(cell.partition(".")[2]) for cell in column}) == 1 for column in columns[:6])
+
+
+def test_the_card_of_a_link_has_its_size_and_names_the_study():
+    drawn = card(make_report())
+    assert Image.open(BytesIO(to_card(drawn))).size == (1200, 630)
+    assert "yolo26n on digits: 5 rates, 5 seeds, 60 epochs" in drawn.texts[-1].get_text()
 
 
 def test_verdict_comes_first_in_words(page: Page):

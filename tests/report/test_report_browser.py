@@ -168,6 +168,8 @@ def test_page_fits_its_width_and_axe_finds_nothing_serious(browser: Any, file: P
     with Opened(browser, file, viewport=size, color_scheme=scheme, bypass_csp=True) as page:
         page.locator("details").evaluate_all("(all) => all.forEach((one) => { one.open = true; })")
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        captions = page.locator(".scroll caption").evaluate_all("(all) => all.map((one) => one.offsetWidth)")
+        assert max(captions) < size["width"]
         found = axe.Axe().run(page).response["violations"]
     assert [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")] == []
 

@@ -75,7 +75,7 @@ def test_named_treatments_are_told_by_name_in_tables_verdict_pictures_and_page(t
     assert json.loads((tmp_path / "verdict.json").read_text())["comparisons"][1]["treatment"] == HALF.name
     assert (tmp_path / "figures/effects.png").exists() and not (tmp_path / "figures/rate_response.png").exists()
     page = (tmp_path / "report.html").read_text()
-    assert "What helps" in page and HALF.name in page and "Every treatment" in page
+    assert "What helps" in page and HALF.name in page and "Results by treatment" in page
     assert 'Changed are the optimiser by "weight decay x10"' in page.replace("&#34;", '"')
     assert '"weight decay x10" gives the very curves of the control: it did not act' in page.replace("&#34;", '"')
     shown = study._repr_html_()  # in a notebook

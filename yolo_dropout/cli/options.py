@@ -89,6 +89,7 @@ OPTIONS = {
     "watch": {"--port N": "on this port of 127.0.0.1 (default: a free one)"},
     "report": {
         "--out DIR": "where to write (default: the one study; else runs/dropout/report)",
+        "--pdf": "print the page as report.pdf too, with Chromium or Chrome",
         "--score METRIC": "what is compared",
         "--shift SET*": "measure every run on corrupted images first, as far as it was not done (default benchmark)",
         **_LOOKING,

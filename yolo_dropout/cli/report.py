@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from yolo_dropout.base.files import write_text
+from yolo_dropout.base.files import atomic_path, write_text
 from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.cli.sweep_options import sets
 from yolo_dropout.cli.tell import tell
@@ -45,6 +48,7 @@ def report(options: Namespace) -> int:
     out = asked or alone or StudyFolder.at(_ELSEWHERE)
     check_report_free(out, alone)
     _check_same(out, places, alone)
+    browser = _browser() if options.pdf else None
     if studies:
         loaded = [load_study(place.path) for place in studies]
         measures = {"new_images": options.new_images, "examples": options.examples}
@@ -62,10 +66,29 @@ def report(options: Namespace) -> int:
     else:
         study = load_foreign_runs([place.path for place in places], out.path, options.score or "val/loss")
     publish(study)
+    if browser:
+        _print(browser, out)
     if out != alone:
         write_text(out.path / _OF, "\n".join([*_names(places), ""]))
     tell(Console(), study)
     return FINISHED
+
+
+def _browser() -> str:
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+    if found := next(filter(None, map(shutil.which, names)), None):
+        return found
+    raise InputError("--pdf: needs Chromium or Chrome on the PATH; or print report.html from any browser")
+
+
+def _print(browser: str, out: StudyFolder) -> None:
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # which refuses root
+    with atomic_path(out.path / "report.pdf") as path:
+        words = [browser, "--headless", *sandbox, "--disable-gpu", "--no-pdf-header-footer", f"--print-to-pdf={path}"]
+        words.append(out.report.as_uri())
+        done = subprocess.run(words, capture_output=True, timeout=300, check=False)  # noqa: S603 - our own page
+        if done.returncode or not path.exists() or not path.stat().st_size:
+            raise InputError(f"--pdf: {browser} printed no page; print {out.report} from a browser instead")
 
 
 def _check_same(out: StudyFolder, places: Sequence[StudyFolder], alone: StudyFolder | None) -> None:

@@ -25,7 +25,7 @@ _BEGUN = re.compile(rb"^prepared:", re.MULTILINE)
 _RANDOM = rf"{re.escape(TEMPORARY)}[a-z0-9_]{{8}}"
 _TABLES = r"(curves|scores|summary|shift|classes|new_images)\.csv"
 _UNFINISHED = {
-    "": rf"\.(study\.yaml|(verdict|examples)\.json|report\.html|{_TABLES}){_RANDOM}\.\w+",
+    "": rf"\.(study\.yaml|(verdict|examples)\.json|report\.(html|pdf)|{_TABLES}){_RANDOM}\.\w+",
     "figures": rf"\.\w+\.(png|svg){_RANDOM}\.(png|svg)",
     "runs": rf"\.{RUN_NAME.pattern}{_RANDOM}",
 }

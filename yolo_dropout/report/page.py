@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -37,6 +38,8 @@ from yolo_dropout.spec.treatment import Treatment
 RUN_VALUES, MEAN_EPOCHS, SIGNIFICANT = 200_000, 400, 5
 SCRIPTS = ("d3.min.js", "plot.umd.min.js", "charts.js", "report.js")
 MORE_FILES = ("shift.csv", "classes.csv", "new_images.csv")
+# The folders of an absolute path: of this system, or of Windows.
+_FOLDERS = re.compile(r"(?<![\w./:~])(?:[A-Za-z]:(?=\\)|~?(?=/))(?:[/\\][^\s/\\'\",;:()\[\]<>]+)+[/\\](?=[^\s/\\])")
 STILL = ("shift_severity", "shift_map", "class_map")
 FILES = ("curves.csv", "scores.csv", "summary.csv", "verdict.json")
 
@@ -69,7 +72,7 @@ def render_report(
         command=_command(study),
         files=(*FILES, *(name for name in MORE_FILES if (study.folder.path / name).is_file())),
         live_version=live_version,
-        policy=_policy(scripts, live=live_version is not None),
+        policy=Markup(_policy(scripts, live=live_version is not None)),
         scripts=[Markup(script) for script in scripts],
         style=Markup(_static("report.css")),
         palette=_palette(labels),
@@ -105,12 +108,33 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_without_folders,
     )
+    environment.filters |= {"even": _even}
+    environment.globals |= {"gains_of": _gains}
     environment.filters |= {"label": label_text, "short": number, "p": _p, "raw": _raw, "duration": duration}
     environment.filters |= {"capital": capital, "metric": metric_name}
     environment.globals |= {"block_name": block_name}
     environment.tests |= {"control": is_control}
     return environment
+
+
+def _without_folders(value: Any) -> Any:
+    """Text of a page, which is shared, without the folders of the machine that it was made on."""
+    return value if isinstance(value, Markup) or not isinstance(value, str) else _FOLDERS.sub("", value)
+
+
+def _even(value: float | None, among: Iterable[float | None]) -> str:
+    """A value in a column, with as many decimals as all of it."""
+    finite = [x for x in among if x is not None and isfinite(x)]
+    decimals = max((len(number(x, finite).partition(".")[2]) for x in finite), default=0)
+    return ABSENT if value is None or not isfinite(value) else f"{value:.{decimals}f}"
+
+
+def _gains(comparisons: Iterable[Any]) -> list[float | None]:
+    """All that the columns of improvements and of their limits hold."""
+    plain = [item if isinstance(item, Mapping) else vars(item) for item in comparisons]
+    return [item.get(name) for item in plain for name in ("difference", "low", "high", "new_low", "new_high")]
 
 
 def _static(name: str) -> str:
@@ -135,8 +159,7 @@ def _palette(labels: Sequence[Label]) -> Markup:
 
 def _command(study: StudyResults) -> str:
     """The command that repeats the study; empty where that is not in this folder."""
-    words = ["yolo-dropout", "sweep", "--config", str(study.folder.spec), "--out", str(study.folder.path)]
-    return command_line(words) if study.folder.spec.exists() else ""
+    return "yolo-dropout sweep --config study.yaml --out ." if study.folder.spec.exists() else ""
 
 
 def _place(study: StudyResults, record: RunRecord) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from yolo_dropout.base.files import atomic_path, write_json, write_text
-from yolo_dropout.report.figures import PHOTOGRAPHS, figures_of
-from yolo_dropout.report.figures.render import to_inline_jpeg, to_png, to_svg
+from yolo_dropout.report.figures import PHOTOGRAPHS, card, figures_of
+from yolo_dropout.report.figures.render import to_card, to_inline_jpeg, to_png, to_svg
 from yolo_dropout.report.page import render_report
 from yolo_dropout.results.by_run import classes_of
 from yolo_dropout.results.collect import StudyResults
@@ -23,6 +23,8 @@ def publish(study: StudyResults) -> None:
             continue
         drawn[stem] = to_svg(figure, stem)
         write_text(study.folder.figures / f"{stem}.svg", drawn[stem])
+    with atomic_path(study.folder.figures / "card.png") as path:
+        path.write_bytes(to_card(card(study)))
     write_text(study.folder.report, render_report(study, pictures=drawn))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from yolo_dropout.base.text import counted
 from yolo_dropout.folder.results_csv import VAL_LOSS, headline_metric
 from yolo_dropout.report.figures.effects import effects
 from yolo_dropout.report.figures.examples import differing_images, under_corruptions
@@ -25,6 +26,14 @@ def main_figure(study: StudyResults) -> Figure:
     """The figure of the score that decides: by rate, or the effects of named treatments."""
     draw = effects if study.spec.named else rate_response
     return draw(study.scores, study.score, study.verdict, study.branch_note)
+
+
+@as_shipped
+def card(study: StudyResults) -> Figure:
+    """The verdict, its figure, and of what: what a link to the study shows."""
+    draw, spec = effects if study.spec.named else rate_response, study.spec
+    what = f"{spec.model_name} on {spec.data_name}: {len(spec.treatments)} {study.verdict.noun}s, {study.blocks}"
+    return draw(study.scores, study.score, study.verdict, f"{what}, {counted(spec.epochs, 'epoch')}. yolo-dropout")
 
 
 @as_shipped

@@ -10,10 +10,12 @@ from io import BytesIO
 import matplotlib as mpl
 from markupsafe import escape
 from matplotlib.figure import Figure
+from PIL import Image
 
 from yolo_dropout.base.text import Label
 from yolo_dropout.report.figures import style
 
+CARD = (1200, 630)
 THEMED = {style.INK: "ink", style.MUTED: "muted", style.GRID: "grid", style.PAPER: "paper"}
 
 
@@ -32,6 +34,16 @@ def to_png(figure: Figure, dpi: int = 150) -> bytes:
     """The figure as PNG bytes, 1200 px wide at the default resolution."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def to_card(figure: Figure) -> bytes:
+    """The figure as large as it fits on 1200 x 630 px, PNG bytes."""
+    dpi = min(px / inches for px, inches in zip(CARD, figure.get_size_inches(), strict=True))
+    drawn = Image.open(BytesIO(to_png(figure, int(dpi))))
+    ground, buffer = Image.new("RGB", CARD, style.PAPER), BytesIO()
+    ground.paste(drawn, ((CARD[0] - drawn.width) // 2, (CARD[1] - drawn.height) // 2))
+    ground.save(buffer, "png")
     return buffer.getvalue()
 
 
