@@ -54,6 +54,9 @@ def test_a_video_has_a_row_for_each_box_of_each_frame(tmp_path: Path):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        ([f"source={ROOT / 'datasets' / 'digits-detect' / 'labels'}"], "source: No images or videos found in"),
+        ([f"source={ROOT / 'README.md'}"], "source: No images or videos found in"),
+        (["source=a.jpg", "save=False"], "save: the command writes"),
         (["source=no-such-folder"], "no-such-folder does not exist"),
         ([], "source: is missing; add source=images/"),
         (["source=a.jpg", "--samples", "many"], "samples: must be a whole number of at least 2, got 'many'"),
@@ -68,6 +71,12 @@ def test_bad_words_are_told_in_one_line(words: list[str], told: str, capsys: pyt
     error = capsys.readouterr().err
     assert told in error
     assert error.count("\n") == 1
+
+
+def test_a_picture_that_is_none_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "a.jpg").write_text("no picture")
+    assert main([*WORDS, f"source={tmp_path}", f"save_dir={tmp_path / 'out'}"]) == 2
+    assert "source: no image of" in capsys.readouterr().err
 
 
 def made_up(kind: str, n: int) -> Results:
@@ -110,6 +119,31 @@ def test_a_long_stream_leaves_no_picture_but_those_of_the_most_doubtful(tmp_path
     assert (done.images, done.boxes) == (60, 120)
     assert [round(doubt * 100) for _, doubt in done.doubtful[:SHOWN]] == list(range(59, 47, -1))
     assert done.doubtful[0][0] == "camera #60"
+
+
+def test_files_of_one_stem_keep_a_picture_each_and_frames_of_several_streams_their_numbers(tmp_path: Path):
+    paths = [
+        "a/x.png",
+        "b/x.png",
+        "b/x.jpg",
+        "rtsp one",
+        "rtsp two",
+        "rtsp one",
+        "rtsp two",
+        "a/clip.mp4",
+        "b/clip.mp4",
+    ]
+    results = []
+    for path in paths:
+        results.append(made_up("detect", 1))
+        results[-1].save_dir, results[-1].path = str(tmp_path), path
+    write(results)
+    names = ["x.png", "x.png (2)", "x.jpg (3)", "rtsp one", "rtsp two", "rtsp one #2", "rtsp two #2"]
+    names += ["clip.mp4 #1", "clip.mp4 (2) #1"]
+    assert list(pd.read_csv(tmp_path / "uncertainty.csv").image) == names
+    assert list(pd.read_csv(tmp_path / "doubtful.csv").path) == paths
+    pictures = {"x", "x (2)", "x (3)", "rtsp one", "rtsp two"}
+    assert {path.stem for path in (tmp_path / "spread").iterdir()} == pictures
 
 
 def test_a_name_with_a_comma_stays_one_field(tmp_path: Path):

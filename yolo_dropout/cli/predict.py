@@ -7,7 +7,7 @@ from typing import Any
 
 from yolo_dropout.base.text import counted, printable, whole_number
 from yolo_dropout.cli.output import FINISHED
-from yolo_dropout.errors import SpecError
+from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.spec.arguments import parse_key_values
 
 _TOLD = 5
@@ -16,12 +16,21 @@ _TOLD = 5
 def predict(options: Namespace) -> int:
     """Predict, write what is told of each box beside the pictures, and say which images are most doubtful."""
     arguments = {"save": True, **asked(options, "source", "images/")}
+    if not arguments["save"]:
+        raise SpecError(
+            "save: the command writes pictures and tables; leave it out, or use predict_with_dropout in Python"
+        )
     from yolo_dropout.inference import predict_with_dropout
     from yolo_dropout.inference.output import write
     from yolo_dropout.training.models import load_model
 
     arguments |= {"model": load_model(arguments["model"]), "stream": True, "scaling": options.scaling}
-    done = write(predict_with_dropout(**arguments))
+    try:
+        done = write(predict_with_dropout(**arguments))
+    except FileNotFoundError as error:  # Ultralytics adds lines of formats
+        raise InputError(f"source: {str(error).splitlines()[0]}") from error
+    if done.folder is None:
+        raise InputError(f"source: no image of {arguments['source']} can be read")
     print(f"{counted(done.images, 'image')}, {done.boxes} rows; most doubtful first:")
     for name, doubt in done.doubtful[:_TOLD]:
         print(printable(f"  {doubt:.3f} nats  {name}"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import heapq
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -46,23 +47,23 @@ def write(results: Iterable[Any]) -> Written:
     tables, folder, images = _Tables(), None, 0
     listed, shown = list[Any](), list[Any]()
     with tables:
-        for name, result in _named(results):
+        for name, stem, result in _named(results):
             images += 1
             folder = Path(result.save_dir)
             tables.add(folder, name, result)
             doubt = float(result.uncertainty.mutual_info.max()) if len(result.uncertainty) else 0.0
             drawn = picture(result)
-            if "#" not in name:
+            if stem:
                 (folder / "spread").mkdir(exist_ok=True)
-                cv2.imwrite(str(folder / "spread" / f"{Path(name).stem}.jpg"), drawn)
+                cv2.imwrite(str(folder / "spread" / f"{stem}.jpg"), drawn)
             # Of equal doubts the first; and pictures cannot be compared.
-            _keep(listed, (doubt, -images, name, len(result.uncertainty)), LISTED)
+            _keep(listed, (doubt, -images, name, len(result.uncertainty), result.path), LISTED)
             _keep(shown, (doubt, -images, name, drawn), SHOWN)
     if folder:
         ranked = sorted(listed, reverse=True)
         with (folder / "doubtful.csv").open("w", encoding="utf-8", newline="") as file:
-            lines = [(name, f"{doubt:.6g}", boxes) for doubt, _, name, boxes in ranked]
-            csv.writer(file, lineterminator="\n").writerows([("image", "mutual_info", "boxes"), *lines])
+            lines = [(name, f"{doubt:.6g}", boxes, path) for doubt, _, name, boxes, path in ranked]
+            csv.writer(file, lineterminator="\n").writerows([("image", "mutual_info", "boxes", "path"), *lines])
         cv2.imwrite(str(folder / "doubtful.png"), _sheet(sorted(shown, key=lambda item: item[:2], reverse=True)))
     return Written(folder, images, tables.rows, tuple((item[2], item[0]) for item in sorted(listed, reverse=True)))
 
@@ -73,13 +74,24 @@ def _keep(heap: list[Any], item: Any, most: int) -> None:
         heapq.heappop(heap)
 
 
-def _named(results: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """Results with names: the file's, and for a video's frames also their number."""
-    before, frame = None, 0
+def _named(results: Iterable[Any]) -> Iterator[tuple[str, str, Any]]:
+    """Results with names, and what to call their pictures; frames have numbers and no pictures.
+
+    The name is the file's, with a number where another one before it would have the same picture. What is remembered is
+    a line for each file, as Ultralytics' own list of them, and nothing for each frame.
+    """
+    names, stems, frames = dict[str, tuple[str, str]](), Counter[str](), Counter[str]()
     for result in results:
-        frame = frame + 1 if result.path == before else 0
-        before = result.path
-        yield Path(result.path).name + (f" #{frame + 1}" if frame or _is_video(result.path) else ""), result
+        path = Path(result.path)
+        if result.path not in names:
+            stems[path.stem] += 1
+            number = f" ({stems[path.stem]})" if stems[path.stem] > 1 else ""
+            names[result.path] = path.name + number, path.stem + number
+        name, stem = names[result.path]
+        frames[result.path] += 1
+        if frames[result.path] > 1 or _is_video(result.path):
+            name, stem = f"{name} #{frames[result.path]}", ""
+        yield name, stem, result
 
 
 def _is_video(path: str) -> bool:
