@@ -3,8 +3,8 @@
     python scripts/inference_table.py runs/dropout/starter-digits-detect/runs/p0.00-s*/weights/best.pt
 
 Measures checkpoints of the embedded detection study on all 822 digits of its validation writers, on 137 images that are
-drawn as those of the embedded set. Means over checkpoints; each has its own scaling, fitted to half of the images.
-Needs scikit-learn.
+drawn as those of the embedded set; those of the classification study on its 200 validation images. Means over
+checkpoints; each has its own scaling, fitted to half of the images. Needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -21,13 +21,22 @@ from sklearn.metrics import roc_auc_score
 from ultralytics import YOLO
 
 from yolo_dropout import predict_with_dropout
-from yolo_dropout.inference.calibration import LOWEST_SCORE, Truth, boxes_of, measure
+from yolo_dropout.inference.calibration import LOWEST_SCORE, Truth, boxes_of, measure, measure_classes
+from yolo_dropout.shift.images import truths_of
+from yolo_dropout.training.preparation import check_args
 
 LOWEST = (0.05, LOWEST_SCORE)
+NAMES = {None: "closed form", 20: "20 samples"}
 IMAGES = 137
+CLASSIFY = Path(build_datasets.__file__).resolve().parents[1] / "datasets" / "digits-classify"
 
 
 def main(checkpoints: list[str]) -> int:
+    if YOLO(checkpoints[0]).task == "classify":
+        tables = pd.concat(map(table_of_classes, checkpoints))
+        print(f"classifier, {len(checkpoints)} checkpoints\n")
+        print(tables.groupby("scores", sort=False).mean().to_string(float_format="{:.4f}".format))
+        return 0
     with tempfile.TemporaryDirectory() as folder:
         truths = images(Path(folder))
         for branch, nms in (("NMS", True), ("one-to-one", False)):
@@ -41,9 +50,18 @@ def main(checkpoints: list[str]) -> int:
     return 0
 
 
+def table_of_classes(checkpoint: str) -> pd.DataFrame:
+    truths = truths_of(YOLO(checkpoint), str(CLASSIFY), check_args({}))
+    parts = []
+    for samples, name in NAMES.items():
+        images = str(CLASSIFY / "val" / "**" / "*.*")
+        found = predict_with_dropout(checkpoint, images, samples=samples, verbose=False, stream=True)
+        parts.append(measure_classes(found, truths, f"dropout, {name}").table)
+    return pd.concat(parts).drop_duplicates("scores")
+
+
 def table(found: dict[int | None, list[Any]], truths: dict[str, Truth], conf: float, end2end: bool) -> pd.DataFrame:
-    names = {None: "closed form", 20: "20 samples"}
-    parts = [measure(results, truths, conf, f"dropout, {names[s]}", end2end).table for s, results in found.items()]
+    parts = [measure(results, truths, conf, f"dropout, {NAMES[s]}", end2end).table for s, results in found.items()]
     return pd.concat(parts).drop_duplicates("scores")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from inspect import signature
@@ -16,7 +16,7 @@ from yolo_dropout.base.text import named
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Backend, Ended, Executor, Found, Job, View
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.executors.local.looking import check_asked, find_examples, measure_images
+from yolo_dropout.executors.local.looking import check_asked, find_examples, look
 from yolo_dropout.executors.local.shifting import measure_runs
 from yolo_dropout.executors.resources import Needs, check_disk, little_disk
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
@@ -81,6 +81,7 @@ def run_study(
     view: View | None = None,
     shift: Sequence[str] = (),
     new_images: bool = False,
+    calibration: bool = False,
     examples: bool = False,
     progress: bool = True,
     publish: Callable[[StudyResults], None] = publish_all,
@@ -104,6 +105,7 @@ def run_study(
         shift: Sets of corruptions under which every run's `best.pt` is measured when all have ended; by default none.
         new_images: Whether to measure every run's `best.pt` image by image, so that the report can say how far
             differences hold on new images.
+        calibration: Whether to measure how well every run's `best.pt` is calibrated.
         examples: Whether to look for validation images on which the control and the best treatment differ.
         progress: Whether to show how far it is, where no `view` does.
         publish: Writes what is derived from the runs; by default tables, pictures and report.
@@ -120,13 +122,14 @@ def run_study(
         WorkerError: The look at model and data broke down.
     """
     spec, folder = _asked(spec, data, out, asked)
-    executor, passes = executor or LocalExecutor(), check_asked(spec, shift, new_images=new_images)
+    executor, looks = executor or LocalExecutor(), looks_of(new_images=new_images, calibration=calibration)
+    passes = check_asked(spec, shift, looks)
     check_free(folder)
     with _watching(view, spec, progress=progress) as shown, hold(folder) as held:
         stored = stored_study(folder)
         found = inspect(spec, folder, stored, executor, backend, folds=folder.folds, log=folder.prepare_log)
-        if examples:
-            check_task(found.task)
+        for what in ["examples"] * examples + ["calibration"] * calibration:
+            check_task(found.task, what)
         needs, (jobs, little_memory) = Needs.of(spec, found.parameters), executor.fit(found)
         clear_leftovers(folder)
         check_disk(folder, spec, needs, jobs, retry_failed=retry_failed)
@@ -165,7 +168,7 @@ def run_study(
                 break
         else:
             try:
-                study = _measured(study, passes, shown, new_images=new_images)
+                study = _measured(study, passes, looks, shown)
                 study = _with_examples(study, shown) if examples else study
             except BaseException:
                 with suppress(YoloDropoutError):  # by a score that is not there yet nothing is judged
@@ -196,17 +199,31 @@ def _watching(view: View | None, spec: StudySpec, *, progress: bool) -> Abstract
     return view_on(Console(stderr=True, force_jupyter=False), spec.epochs)
 
 
+def looks_of(*, new_images: bool, calibration: bool) -> tuple[str, ...]:
+    """What is written of each checkpoint, as `look` takes it."""
+    return ("images",) * new_images + ("calibration",) * calibration
+
+
 def measure_study(
-    study: Study, sets: Sequence[str], view: View, *, new_images: bool = False, examples: bool = False
+    study: Study,
+    sets: Sequence[str],
+    view: View,
+    *,
+    new_images: bool = False,
+    calibration: bool = False,
+    examples: bool = False,
 ) -> Study:
     """Do with the checkpoints of a study what was not done before; arguments are those of `run_study`."""
-    passes = check_asked(study.spec, sets, new_images=new_images, measured=study.table.shifted)
+    looks = looks_of(new_images=new_images, calibration=calibration)
+    passes = check_asked(study.spec, sets, looks, study.table.measured)
+    if calibration and study.prepared.get("task"):
+        check_task(study.prepared["task"], "calibration")
     with hold(study.folder):
-        study = _measured(study, passes, view, new_images=new_images)
+        study = _measured(study, passes, looks, view)
         return _with_examples(study, view) if examples else study
 
 
-def _measured(study: Study, passes: Sequence[Pass], view: View, *, new_images: bool) -> Study:
+def _measured(study: Study, passes: Sequence[Pass], looks: Collection[str], view: View) -> Study:
     def tell(line: str) -> None:
         view.note(line)
         if view.stopped():
@@ -215,9 +232,8 @@ def _measured(study: Study, passes: Sequence[Pass], view: View, *, new_images: b
     runs = [record.run for record in study.records if record.finished]
     if passes:
         measure_runs(study.folder, study.spec, runs, passes, tell)
-    if new_images:
-        measure_images(study.folder, study.spec, runs, tell)
-    return load_study(study.folder.path) if passes or new_images else study
+    look(study.folder, study.spec, runs, looks, tell)
+    return load_study(study.folder.path) if passes or looks else study
 
 
 def _with_examples(study: Study, view: View) -> Study:

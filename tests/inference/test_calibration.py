@@ -7,20 +7,27 @@ import shutil
 from pathlib import Path
 from unittest.mock import patch
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from ultralytics import YOLO
+from ultralytics.engine.results import Results
+from ultralytics.utils.ops import xywhr2xyxyxyxy
 
 from yolo_dropout import predict_with_dropout
 from yolo_dropout.cli import main
 from yolo_dropout.errors import InputError, ScoresError, SpecError
-from yolo_dropout.inference.calibration import Truth, curve, d_ece, measure
-from yolo_dropout.inference.scaling import Scaling
+from yolo_dropout.inference.calibration import Truth, boxes_of, curve, d_ece, measure, of_classes
+from yolo_dropout.inference.scaling import Scaling, Temperature, read_scaling, write_scaling
 from yolo_dropout.report.figures.reliability import reliability
 from yolo_dropout.report.figures.render import to_png
+from yolo_dropout.shift.calibrated import calibrated
+from yolo_dropout.shift.images import truths_of
+from yolo_dropout.training.preparation import check_args
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,8 +61,8 @@ def test_scaled_scores_stay_scores(conf: list[float]):
 
 def test_a_scaling_survives_its_file_and_is_refused_for_another_branch_or_another_file(tmp_path: Path):
     scaling = Scaling(0.5, -0.25, end2end=False, fitted_on=10)
-    scaling.write(tmp_path / "scaling.json")
-    assert Scaling.read(tmp_path / "scaling.json") == scaling
+    write_scaling(scaling, tmp_path / "scaling.json")
+    assert read_scaling(tmp_path / "scaling.json") == scaling
     starter, image = ROOT / "datasets" / "starter.pt", np.zeros((64, 64, 3), np.uint8)
     args = {"imgsz": 64, "verbose": False, "conf": 0.0, "max_det": 3, "scaling": tmp_path / "scaling.json"}
     found = predict_with_dropout(str(starter), image, **args)[0]
@@ -64,7 +71,7 @@ def test_a_scaling_survives_its_file_and_is_refused_for_another_branch_or_anothe
         predict_with_dropout(str(starter), image, nms=False, **args)
     (tmp_path / "scaling.json").write_text("[1, 2]")
     with pytest.raises(InputError, match=r"scaling: .*scaling.json is none that"):
-        Scaling.read(tmp_path / "scaling.json")
+        read_scaling(tmp_path / "scaling.json")
 
 
 def test_a_scaling_needs_boxes_of_both_kinds():
@@ -102,6 +109,90 @@ def test_calibrate_measures_three_ways_and_writes_what_predict_takes(
     assert main(["calibrate", *words[:2], "source=a.jpg"]) == 2
     assert "source: calibrate has its own" in capsys.readouterr().err
     assert not list(data.parent.rglob("*.cache"))
+
+
+@pytest.fixture(scope="module")
+def letters(tmp_path_factory):
+    """Images as the embedded classifier takes them; of three one is filed as another letter than it says."""
+    root = tmp_path_factory.mktemp("letters")
+    starter = YOLO(ROOT / "datasets" / "starter-cls.pt")
+    for name in starter.names.values():
+        for part in ("train", "val"):
+            (root / part / name).mkdir(parents=True)
+    images = sorted((ROOT / "datasets" / "digits-classify" / "val").rglob("*.png"))[::16]
+    for i, (image, result) in enumerate(zip(images, starter.predict(images, verbose=False), strict=True)):
+        letter = (result.probs.top1 + (i % 3 == 0)) % len(starter.names)
+        for part in ("train", "val"):
+            shutil.copy(image, root / part / starter.names[letter] / f"{i}-{letter}.png")
+    return root
+
+
+def test_a_classifier_is_measured_by_all_its_classes_and_scaled_by_a_temperature(
+    letters: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    model, out = ROOT / "datasets" / "starter-cls.pt", tmp_path / "out"
+    words = [f"model={model}", f"data={letters}", "--samples", "5", "--out", str(out)]
+    assert main(["calibrate", *words]) == 0
+    table = pd.read_csv(out / "calibration.csv").set_index("scores")
+    assert table.columns.to_list() == ["images", "top1", "ECE", "Brier"]
+    assert table.index.to_list() == ["plain", "dropout, 5 samples", "scaled"]
+    assert table.top1["plain"] == table.top1["scaled"]
+    assert table.Brier["plain"] != table.Brier["dropout, 5 samples"]
+    scaling = read_scaling(out / "scaling.json")
+    assert isinstance(scaling, Temperature)
+    image = str(next(letters.glob("val/*/*")))
+    (found,) = predict_with_dropout(str(model), image, scaling=out / "scaling.json", verbose=False)
+    assert found.uncertainty.conf_scaled[0] == pytest.approx(float(scaling(found.probs.data).max()), rel=1e-5)
+    assert found.mean_probs.shape == found.probs.data.shape
+    with pytest.raises(SpecError, match="scaling: was fitted to a classifier, got a model of the task detect"):
+        predict_with_dropout(str(ROOT / "datasets" / "starter.pt"), image, scaling=scaling, verbose=False)
+    with pytest.raises(SpecError, match="scaling: was fitted to boxes, got a classifier"):
+        predict_with_dropout(str(model), image, scaling=Scaling(1, 0, end2end=False, fitted_on=9), verbose=False)
+    assert main(["calibrate", *words, "conf=0.1"]) == 2
+    assert "conf: a classifier has no boxes" in capsys.readouterr().err
+    ((_, measured),) = calibrated([model], str(letters), {"device": "cpu"})
+    paths = sorted(letters.glob("val/*/*"))
+    p = torch.stack([result.probs.data for result in YOLO(model).predict(paths, verbose=False)]).numpy()
+    assert measured == pytest.approx(
+        of_classes(p, np.array([int(path.stem.split("-")[1]) for path in paths])), abs=1e-4
+    )
+
+
+def test_errors_of_a_classifier_by_hand():
+    p = np.array([[0.7, 0.2, 0.1], [0.5, 0.3, 0.2]])
+    found = of_classes(p, np.array([0, 1]))
+    assert found["brier"] == pytest.approx((0.09 + 0.04 + 0.01 + 0.25 + 0.49 + 0.04) / 2)
+    assert found["dece"] == pytest.approx((0.3 + 0.5) / 2)
+
+
+def test_a_temperature_repairs_what_a_known_one_spoilt_and_needs_wrong_answers():
+    rng = np.random.default_rng(0)
+    logits = torch.as_tensor(rng.normal(0, 2, (5_000, 4)))
+    targets = torch.multinomial(logits.softmax(1), 1, generator=torch.Generator().manual_seed(0))[:, 0].numpy()
+    found = Temperature.fit((logits * 3).softmax(1).numpy(), targets)
+    assert found.temperature == pytest.approx(3, abs=0.15)
+    with pytest.raises(ScoresError, match="got 2 and 0"):
+        Temperature.fit(np.eye(2), np.arange(2))
+
+
+def test_rotated_boxes_are_right_by_their_rotated_overlap(tmp_path: Path):
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "a.png"), np.zeros((64, 128, 3), np.uint8))
+    box = torch.tensor([64.0, 32, 60, 12, 0.5])
+    corners = xywhr2xyxyxyxy(box) / torch.tensor([128.0, 64])
+    (tmp_path / "labels" / "a.txt").write_text(f"0 {' '.join(map(str, corners.flatten().tolist()))}\n")
+    (tmp_path / "data.yaml").write_text("train: images\nval: images\nnames: {0: ship}\n")
+    yolo = YOLO(ROOT / "datasets" / "starter.pt")
+    yolo.task = "obb"
+    truths = truths_of(yolo, str(tmp_path / "data.yaml"), check_args({"imgsz": 64}))
+    turned = torch.stack([box, box * torch.tensor([1, 1, 1, 1, -1])])
+    obb = torch.cat([turned, torch.tensor([[0.9, 0], [0.8, 0]])], 1)
+    result = Results(np.zeros((64, 128, 3), np.uint8), str(tmp_path / "images" / "a.png"), {0: "ship"}, obb=obb)
+    found = boxes_of([result], truths)
+    assert found.plain.to_list() == pytest.approx([0.9, 0.8])
+    assert found.iou0.to_list() == [1, 0], "turned the other way it has the same upright box"
+    assert found.iou8[0] == 1
 
 
 def test_the_diagram_shows_each_way():

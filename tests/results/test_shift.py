@@ -86,7 +86,7 @@ def test_what_cannot_be_scored_is_told_in_one_line(study):
         _ = judged(study, "shift:whether/loss").scores
     for run in study.table.results:
         study.folder.run(run.name).shift.unlink()
-    with pytest.raises(InputError, match="needs runs that were measured under shift; add --shift"):
+    with pytest.raises(InputError, match=r"needs runs that were measured .*; add --shift"):
         _ = judged(load_study(study.folder.path), "shift/loss").verdict
 
 
@@ -107,6 +107,8 @@ def test_a_sweep_by_a_score_under_shift_needs_to_measure_it(tmp_path):
         ("shift:weather/loss", "validation loss under shift (weather)", False),
         ("shift/top1", "top-1 accuracy under shift", True),
         ("shift/box_loss", "box loss (validation) under shift", False),
+        ("calibration/dece", "calibration error", False),
+        ("calibration/brier", "Brier score", False),
     ],
 )
 def test_scores_under_shift_by_their_short_names(text, words, higher):
@@ -221,6 +223,40 @@ def test_new_images_say_nothing_of_a_loss_that_a_treatment_weighs(tmp_path):
     ]
 
 
+def test_calibration_of_runs_is_scored_beside_other_scores_and_may_decide(study, capsys):
+    with pytest.raises(InputError, match=r"needs runs that were measured .*; add --calibration"):
+        _ = judged(study, "calibration/dece").verdict
+    for run in study.table.results:
+        dece = 0.2 - run.rate + 0.001 * run.seed**2
+        found = {"boxes": 0} if run == Run(2, "0.1") else {"boxes": 9, "dece": dece, "brier": 0.3}
+        study.folder.run(run.name).calibration.write_text(json.dumps(found))
+    study.folder.run("p0.00-s1").calibration.write_text("{")
+    again = judged(load_study(study.folder.path), "calibration/dece")
+    assert again.scores.to_numpy() == pytest.approx(
+        np.array([[0.2, 0.1], [np.nan, 0.101], [0.204, np.nan]]), nan_ok=True
+    )
+    assert again.verdict.best.difference == pytest.approx(0.1)
+    assert "calibration: 1 runs were not measured; report --calibration measures the rest" in again.notes
+    assert {"calibration/dece", "calibration/brier"} <= {other.key for other in study_others(again)}
+    assert main(["report", str(study.folder.path), "--score", "calibration/dece", "--out", str(again.folder.path)]) == 0
+    assert "Calibration error" in study.folder.report.read_text()
+    table = pd.read_csv(study.folder.table("calibration"))
+    assert table.columns.to_list() == ["rate", "seed", "metric", "value"]
+    assert len(table) == 4 * 3 + 1
+
+
+def study_others(study):
+    return judged(study, "val/loss").other_scores
+
+
+def test_scores_of_calibration_need_it_measured_and_have_no_other_names(tmp_path):
+    with pytest.raises(SpecError, match="add --calibration"):
+        run_study(replace(fakes.SPEC, score="calibration/brier"), tmp_path, backend=fakes.FAKE, shift=())
+    for wrong in ("calibration/ece", "calibration/dece@last5"):
+        with pytest.raises(SpecError, match=r"^score: there is no .*; there are calibration/dece and"):
+            Score.parse(wrong)
+
+
 def test_runs_without_weights_are_told_where_images_are_asked_for(study, capsys):
     assert main(["report", str(study.folder.path), "--new-images"]) == 0
     assert capsys.readouterr().out.count("has no checkpoint, and is not measured") == 6
@@ -228,8 +264,9 @@ def test_runs_without_weights_are_told_where_images_are_asked_for(study, capsys)
 
 def test_examples_of_a_task_that_has_none_are_refused_before_anything_is_trained(tmp_path):
     backend = replace(fakes.FAKE, inspect=depth)
-    with pytest.raises(SpecError, match="examples: the task must be one of detect"):
-        run_study(fakes.SPEC, tmp_path, executor=LocalExecutor(jobs=1), backend=backend, examples=True)
+    for what in ("examples", "calibration"):
+        with pytest.raises(SpecError, match=f"{what}: the task must be one of detect"):
+            run_study(fakes.SPEC, tmp_path, executor=LocalExecutor(jobs=1), backend=backend, **{what: True})
     assert not (tmp_path / "runs").exists()
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from ultralytics import YOLO
 from ultralytics.utils.metrics import ap_per_class
 
 from yolo_dropout import measure_shift, train_with_dropout
@@ -24,6 +25,7 @@ from yolo_dropout.executors.local.shifting import measure_into, one_device
 from yolo_dropout.folder.results_csv import read_results
 from yolo_dropout.inference.calibration import Truth
 from yolo_dropout.report.publish import publish_tables
+from yolo_dropout.shift.calibrated import calibrated
 from yolo_dropout.shift.examples import matched
 from yolo_dropout.shift.per_image import Seen, per_image
 from yolo_dropout.shift.sets import passes_of
@@ -177,8 +179,6 @@ def test_shift_goes_with_studies(trained, capsys):
 @pytest.fixture(scope="module")
 def letters(digits, tmp_path_factory):
     """The digits, labelled by the starter as the letters that it knows, and a starter that is less sure of them."""
-    from ultralytics import YOLO
-
     root = Path(shutil.copytree(digits.parent, tmp_path_factory.mktemp("letters") / "data"))
     starter = YOLO(DATASETS / "starter.pt")
     for result in starter.predict(str(root / "images" / "val"), conf=0.25, verbose=False):
@@ -205,9 +205,11 @@ def test_images_on_which_treatments_differ_are_shown_and_one_under_every_corrupt
         weights.parent.mkdir(exist_ok=True)
         shutil.copyfile(letters / "unsure.pt" if run.rate == 0 and run.seed else DATASETS / "starter.pt", weights)
     before = contents(letters)
-    words = ["report", str(tmp_path), "--shift", "rain", "--new-images", "--examples"]
+    words = ["report", str(tmp_path), "--shift", "rain", "--new-images", "--examples", "--calibration"]
     assert main(words) == 0
     assert contents(letters) == before
+    shown = pd.read_csv(tmp_path / "calibration.csv").set_index(["metric", "rate", "seed"])["value"].loc["boxes"]
+    assert (shown[0.0] < shown[0.1]).to_list() == [False, True, True], "unsure ones show fewer"
     assert "[6/6] measured p0." in capsys.readouterr().out
     images = pd.read_csv(tmp_path / "new_images.csv").set_index("metric")
     assert images.index.to_list() == ["val/loss", "metrics/mAP50-95(B)"]
@@ -242,7 +244,22 @@ def test_what_is_shown_of_an_image_counts_one_box_for_an_object_of_its_class():
     assert matched(truth, boxes[:0], np.array([])) == (set(), set())
 
 
-@pytest.mark.parametrize("option", ["--examples", "--new-images"])
+def test_a_checkpoint_that_finds_nothing_has_no_calibration(letters):
+    yolo = YOLO(letters / "unsure.pt")
+    for layer in yolo.model.model[-1].modules():
+        if isinstance(layer, torch.nn.Conv2d) and layer.out_channels == len(yolo.names):
+            layer.bias.data -= 20
+    assert list(calibrated([yolo], str(letters / "data.yaml"), {"device": "cpu"})) == [(0, {"boxes": 0})]
+    ((_, found),) = calibrated([DATASETS / "starter.pt"], str(letters / "data.yaml"), {"device": "cpu"})
+    conf = torch.cat(
+        [result.boxes.conf for result in YOLO(DATASETS / "starter.pt").predict(letters / "images" / "val")]
+    )
+    assert found["boxes"] == len(conf), "all are right, since they are the labels"
+    assert found["brier"] == pytest.approx(float(((1 - conf) ** 2).mean()), abs=1e-3)
+    assert found["dece"] == pytest.approx(float((1 - conf).mean()), abs=1e-3)
+
+
+@pytest.mark.parametrize("option", ["--examples", "--new-images", "--calibration"])
 def test_what_asks_checkpoints_goes_with_studies(option, trained, capsys):
     assert main(["report", str(trained.save_dir), option]) == 2
     assert f"{option}: goes with studies" in capsys.readouterr().err

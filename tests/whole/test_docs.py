@@ -177,7 +177,7 @@ def run(place: Path, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # What loads checkpoints, or judges by what was measured of them, needs real ones: the tests of shift have some.
-LOADING = re.compile("shift|--examples|--new-images")
+LOADING = re.compile("shift|--examples|--new-images|--calibration")
 READING = [
     words for words in OWN if words[0] in ("check", "report") and words[1:] and not LOADING.search(" ".join(words))
 ]

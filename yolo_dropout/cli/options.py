@@ -26,6 +26,7 @@ _SHIFT = {
 }
 _LOOKING = {
     "--new-images": "measure every run image by image: how far differences hold on images like these",
+    "--calibration": "measure every run's calibration: do its scores mean what they say",
     "--examples": "show validation images on which the control and the best treatment differ",
 }
 _RAY = {

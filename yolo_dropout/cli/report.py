@@ -29,6 +29,7 @@ from yolo_dropout.results.together import together
 from yolo_dropout.spec.score import Score
 from yolo_dropout.study import load_study, measure_study
 
+_MEASURES = ("new_images", "calibration", "examples")
 _ELSEWHERE = Path("runs") / "dropout" / "report"
 # Beside a report that lies elsewhere than its runs: which these are.
 _OF = ".report"
@@ -51,7 +52,7 @@ def report(options: Namespace) -> int:
     browser = _browser() if options.pdf else None
     if studies:
         loaded = [load_study(place.path) for place in studies]
-        measures = {"new_images": options.new_images, "examples": options.examples}
+        measures = {name: getattr(options, name) for name in _MEASURES}
         if options.shift is not None or any(measures.values()):
             shift = [] if options.shift is None else sets(options.shift)
             loaded = [measure_study(study, shift, LineView(Console()), **measures) for study in loaded]
@@ -60,7 +61,7 @@ def report(options: Namespace) -> int:
         study = replace(together(study, others) if others else study, folder=out)
     elif options.shift is not None:
         raise InputError("--shift: goes with studies; measure a checkpoint with yolo-dropout shift model=best.pt")
-    elif wanted := [name for name in ("new_images", "examples") if getattr(options, name)]:
+    elif wanted := [name for name in _MEASURES if getattr(options, name)]:
         option = f"--{wanted[0].replace('_', '-')}"
         raise InputError(f"{option}: goes with studies, which know their models and data; leave it out")
     else:

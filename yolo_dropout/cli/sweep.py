@@ -39,13 +39,14 @@ def sweep(options: Namespace, backend: Backend = ULTRALYTICS) -> int:
     from yolo_dropout.cli.dry_run import dry_run
     from yolo_dropout.cli.tell import new_seeds, tell
     from yolo_dropout.executors.local.looking import check_asked
-    from yolo_dropout.study import run_study
+    from yolo_dropout.study import looks_of, run_study
 
     asked = {"retry_failed": options.retry_failed, "continue_broken": options.continue_broken}
-    asked |= {"new_images": options.new_images, "examples": options.examples}
+    looks = {"new_images": options.new_images, "calibration": options.calibration}
+    asked |= {**looks, "examples": options.examples}
     shift = [] if options.shift is None else sets(options.shift)
     if options.dry_run:
-        check_asked(spec, shift, new_images=options.new_images)
+        check_asked(spec, shift, looks_of(**looks))
         return dry_run(spec, out, executor, backend, retry_failed=options.retry_failed)
     console = Console()
     with Interrupts(console) as interrupts, _served(out, console) if options.serve else nullcontext():

@@ -23,13 +23,13 @@ from yolo_dropout.folder.layout import RATE_RUN_NAME, RUN_NAME, StudyFolder
 _BEGUN = re.compile(rb"^prepared:", re.MULTILINE)
 # What is written whole goes by these names until it is; see `files.atomic_path`.
 _RANDOM = rf"{re.escape(TEMPORARY)}[a-z0-9_]{{8}}"
-_TABLES = r"(curves|scores|summary|shift|classes|new_images)\.csv"
+_TABLES = r"(curves|scores|summary|shift|calibration|classes|new_images)\.csv"
 _UNFINISHED = {
     "": rf"\.(study\.yaml|(verdict|examples)\.json|report\.(html|pdf)|{_TABLES}){_RANDOM}\.\w+",
     "figures": rf"\.\w+\.(png|svg){_RANDOM}\.(png|svg)",
     "runs": rf"\.{RUN_NAME.pattern}{_RANDOM}",
 }
-_OF_A_RUN = rf"\.(run\.json{_RANDOM}\.json|(shift|images)\.csv{_RANDOM}\.csv)"
+_OF_A_RUN = rf"\.((run|calibration)\.json{_RANDOM}\.json|(shift|images)\.csv{_RANDOM}\.csv)"
 # What a study leaves that has not come to its first run, by folder; and what a desktop or git keeps in an empty one. Of
 # runs only those that go by a rate: anybody may call a folder as a treatment is called.
 _HUSK = {

@@ -36,6 +36,7 @@ class RunFolder:
     shift = _Inside("shift.csv", "Its checkpoint under shift, as far as that was measured.")
     classes = _Inside("classes.csv", "Its best epoch by class, where the task has classes.")
     images = _Inside("images.csv", "Its checkpoint image by image, where that was asked for.")
+    calibration = _Inside("calibration.json", "How well its checkpoint is calibrated, where that was asked for.")
     results = _Inside("results.csv", "The metrics by epoch, as Ultralytics writes them.")
 
     @property
@@ -103,7 +104,7 @@ class StudyFolder:
         return RunFolder(self.runs / name)
 
     def table(self, name: str) -> Path:
-        """`curves.csv`, `scores.csv`, `summary.csv`, `shift.csv`, `classes.csv` or `new_images.csv`."""
+        """`curves.csv`, `scores.csv`, `summary.csv`, `shift.csv`, `calibration.csv` and so on."""
         return self.path / f"{name}.csv"
 
 

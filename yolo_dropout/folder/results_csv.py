@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,7 @@ class Results:
         notes: A line for each thing that was repaired.
         by_loss: Whether the validation loss selected `best.pt`.
         shift: What was measured of the run's checkpoint under shift, as `measure_shift` returns it.
+        calibration: How well that checkpoint is calibrated: `dece`, `brier`; None where nobody has asked.
         classes: The file that may hold the best epoch by class.
         images: The file that may hold what its checkpoint says image by image.
     """
@@ -52,6 +53,7 @@ class Results:
     notes: tuple[str, ...] = ()
     by_loss: bool = False
     shift: pd.DataFrame | None = None
+    calibration: Mapping[str, float] | None = None
     classes: Path | None = None
     images: Path | None = None
 

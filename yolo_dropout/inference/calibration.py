@@ -15,12 +15,14 @@ import numpy as np
 import pandas as pd
 import torch
 from ultralytics.engine.validator import BaseValidator
-from ultralytics.utils.metrics import ap_per_class, box_iou
+from ultralytics.utils.metrics import ap_per_class, batch_probiou, box_iou
+from ultralytics.utils.ops import xyxyxyxy2xywhr
 
 from yolo_dropout.errors import InputError, ScoresError
-from yolo_dropout.inference.scaling import Scaling
+from yolo_dropout.inference.scaling import Scaling, Temperature
 
 BINS = 20
+SHOWN_FROM = 0.25  # as YOLO.predict
 LOWEST_SCORE = 0.001  # of the boxes that count for mAP, as in Ultralytics' validation
 _IOUS = torch.linspace(0.5, 0.95, 10)
 
@@ -32,10 +34,12 @@ class Truth:
     Attributes:
         classes: Shape (n,).
         boxes: Left, top, right, bottom as shares of width and height, shape (n, 4).
+        outlines: Of rotated boxes, points that way, shape (n, points, 2).
     """
 
     classes: np.ndarray
     boxes: np.ndarray
+    outlines: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -43,14 +47,14 @@ class Calibration:
     """How well scores are calibrated, on images that the scaling has not seen.
 
     Attributes:
-        table: A row per way: `boxes`, `mAP50-95`, `D-ECE`, `Brier`.
+        table: A row per way: `boxes`, `mAP50-95`, `D-ECE`, `Brier`; of a classifier `images`, `top1`, `ECE`, `Brier`.
         curves: By way, a row per bin with boxes: `conf` (mean score), `right` (share of boxes), `boxes`.
         scaling: Fitted to the other half of the images.
     """
 
     table: pd.DataFrame
     curves: Mapping[str, pd.DataFrame]
-    scaling: Scaling
+    scaling: Scaling | Temperature
 
 
 def measure(results: Iterable[Any], truths: Mapping[str, Truth], conf: float, name: str, end2end: bool) -> Calibration:
@@ -67,11 +71,7 @@ def measure(results: Iterable[Any], truths: Mapping[str, Truth], conf: float, na
         InputError: A half has fewer than two images.
         ScoresError: No box is right, or none is wrong, or no score reaches `conf`.
     """
-    found = boxes_of(results, truths)
-    images = np.random.default_rng(0).permutation(sorted(truths))
-    halves = images[: len(images) // 2], images[len(images) // 2 :]
-    if len(images) < 4:
-        raise InputError(f"data: needs at least 4 images, for a half to fit and a half to measure, got {len(images)}")
+    found, halves = boxes_of(results, truths), _halves(truths)
     fit, held = (found[found.image.isin(half)] for half in halves)
     shown = fit[fit.plain >= conf]
     scaling = Scaling.fit(shown.plain.to_numpy(), shown.iou0.to_numpy(), end2end=end2end)
@@ -84,10 +84,40 @@ def measure(results: Iterable[Any], truths: Mapping[str, Truth], conf: float, na
     for way, score in scores.items():
         right = held.iou0[counted].to_numpy()
         curves[way] = curve(score[counted].to_numpy(), right)
-        measured = {"mAP50-95": _map(held, score, targets), "D-ECE": d_ece(curves[way])}
-        brier = float(np.mean((score[counted] - right) ** 2))
-        table.append({"scores": way, "boxes": int(counted.sum()), **measured, "Brier": brier})
+        of_way = of_boxes(score[counted].to_numpy(), right)
+        errors = {"D-ECE": of_way["dece"], "Brier": of_way["brier"]}
+        table.append({"scores": way, "boxes": int(counted.sum()), "mAP50-95": _map(held, score, targets), **errors})
     return Calibration(pd.DataFrame(table), curves, scaling)
+
+
+def measure_classes(results: Iterable[Any], truths: Mapping[str, Truth], name: str) -> Calibration:
+    """The same of a classifier's probabilities, with a temperature for scaling; see `measure`."""
+    found = {result.path: result for result in results}
+    fit, held = (
+        {
+            "plain": np.stack([found[path].probs.data.cpu().numpy() for path in half]),
+            name: np.stack([found[path].mean_probs.cpu().numpy() for path in half]),
+            "right": np.array([int(truths[path].classes[0]) for path in half]),
+        }
+        for half in _halves(truths)
+    )
+    scaling, targets = Temperature.fit(fit["plain"], fit["right"]), held.pop("right")
+    ways = {**held, "scaled": scaling(torch.as_tensor(held["plain"])).numpy()}
+    table = []
+    for way, p in ways.items():
+        measured, top1 = of_classes(p, targets), float(np.mean(p.argmax(1) == targets))
+        table.append({"scores": way, "images": len(targets), "top1": top1, "ECE": measured["dece"]})
+        table[-1] |= {"Brier": measured["brier"]}
+    curves = {way: curve(p.max(1), (p.argmax(1) == targets).astype(float)) for way, p in ways.items()}
+    return Calibration(pd.DataFrame(table), curves, scaling)
+
+
+def _halves(truths: Mapping[str, Truth]) -> tuple[np.ndarray, np.ndarray]:
+    """Images to fit to, and those to measure."""
+    images = np.random.default_rng(0).permutation(sorted(truths))
+    if len(images) < 4:
+        raise InputError(f"data: needs at least 4 images, for a half to fit and a half to measure, got {len(images)}")
+    return images[: len(images) // 2], images[len(images) // 2 :]
 
 
 def curve(conf: np.ndarray, right: np.ndarray) -> pd.DataFrame:
@@ -106,14 +136,35 @@ def d_ece(curve: pd.DataFrame) -> float:
     return float(np.average((curve.conf - curve.right).abs(), weights=curve.boxes))
 
 
+def of_boxes(conf: np.ndarray, right: np.ndarray) -> dict[str, float]:
+    """`dece`, `brier` and the number of `boxes`, from scores and whether they are right, each of shape (n,)."""
+    if not len(conf):
+        return {"boxes": 0}
+    return {"boxes": len(conf), "dece": d_ece(curve(conf, right)), "brier": float(np.mean((conf - right) ** 2))}
+
+
+def of_classes(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    """The same of a classifier's `images`: `dece` is of the first class (Guo et al. 2017), `brier` of all (Brier 1950).
+
+    Args:
+        probabilities: Shape (n, classes).
+        targets: The right classes, shape (n,).
+    """
+    apart = probabilities - np.eye(probabilities.shape[1])[targets]
+    right = (probabilities.argmax(1) == targets).astype(float)
+    error = d_ece(curve(probabilities.max(1), right))
+    return {"images": len(targets), "dece": error, "brier": float(np.mean((apart**2).sum(1)))}
+
+
 def boxes_of(results: Iterable[Any], truths: Mapping[str, Truth]) -> pd.DataFrame:
-    """A row per box: image, class, plain score, score and information under dropout, and whether right at ten IoUs."""
+    """A row per box: image, class, plain score, and whether right at ten IoUs; score and information under dropout."""
     parts = []
     for result in results:
-        truth, boxes = truths[result.path], result.boxes
-        right = _right(truth, boxes, result.orig_shape)
+        boxes = result.obb if result.obb is not None else result.boxes
+        right = _right(truths[result.path], boxes, result.orig_shape)
         told = {"image": result.path, "cls": boxes.cls.cpu().numpy(), "plain": boxes.conf.cpu().numpy()}
-        told |= {"dropout": result.uncertainty.conf, "mutual_info": result.uncertainty.mutual_info}
+        if (spread := getattr(result, "uncertainty", None)) is not None:
+            told |= {"dropout": spread.conf, "mutual_info": spread.mutual_info}
         parts.append(pd.DataFrame(told | {f"iou{i}": right[:, i] for i in range(len(_IOUS))}))
     return pd.concat(parts, ignore_index=True)
 
@@ -121,8 +172,12 @@ def boxes_of(results: Iterable[Any], truths: Mapping[str, Truth]) -> pd.DataFram
 def _right(truth: Truth, boxes: Any, shape: tuple[int, int]) -> np.ndarray:
     if not len(truth.classes) or not len(boxes):
         return np.zeros((len(boxes), len(_IOUS)))
-    held = torch.as_tensor(truth.boxes * np.tile(shape[::-1], 2), dtype=torch.float32)
-    iou = box_iou(held, boxes.xyxy.cpu())
+    if truth.outlines is not None:
+        held = torch.as_tensor(truth.outlines * shape[::-1], dtype=torch.float32)
+        iou = batch_probiou(xyxyxyxy2xywhr(held), boxes.xywhr.cpu())
+    else:
+        held = torch.as_tensor(truth.boxes * np.tile(shape[::-1], 2), dtype=torch.float32)
+        iou = box_iou(held, boxes.xyxy.cpu())
     stub, classes = SimpleNamespace(iouv=_IOUS), torch.as_tensor(truth.classes)
     return np.asarray(BaseValidator.match_predictions(stub, boxes.cls.cpu(), classes, iou).numpy(), dtype=float)
 

@@ -19,7 +19,7 @@ from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.inference.asked import Asked
 from yolo_dropout.inference.head import ClassifierSpread, HeadSpread, entropy, lies_at_the_end
 from yolo_dropout.inference.passes import PassesSpread
-from yolo_dropout.inference.scaling import Scaling
+from yolo_dropout.inference.scaling import Scaling, Temperature, read_scaling
 from yolo_dropout.sites import Dropout, find_sites, network
 
 _REFUSED = ("augment", "embed", "visualize", "compile", "predictor")
@@ -35,7 +35,7 @@ def predict_with_dropout(
     where: str = "head",
     kind: str = "auto",
     seed: int = 0,
-    scaling: Scaling | str | Path | None = None,
+    scaling: Scaling | Temperature | str | Path | None = None,
     stream: bool = False,
     **predict_args: Any,
 ) -> list[Any] | Iterator[Any]:
@@ -46,7 +46,7 @@ def predict_with_dropout(
     `box_sd_px`, the root mean square of the standard deviations of its four sides, in pixels of the image;
     `mutual_info` between score and mask, in nats. Segmentation adds `mask_sd` (of the mask coefficients, relative to
     them), pose `keypoint_sd_px`, rotated boxes `angle_sd` in radians. A classifier's one row has `conf` and `conf_sd`
-    of its first class, `entropy` and `mutual_info`.
+    of its first class, `entropy` and `mutual_info`, and beside it lies `mean_probs`, of all classes.
 
     Args:
         model: A path or a `YOLO` object, with weights in memory.
@@ -77,16 +77,17 @@ def predict_with_dropout(
     if refused:
         raise SpecError(f"{refused[0]}: cannot be combined with dropout; leave it out")
     yolo = copy.copy(_loaded(model))  # predict keeps its predictor in the object; the caller's stays as it is
-    if hasattr(network(yolo).model[-1], "savpe"):
-        raise SpecError("model: YOLOE brings its own predictor, for prompts; use a model without prompts")
+    if hasattr(network(yolo).model[-1], "lrpc"):
+        raise SpecError("model: YOLOE without prompts picks other places in every pass; give it classes (set_classes)")
     if yolo.task not in TASKS:
         raise SpecError(f"model: the task must be one of {', '.join(TASKS)}, got {yolo.task}")
     yolo.predictor, yolo.callbacks = None, {name: list(calls) for name, calls in yolo.callbacks.items()}
     plain = yolo._smart_load("predictor")
-    held = scaling if isinstance(scaling, Scaling) or scaling is None else Scaling.read(scaling)
+    held = read_scaling(scaling) if isinstance(scaling, (str, Path)) else scaling
     ours = type(f"Dropout{plain.__name__}", (_Telling, plain), {"asked": asked, "scaling": held})
     _check(predict_args)
-    found: list[Any] | Iterator[Any] = yolo.predict(source, stream=stream, predictor=ours, **predict_args)
+    yolo._smart_load = lambda _: ours  # YOLOE takes an argument `predictor` for its visual prompts
+    found: list[Any] | Iterator[Any] = yolo.predict(source, stream=stream, **predict_args)
     return found
 
 
@@ -119,7 +120,7 @@ class _Telling:
     args: Any
     model: Any
     asked: Asked
-    scaling: Scaling | None
+    scaling: Any
     _feats: Any = ()  # not None: Ultralytics then asks `get_obj_feats` what to file for the boxes that it keeps
 
     def setup_model(self, *args: Any, **kwargs: Any) -> None:
@@ -128,7 +129,7 @@ class _Telling:
         plan, self._head = self.asked.dropout, net.model[-1]
         sites = find_sites(net, plan.where, plan.kind)
         if self.scaling:
-            self.scaling.check(bool(getattr(net, "end2end", False)))
+            self.scaling.check(self.args.task, bool(getattr(net, "end2end", False)))
         self._one_to_one: Tensor | None = None
         if not lies_at_the_end(net, sites):
             self._spread: Any = PassesSpread(net, sites, self.asked)
@@ -199,5 +200,6 @@ class _Telling:
         top = result.probs.top1
         row = {"conf": mean[top], "conf_sd": variance[top].sqrt(), "entropy": entropy(mean), "mutual_info": information}
         if self.scaling:
-            row["conf_scaled"] = self.scaling(result.probs.top1conf)
+            row["conf_scaled"] = self.scaling(result.probs.data)[top]
+        result.mean_probs = mean
         return pd.DataFrame({name: [float(value)] for name, value in row.items()})

@@ -16,7 +16,6 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from yolo_dropout.base.platform import command_line
 from yolo_dropout.base.text import ABSENT, Label, capital, counted, duration, is_control, label_text, number
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.folder.results_csv import VAL_LOSS, headline_metric
@@ -37,7 +36,7 @@ from yolo_dropout.spec.treatment import Treatment
 # How many values the script is given: of all runs together, of a mean, and digits of each.
 RUN_VALUES, MEAN_EPOCHS, SIGNIFICANT = 200_000, 400, 5
 SCRIPTS = ("d3.min.js", "plot.umd.min.js", "charts.js", "report.js")
-MORE_FILES = ("shift.csv", "classes.csv", "new_images.csv")
+MORE_FILES = ("shift.csv", "calibration.csv", "classes.csv", "new_images.csv")
 # The folders of an absolute path: of this system, or of Windows.
 _FOLDERS = re.compile(r"(?<![\w./:~])(?:[A-Za-z]:(?=\\)|~?(?=/))(?:[/\\][^\s/\\'\",;:()\[\]<>]+)+[/\\](?=[^\s/\\])")
 STILL = ("shift_severity", "shift_map", "class_map")

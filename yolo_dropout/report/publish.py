@@ -7,6 +7,7 @@ from yolo_dropout.report.figures import PHOTOGRAPHS, card, figures_of
 from yolo_dropout.report.figures.render import to_card, to_inline_jpeg, to_png, to_svg
 from yolo_dropout.report.page import render_report
 from yolo_dropout.results.by_run import classes_of
+from yolo_dropout.results.calibration import calibration_of
 from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.results.shift import shift_of
 
@@ -36,6 +37,8 @@ def publish_tables(study: StudyResults) -> None:
     write_text(study.folder.table("scores"), study.scores.to_csv(lineterminator="\n"))
     if study.table.shifted:
         write_text(study.folder.table("shift"), shift_of(study).to_csv(index=False, lineterminator="\n"))
+    if len(calibration := calibration_of(study)):
+        write_text(study.folder.table("calibration"), calibration.to_csv(index=False, lineterminator="\n"))
     if len(classes := classes_of(study)):
         write_text(study.folder.table("classes"), classes.to_csv(index=False, lineterminator="\n"))
     if len(images := study.on_images):

@@ -18,7 +18,7 @@ from yolo_dropout.errors import InputError, ScoresError
 from yolo_dropout.folder.results_csv import VAL_LOSS
 from yolo_dropout.results.shift import scores_under_shift
 from yolo_dropout.results.table import Table, folds_of, scores
-from yolo_dropout.spec.score import Score
+from yolo_dropout.spec.score import CALIBRATION, Score
 
 Levels: TypeAlias = Sequence[float] | None
 GAP = "gap"
@@ -91,8 +91,9 @@ def other_scores(
     n_folds = None if folds_of(own) is None else own.index.get_level_values("fold").nunique()
     top = [Score(results.headline, "max")] if results.headline else []
     found = []
-    shifted = scores_under_shift(results.headline) if results.shifted else ()
-    for score in (*_LOSSES, *top, *shifted):
+    measured = list(scores_under_shift(results.headline) if results.shifted else ())
+    measured += map(Score.parse, CALIBRATION if "--calibration" in results.measured else ())
+    for score in (*_LOSSES, *top, *measured):
         if score != primary:
             with suppress(InputError):  # @best where no column tells which epoch that is
                 table = scores(results, score, own.columns.to_list(), seeds, n_folds)

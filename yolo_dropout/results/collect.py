@@ -17,6 +17,7 @@ from yolo_dropout.folder.records import RunRecord, read_records
 from yolo_dropout.folder.results_csv import read_results
 from yolo_dropout.folder.study_file import read_study_file
 from yolo_dropout.results.agreement import ScoreVerdict, agreement, other_scores
+from yolo_dropout.results.calibration import with_calibration
 from yolo_dropout.results.examples import read_examples
 from yolo_dropout.results.interim import due_runs, interim_note, interim_scores, interim_verdict, whole_seeds
 from yolo_dropout.results.learning import nothing_learned
@@ -131,8 +132,8 @@ class StudyResults:
             reasons = sorted({record.error or "" for record in self.failed})
             why = f"; the first failure: {reasons[0]}; mend that and use --retry-failed" if reasons else ""
             raise InputError(f"{self.folder.path}: no run has finished yet, so there is nothing to compare{why}")
-        if self.score.shifted and not self.table.shifted:
-            raise InputError(f"score: {self.score} needs runs that were measured under shift; add --shift")
+        if (needed := self.score.measured_by) and needed not in self.table.measured:
+            raise InputError(f"score: {self.score} needs runs that were measured when they had ended; add {needed}")
         verdict = interim_verdict(self.spec, self._planned_scores, self._whole, self.looked)
         return verdict.withheld(self.nothing_learned) if self.nothing_learned else verdict
 
@@ -211,7 +212,8 @@ def read_study(folder: StudyFolder, kind: type[T]) -> T:
         for run, found in table.results.items()
     }
     table = replace(table, results=results)
-    table = with_shift(table, {run: folder.run(run.name).shift for run in table.results})
+    table = with_shift(table, {run: place.shift for run, place in places.items()})
+    table = with_calibration(table, {run: place.calibration for run, place in places.items()})
     notes = (*interim_note(spec, stored.looked), *notes, *table.notes)
     more: dict[str, Any] = {"looked": tuple(stored.looked), "examples": read_examples(folder.examples, spec)}
     return kind(folder, spec, records, table, stored.prepared, notes, **more)

@@ -17,9 +17,10 @@ from scipy import stats
 from yolo_dropout.base.text import Label, label_text
 from yolo_dropout.errors import InputError
 from yolo_dropout.folder.results_csv import VAL_LOSS, Results, headline_metric, read_results
+from yolo_dropout.results.calibration import calibration_score
 from yolo_dropout.results.shift import score_under_shift
 from yolo_dropout.spec.runs import Run
-from yolo_dropout.spec.score import Score
+from yolo_dropout.spec.score import CALIBRATION, Score
 
 _ROUNDING = 1e-12
 
@@ -40,6 +41,12 @@ class Table:
     def shifted(self) -> bool:
         """Whether any run was measured under shift."""
         return any(results.shift is not None for results in self.results.values())
+
+    @property
+    def measured(self) -> set[str]:
+        """The options that had any run measured when it had ended; see `Score.measured_by`."""
+        calibrated = any(results.calibration is not None for results in self.results.values())
+        return {option for option, was in (("--shift", self.shifted), ("--calibration", calibrated)) if was}
 
     @property
     def headline(self) -> str | None:
@@ -122,8 +129,9 @@ def curves(table: Table, labels: Sequence[Label]) -> pd.DataFrame:
 
 def score_of(results: Results, score: Score) -> float:
     """One number for one run; nan when the training diverged there, an `InputError` when the run lacks the metric."""
-    if score.shifted:
-        return score_under_shift(results, score.metric)
+    if score.measured_by:
+        read = calibration_score if score.metric in CALIBRATION else score_under_shift
+        return read(results, score.metric)
     curve = results.curve(score.metric)
     if score.at == "best":
         value = curve[results.best_row]

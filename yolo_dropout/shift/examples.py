@@ -102,10 +102,10 @@ def compare(
     return {"looked_at": len(paths), "images": images, "shift": under}
 
 
-def check_task(task: str) -> None:
+def check_task(task: str, what: str = "examples") -> None:
     """Refuse a task that knows neither boxes nor classes of images; a `SpecError` names those that do."""
     if task not in TASKS:
-        raise SpecError(f"examples: the task must be one of {', '.join(TASKS)}, got {task}; leave them out")
+        raise SpecError(f"{what}: the task must be one of {', '.join(TASKS)}, got {task}; leave that out")
 
 
 def _picked(apart: np.ndarray) -> Iterable[tuple[int, int]]:

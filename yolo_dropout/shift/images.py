@@ -95,17 +95,23 @@ def truths_of(yolo: Any, data: str, args: Any) -> dict[str, Truth]:
     Raises:
         InputError: The data set cannot be used.
     """
-    from ultralytics.utils.ops import xywh2xyxy
+    from ultralytics.utils.ops import resample_segments, xywh2xyxy
 
     from yolo_dropout.inference.calibration import Truth
 
     dataset = build_dataset(yolo, read_data(yolo.task, data, args), args, "val", write_cache=False)
     if hasattr(dataset, "samples"):
         return {str(Path(file).absolute()): Truth(np.array([c]), np.empty((0, 4))) for file, c, *_ in dataset.samples}
-    return {
-        str(Path(label["im_file"]).absolute()): Truth(label["cls"][:, 0], np.asarray(xywh2xyxy(label["bboxes"])))
-        for label in dataset.labels
-    }
+    truths = {}
+    for label in dataset.labels:
+        outlines = None
+        if yolo.task == "obb" and len(label["segments"]):
+            outlines = np.stack(
+                resample_segments(list(label["segments"]), n=100)
+            )  # as many for all, as in its trainings
+        truth = Truth(label["cls"][:, 0], np.asarray(xywh2xyxy(label["bboxes"])), outlines)
+        truths[str(Path(label["im_file"]).absolute())] = truth
+    return truths
 
 
 def _imread() -> Any:

@@ -15,8 +15,11 @@ _SHORT = re.compile(r"(?P<name>precision|recall|mAP50|mAP50-95)(?P<branch>\([BMP
 
 # The mean of a metric over corruptions, all that were measured or those of a set.
 _SHIFT = re.compile(r"shift(:(?P<within>\w+))?/(?P<name>.+)")
+CALIBRATION = ("calibration/dece", "calibration/brier")
 
 _NAMES = {
+    "calibration/dece": "calibration error",
+    "calibration/brier": "Brier score",
     "val/loss": "validation loss",
     "metrics/accuracy_top1": "top-1 accuracy",
     "metrics/accuracy_top5": "top-5 accuracy",
@@ -32,7 +35,7 @@ class Score:
     Attributes:
         metric: A column of `results.csv`, or `val/loss`, the sum of the validation losses.
         at: `min` or `max` over epochs, `last` (mean of the last `k`), or `best` (the epoch of `best.pt`; so for what
-            was measured under shift).
+            was measured of that checkpoint afterwards).
         k: Number of epochs for `last`; for `min` and `max` those of a running mean, which noise of single epochs moves
             less: the noisier of two curves has the lower minimum.
     """
@@ -46,7 +49,8 @@ class Score:
         """Read `metric`, `metric@min`, `metric@min5`, `metric@max`, `metric@last5` or `metric@best`.
 
         The metric is a column of `results.csv`, `val/loss`, or a short name: `mAP50-95`, `mAP50`, `top1`, `mIoU`. Of
-        `best.pt` under shift it is `shift/mAP50-95`, `shift/loss`, or `shift:weather/loss` for a set of corruptions.
+        `best.pt` under shift it is `shift/mAP50-95`, `shift/loss`, or `shift:weather/loss` for a set of corruptions; of
+        its calibration `calibration/dece` or `calibration/brier`.
 
         Raises:
             SpecError: The text is none of these.
@@ -56,20 +60,22 @@ class Score:
             raise SpecError(
                 f"score: must be a metric, alone or with @min, @min5, @max, @best, @last or @last5, got {text!r}"
             )
-        if shift_score(match["metric"]) and not match["at"]:
+        if match["metric"].startswith("calibration/") and match[0] not in CALIBRATION:
+            raise SpecError(f"score: there is no {match[0]!r}; there are {' and '.join(CALIBRATION)}")
+        if match["metric"] in CALIBRATION or (shift_score(match["metric"]) and not match["at"]):
             return cls(match["metric"], "best")
         metric, at, k = _column(match["metric"]), match["at"], int(match["k"] or 1)
         at = ("max" if higher_is_better(metric) else "min") if at is None else at.rstrip("0123456789")
         return cls(metric, at, k)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
-        return self.metric if self.shifted else f"{self.metric}@{self.at}{self.k if self.k > 1 else ''}"
+        return self.metric if self.measured_by else f"{self.metric}@{self.at}{self.k if self.k > 1 else ''}"
 
     @property
     def words(self) -> str:
         """The score in words: `val/loss@min` -> lowest validation loss."""
         name = metric_name(self.metric)
-        if self.shifted:
+        if self.measured_by:
             return name
         if self.at == "last":
             return f"{name} at the end (last {'epoch' if self.k == 1 else f'{self.k} epochs'})"
@@ -77,13 +83,15 @@ class Score:
         return {"min": f"lowest {name}{smooth}", "max": f"highest {name}{smooth}"}.get(self.at, f"{name} of best.pt")
 
     @property
-    def shifted(self) -> bool:
-        """Whether it is measured on corrupted images, after the training."""
-        return shift_score(self.metric) is not None
+    def measured_by(self) -> str | None:
+        """The option that has it measured, after the trainings; None for what `results.csv` holds."""
+        if self.metric in CALIBRATION:
+            return "--calibration"
+        return "--shift" if shift_score(self.metric) else None
 
     @property
     def column(self) -> str:
-        """The column of `results.csv` that it is about."""
+        """The column of `results.csv` that it is about; of calibration, the score itself."""
         shift = shift_score(self.metric)
         return shift[1] if shift else self.metric
 

@@ -110,7 +110,7 @@ class StudySpec:
         object.__setattr__(self, "treatments", all_treatments(self.treatments, self.rates, usual))
         _check_treatments(self)
         n_runs, most = len(self.treatments) * len(self.seeds) * (self.folds or 1), rules.MOST_RUNS
-        early = self.until_decided and Score.parse(self.score).shifted
+        early = self.until_decided and Score.parse(self.score).measured_by
         rules.must(not early, f"score: {self.score} is known when all runs have ended; leave until_decided out")
         rules.must(n_runs <= most, f"runs: at most {most} can be planned, got {n_runs}; use fewer seeds or folds")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from yolo_dropout.executors.local.executor import stream
 from yolo_dropout.executors.local.shifting import checkpoints_of, on_gpu, one_device
 from yolo_dropout.executors.resources import default_jobs
 from yolo_dropout.folder.layout import RunFolder, StudyFolder
+from yolo_dropout.shift.calibrated import calibrated
 from yolo_dropout.shift.corruptions import library
 from yolo_dropout.shift.examples import compare
 from yolo_dropout.shift.per_image import COLUMNS, per_image
@@ -26,16 +28,19 @@ from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.study_spec import StudySpec
 
 MOST_SEEDS = 5
+_TOLD = {"images": "image by image", "calibration": "its calibration"}
 
 
-def check_asked(spec: StudySpec, sets: Sequence[str], *, new_images: bool, measured: bool = False) -> tuple[Pass, ...]:
+def check_asked(
+    spec: StudySpec, sets: Sequence[str], looks: Collection[str], measured: Collection[str | None] = ()
+) -> tuple[Pass, ...]:
     """What a study's checkpoints are asked for, before anything is trained or read.
 
     Args:
         spec: The study's.
         sets: Of corruptions under which they are measured.
-        new_images: Whether they are measured image by image.
-        measured: Whether runs have been measured under shift before.
+        looks: What else is asked for: `images`, image by image; `calibration`.
+        measured: The options that had runs measured before.
 
     Returns:
         The corruptions and severities of these sets.
@@ -43,40 +48,59 @@ def check_asked(spec: StudySpec, sets: Sequence[str], *, new_images: bool, measu
     Raises:
         SpecError: That cannot be measured here, or the score needs what nobody measures.
     """
-    if new_images and spec.folds is not None:
+    if "images" in looks and spec.folds is not None:
         raise SpecError("new-images: cannot go with folds, each of which has images of its own; leave it out")
+    needed = Score.parse(spec.score).measured_by
+    asked = {"--shift": bool(sets), "--calibration": "calibration" in looks}
+    if needed and needed not in measured and not asked[needed]:
+        raise SpecError(f"score: {spec.score} needs runs that are measured when they have ended; add {needed}")
     if sets:
         library()
-        return passes_of(sets, SEVERITIES)
-    if Score.parse(spec.score).shifted and not measured:
-        raise SpecError(f"score: {spec.score} needs runs that are measured under shift; add --shift")
-    return ()
+    return passes_of(sets, SEVERITIES) if sets else ()
 
 
-def measure_images(folder: StudyFolder, spec: StudySpec, runs: Iterable[Run], tell: Callable[[str], None]) -> None:
-    """Write what the checkpoint of every run says of every validation image, where that was not done before.
+def look(
+    folder: StudyFolder, spec: StudySpec, runs: Iterable[Run], looks: Iterable[str], tell: Callable[[str], None]
+) -> None:
+    """Write what the checkpoint of every run comes to beside it, where that was not done before.
+
+    Args:
+        folder: The study's.
+        spec: What was asked.
+        runs: Finished ones.
+        looks: What to write: `images`, what it says of every validation image; `calibration`.
+        tell: Takes a line on every run that is done.
 
     Raises:
         YoloDropoutError: The data cannot be used, or a process died.
     """
-    left = [run for run in runs if not folder.run(run.name).images.is_file()]
-    files = {job.folder: file for job, file in checkpoints_of(folder, spec, left, tell)}
-    at_once = min(1 if on_gpu(spec.train) else default_jobs(), len(files))
-    shares = [list(files.items())[first::at_once] for first in range(at_once)]
-    calls = [(share, spec.data, one_device(spec)) for share in shares]
-    with closing(stream(_per_image, calls, log=folder.shift_log)) as found:
-        for done, (run, rows) in enumerate(found, start=1):
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows([COLUMNS, *((*row[:2], f"{row[2]:.6g}") for row in rows)])
-            write_text(run.images, text.getvalue())
-            tell(f"[{done}/{len(files)}] measured {run.path.name} image by image")
+    runs = list(runs)
+    for what in looks:
+        left = [run for run in runs if not getattr(folder.run(run.name), what).is_file()]
+        by_data: dict[str, list[tuple[RunFolder, Path]]] = {}
+        for job, file in checkpoints_of(folder, spec, left, tell):
+            by_data.setdefault(job.data, []).append((job.folder, file))
+        for data, files in by_data.items():
+            at_once = min(1 if on_gpu(spec.train) else default_jobs(), len(files))
+            calls = [(what, files[first::at_once], data, one_device(spec)) for first in range(at_once)]
+            with closing(stream(_looked, calls, log=folder.shift_log)) as found:
+                for done, (run, text) in enumerate(found, start=1):
+                    write_text(getattr(run, what), text)
+                    tell(f"[{done}/{len(files)}] measured {run.path.name}: {_TOLD[what]}")
 
 
-def _per_image(
-    share: Sequence[tuple[RunFolder, Path]], data: str, arguments: Mapping[str, Any]
-) -> Iterator[tuple[RunFolder, list[tuple[str, str, float]]]]:
-    for i, rows in per_image([file for _, file in share], data, arguments):
-        yield share[i][0], rows
+def _looked(
+    what: str, share: Sequence[tuple[RunFolder, Path]], data: str, arguments: Mapping[str, Any]
+) -> Iterator[tuple[RunFolder, str]]:
+    measure: Any = {"images": per_image, "calibration": calibrated}[what]
+    for i, found in measure([file for _, file in share], data, arguments):
+        yield share[i][0], json.dumps(found) + "\n" if what == "calibration" else _csv(found)
+
+
+def _csv(rows: Iterable[tuple[str, str, float]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *((*row[:2], f"{row[2]:.6g}") for row in rows)])
+    return text.getvalue()
 
 
 def find_examples(

@@ -106,7 +106,8 @@ def ready_folder(job: Job) -> None:
         elif job.checkpoint is None and job.path.exists():
             patiently(shutil.rmtree, job.path)
         job.path.mkdir(parents=True, exist_ok=True)
-        for file in (job.folder.record, job.folder.shift, job.folder.images):  # an earlier attempt's
+        own = job.folder
+        for file in (own.record, own.shift, own.images, own.calibration):  # an earlier attempt's
             file.unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or error

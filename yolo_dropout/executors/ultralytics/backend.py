@@ -17,7 +17,7 @@ from yolo_dropout.folder.results_csv import VAL_LOSS
 from yolo_dropout.sites.plan import Dropout
 from yolo_dropout.spec.acting import ACTING, why_ignored
 from yolo_dropout.spec.remedies import remedies as listed
-from yolo_dropout.spec.score import Score
+from yolo_dropout.spec.score import CALIBRATION, Score
 from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.spec.treatment import Treatment
 from yolo_dropout.training.inputs import InputFiles, input_files, named_files
@@ -76,7 +76,11 @@ def remedies(spec: StudySpec) -> tuple[Treatment, ...]:
 
 def _check_score(spec: StudySpec, yolo: Any) -> None:
     """A score that no training of the task will have is told before the first, and not after the last."""
+    from yolo_dropout.shift.examples import check_task
+
     metric = Score.parse(spec.score).column
+    if metric in CALIBRATION:
+        return check_task(yolo.task, "score: calibration")
     with TemporaryDirectory() as folder:  # a validator makes one
         metrics = yolo.task_map[yolo.task]["validator"](save_dir=Path(folder)).metrics
     keys = [] if yolo.task == "depth" else metrics.keys  # there they are those of detection until it runs
