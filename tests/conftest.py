@@ -41,7 +41,7 @@ OF_TEST_FILES = ("pytest", "hypothesis", "yolo_dropout.study", "yolo_dropout.rep
 
 # What takes longest comes first, so that no core is left with the last of it; a file of many tests is not a long one.
 LONGEST = (
-    *("test_training_checkpoints", "test_ray_real", "test_docs", "test_ray", "test_training_tasks", "test_training"),
+    *("test_training_checkpoints", "test_docs", "test_ray", "test_training_tasks", "test_training"),
     *("test_training_resume", "test_measuring", "test_faults", "test_inference", "test_training_prepare", "test_crash"),
     *("test_sites_models", "test_trackers", "test_treatments", "test_bad_input", "test_study", "test_report_browser"),
     *("test_crash_real", "test_platforms", "test_notebook", "test_interrupts", "test_folds_train", "test_preload"),
@@ -81,6 +81,12 @@ def fork_server_for_real_trainings(request):
         SETTINGS.update(dict.fromkeys(("mlflow", "raytune", "tensorboard"), False))
     if not all(item.get_closest_marker("oldest") for item in request.session.items):
         warm_up((*PRELOAD, *OF_TEST_FILES))
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Reports come without their pictures, which take two seconds to draw: for tests that look at something else."""
+    monkeypatch.setattr("yolo_dropout.report.publish.figures_of", lambda study: {})
 
 
 @cache

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import fakes
 import pytest
+from made_studies import Inline
 
 from yolo_dropout.cli.tell import new_seeds
-from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.spec.study_spec import StudySpec
@@ -24,7 +24,7 @@ SPEC = StudySpec(model="m", data="d", rates=(0, 0.1, 0.3), seeds=(0, 1, 4), trai
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Undecided, since the fake trainer's rates differ by noise alone."""
     folder = tmp_path_factory.mktemp("tell") / "study"
-    return run_study(SPEC, folder, executor=LocalExecutor(jobs=2), backend=fakes.FAKE, publish=publish_tables)
+    return run_study(SPEC, folder, executor=Inline(), backend=fakes.FAKE, publish=publish_tables)
 
 
 def told(study: Study, **verdict: object) -> str:

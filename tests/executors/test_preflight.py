@@ -38,6 +38,7 @@ from yolo_dropout.spec.study_spec import StudySpec
 from yolo_dropout.training.lean.images import BUDGET
 from yolo_dropout.training.models import load_model
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 SPEC = StudySpec(model="m", data="d", rates=(0, 0.1), seeds=3, train={"epochs": 10})
 GB = 10**9
 

@@ -166,6 +166,7 @@ def test_two_folders_that_were_swapped_are_refused_and_none_is_trained_again(tmp
     assert files(runs) == before
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_record_of_another_version_is_refused_and_not_trained_again(tmp_path, capfd):
     run(tmp_path)
     record = tmp_path / "runs" / "p0.10-s0" / "run.json"

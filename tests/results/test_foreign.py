@@ -9,6 +9,8 @@ import pytest
 
 from yolo_dropout.cli import main
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 def plain_run(
     root: Path, rate: float, seed: int, *, acted: bool = True, diverged: bool = False, epochs: int = 6, more: str = ""

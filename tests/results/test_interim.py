@@ -11,11 +11,10 @@ import fakes
 import numpy as np
 import pandas as pd
 import pytest
-from made_studies import run
+from made_studies import Inline, run
 
 from yolo_dropout.cli import main
 from yolo_dropout.executors import Backend
-from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.report.publish import publish_tables
 from yolo_dropout.results.interim import due_runs, interim_note, interim_verdict, whole_seeds
 from yolo_dropout.spec.runs import Run, plan
@@ -77,9 +76,7 @@ def helpful(job, on_epoch):
 def helped(tmp_path_factory):
     """A decided study, to be read only."""
     folder = tmp_path_factory.mktemp("helped")
-    return run_study(
-        SPEC, folder, executor=LocalExecutor(2), backend=Backend(fakes.inspect, helpful), publish=publish_tables
-    )
+    return run_study(SPEC, folder, executor=Inline(), backend=Backend(fakes.inspect, helpful), publish=publish_tables)
 
 
 def test_a_study_stops_as_soon_as_it_is_decided_and_stays_so(tmp_path):
@@ -148,6 +145,7 @@ def test_other_scores_are_judged_at_the_levels_of_the_look(helped):
     assert all([comparison.level for comparison in verdict.comparisons] == levels for verdict in others)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_score_by_which_seeds_were_added_stays(helped, tmp_path, capsys):
     shutil.copytree(helped.folder.path, tmp_path, dirs_exist_ok=True)
     assert main(["report", str(tmp_path), "--score", "val/loss@last2"]) == 2
@@ -156,9 +154,10 @@ def test_the_score_by_which_seeds_were_added_stays(helped, tmp_path, capsys):
     assert json.loads((tmp_path / "verdict.json").read_text())["score"] == "val/loss@min"
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_report_shows_a_study_whose_own_score_is_not_there(tmp_path):
     fixed = replace(SPEC, until_decided=False, seeds=(0, 1, 2))
-    run_study(fixed, tmp_path, executor=LocalExecutor(2), backend=fakes.FAKE, publish=publish_tables)
+    run_study(fixed, tmp_path, executor=Inline(), backend=fakes.FAKE, publish=publish_tables)
     study = tmp_path / "study.yaml"
     study.write_text(study.read_text().replace("score: val/loss@min", "score: val/nothing@min"))
     assert main(["report", str(tmp_path)]) == 2

@@ -10,6 +10,7 @@ import fakes
 import numpy as np
 import pandas as pd
 import pytest
+from made_studies import Inline
 
 from yolo_dropout.cli import main
 from yolo_dropout.decision.new_images import on_images
@@ -32,7 +33,7 @@ MAP = "metrics/mAP50-95(B)"
 def study(tmp_path):
     """Three seeds of two rates: under fog rate 0.1 is better by 1 in loss, under rain by .1 and .2 in mAP."""
     spec = replace(fakes.SPEC, rates=(0, 0.1), seeds=3)
-    made = run_study(spec, tmp_path, executor=LocalExecutor(jobs=2), backend=fakes.FAKE, publish=publish_tables)
+    made = run_study(spec, tmp_path, executor=Inline(), backend=fakes.FAKE, publish=publish_tables)
     for run in made.table.results:
         gain, level = run.rate * 10, 0.01 * run.seed
         values = {
@@ -211,7 +212,7 @@ def test_gains_are_mapped_only_where_the_control_was_measured_too(study):
 def test_new_images_say_nothing_of_a_loss_that_a_treatment_weighs(tmp_path):
     heavy = Treatment("heavy box", train={"box": 15.0})
     spec = replace(fakes.SPEC, rates=(0, 0.1), seeds=3, score=MAP, treatments=(heavy,))
-    made = run_study(spec, tmp_path, executor=LocalExecutor(jobs=2), backend=fakes.FAKE, publish=publish_tables)
+    made = run_study(spec, tmp_path, executor=Inline(), backend=fakes.FAKE, publish=publish_tables)
     for run in made.table.results:
         lines = [f"val/{i}.jpg,{metric},{i + 1}" for metric in ("val/loss", MAP) for i in range(8)]
         made.folder.run(run.name).images.write_text("\n".join(["image,metric,value", *lines]) + "\n")
@@ -257,6 +258,7 @@ def test_scores_of_calibration_need_it_measured_and_have_no_other_names(tmp_path
             Score.parse(wrong)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_runs_without_weights_are_told_where_images_are_asked_for(study, capsys):
     assert main(["report", str(study.folder.path), "--new-images"]) == 0
     assert capsys.readouterr().out.count("has no checkpoint, and is not measured") == 6

@@ -155,6 +155,7 @@ def finished(trained, digits, tmp_path_factory):
     return folder
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_finished_study_is_measured_once_and_judged_by_what_that_says(finished, trained, digits, capsys):
     words = ["report", str(finished), "--shift", "rain", "--score", "shift/loss"]
     assert main(words) == 0

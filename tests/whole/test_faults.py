@@ -94,7 +94,7 @@ FAULTS = {
         "the process was killed (SIGKILL), perhaps for want of memory; try fewer --jobs",
     ),
     "no memory left (RLIMIT_AS)": (out_of_memory, "MemoryError; try fewer --jobs, or a smaller batch or imgsz"),
-    "worker hangs (--run-timeout)": (hung, "took longer than the run timeout of 8 s"),
+    "worker hangs (--run-timeout)": (hung, "took longer than the run timeout of 5 s"),
     "run folder deleted underneath": (deleted, "[Errno 2] No such file or directory: "),
     "nothing can be written (RLIMIT_FSIZE)": (disk_quota, "cannot be written (File too large)"),
 }
@@ -107,13 +107,14 @@ def train_with(fault: Callable[[Job], None], job: Job, on_epoch: OnEpoch) -> Out
     return fakes.train(job, on_epoch)
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_in_one_run_is_recorded_told_and_reported_and_the_others_count(
     tmp_path, capfd, undisturbed, record_property, name
 ):
     fault, error = FAULTS[name]
     train = delete_results if fault is deleted else partial(train_with, fault)
-    timeout = ("--run-timeout", "8") if fault is hung else ()
+    timeout = ("--run-timeout", "5") if fault is hung else ()
     assert study(tmp_path, train, *timeout) == 1
     told = capfd.readouterr()
     assert set(failures(tmp_path)) == {VICTIM}
@@ -172,6 +173,7 @@ def lose_the_data(job: Job, on_epoch: OnEpoch) -> Outcome:
     return fakes.train(job, on_epoch)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_data_set_that_disappears_fails_what_needs_it_and_nothing_else(tmp_path, capfd, undisturbed, record_property):
     data, folder = tmp_path / "d.yaml", tmp_path / "study"
     data.write_text("names: [a]")
@@ -299,6 +301,7 @@ def test_what_crashes_and_people_leave_in_a_folder_is_told_and_repaired_and_neve
     )
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_run_folder_that_is_a_link_is_replaced_and_its_target_left_alone(tmp_path, undisturbed):
     outside, folder = tmp_path / "outside", tmp_path / "study"
     outside.mkdir()

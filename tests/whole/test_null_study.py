@@ -9,12 +9,14 @@ from types import ModuleType
 
 import fakes
 import pandas as pd
+import pytest
 
 from yolo_dropout.executors import Backend
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.append(str(SCRIPTS))
 null_study: ModuleType = importlib.import_module("null_study")
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 FAILS = "seed-1-fails"

@@ -87,6 +87,7 @@ def test_named_treatments_are_told_by_name_in_tables_verdict_pictures_and_page(t
     assert trained == [] and again.verdict == study.verdict
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_treatment_is_added_by_its_own_words_alone_and_no_known_one_changes(tmp_path, capsys):
     assert swept(tmp_path, "--rates", "0", "0.1", "--treatment", "decay: weight_decay=0.005") == 0
     assert swept(tmp_path, "--treatment", "in the neck: dropout=0.1 where=neck kind=dropblock schedule=linear") == 0
@@ -157,6 +158,7 @@ def test_trackers_are_told_the_treatment():
     assert told["WANDB_TAGS"] == "treatment=weight decay x10,seed=0"
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_plain_runs_that_differ_in_an_argument_have_treatments_of_it(tmp_path, capsys):
     places = []
     for name, rate, more in (("off", 0.0, 0.0005), ("on", 0.3, 0.0005), ("decay", 0.0, 0.005), ("both", 0.3, 0.005)):
