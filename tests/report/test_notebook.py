@@ -68,6 +68,8 @@ def test_the_example_notebook_runs_from_top_to_bottom(tmp_path: Path):
     import nbformat
 
     notebook = nbformat.read(NOTEBOOK, as_version=4)
+    (asks,) = (cell for cell in notebook.cells if "seeds=3" in cell.source)
+    asks.source = asks.source.replace("seeds=3", "seeds=1")  # more of the same, for half a minute
     client = nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}})
     client.execute(env={**os.environ, "TMPDIR": str(tmp_path)})
     shown = [outputs(cell) for cell in notebook.cells if cell.cell_type == "code"]

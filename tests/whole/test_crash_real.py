@@ -28,15 +28,15 @@ def untracked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(write_settings(tmp_path / "config")))
 
 
-def words(folder: Path) -> list[str]:
+def words(folder: Path, seeds: int) -> list[str]:
     data = embedded_path("digits-classify")
     words = ["model=yolo26n-cls.yaml", f"data={data}", "imgsz=32", "epochs=2", "batch=64", "fraction=0.2"]
-    return [*words, *TREATMENT, "--seeds", "2", "--jobs", "2", "--retry-failed", "--out", str(folder)]
+    return [*words, *TREATMENT, "--seeds", str(seeds), "--jobs", "2", "--retry-failed", "--out", str(folder)]
 
 
-def start_sweep(folder: Path) -> subprocess.Popen[str]:
+def start_sweep(words: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, str(SWEEP), *words(folder)],
+        [sys.executable, str(SWEEP), *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -76,21 +76,21 @@ def parent_of(pid: int) -> int | None:
 
 
 @pytest.mark.train
-@pytest.mark.usefixtures("untracked")
+@pytest.mark.usefixtures("untracked", "no_pictures")
 @pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to find the training processes")
-@pytest.mark.parametrize(("enough", "starts"), [(2, 1), pytest.param(20, 5, marks=pytest.mark.soak)])
-def test_real_trainings_that_are_killed_end_as_if_undisturbed(enough, starts, tmp_path, record_property):
+@pytest.mark.parametrize(("enough", "starts", "seeds"), [(2, 1, 1), pytest.param(20, 5, 2, marks=pytest.mark.soak)])
+def test_real_trainings_that_are_killed_end_as_if_undisturbed(enough, starts, seeds, tmp_path, record_property):
     """Each disturbed sweep loses a worker first, and then its parent or the whole group."""
     rng, kills, round_number = random.Random(1), 0, 0
     reference = tmp_path / "undisturbed"
-    assert main(["sweep", *words(reference)]) == 0
-    assert set(finished(reference)) == {"p0.00-s0", "p0.00-s1", "both-s0", "both-s1"}
+    assert main(["sweep", *words(reference, seeds)]) == 0
+    assert set(finished(reference)) == {f"{name}-s{seed}" for name in ("p0.00", "both") for seed in range(seeds)}
     while kills < enough:
         round_number += 1
         folder = tmp_path / str(round_number)
         for kill in islice(cycle((os.kill, os.killpg)), starts):
             since, before = time.time(), finished(folder)
-            process = start_sweep(folder)
+            process = start_sweep(words(folder, seeds))
             worker = wait_for_training(process, folder, since)
             if worker is None:
                 break
@@ -104,6 +104,6 @@ def test_real_trainings_that_are_killed_end_as_if_undisturbed(enough, starts, tm
                 kills += 1
             process.communicate()
             check_nothing_lost(before, folder)
-        assert main(["sweep", *words(folder)]) == 0
+        assert main(["sweep", *words(folder, seeds)]) == 0
         assert tables(folder) == tables(reference)
     record_property("fault", ("real training killed (SIGKILL): worker, parent, group", kills, "0 lost, 0 doubled"))
