@@ -33,7 +33,7 @@ class Sweep:
         program = str(Path(__file__).parents[1] / "support" / "fake_cli.py")
         self.process = subprocess.Popen(
             [sys.executable, program, str(self.gate), *WORDS, "--out", str(self.folder)],
-            env=os.environ | environment,
+            env=os.environ | {"WITHOUT_PICTURES": "1"} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -119,6 +119,7 @@ def test_sigterm_to_every_process_stops_now_and_fails_no_run(sweep, record_prope
     record_property("fault", ("SIGTERM to every process", 1, "stopped now, no run failed by it, exit 130"))
 
 
+@pytest.mark.soak
 def test_sigterm_again_and_again_changes_nothing(sweep, record_property):
     sweep.wait_for(*FIRST_TWO)
     while sweep.process.poll() is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import IO
 
 import pytest
 
-SWEEP = ["model=m", "data=d", "epochs=2", "--rates", "0", "0.1", "--seeds", "2", "--jobs", "1"]
+SWEEP = ["model=m", "data=d", "epochs=2", "--rates", "0", "0.1", "--seeds", "1", "--jobs", "1"]
 FAULT = "reader of the output gone, or no room for the output"
 
 
@@ -25,7 +26,8 @@ def sweep(out: Path, stdout: int | IO[str], stderr: int | IO[str] = subprocess.P
         "--out",
         str(out),
     ]
-    return subprocess.Popen(words, stdout=stdout, stderr=stderr, text=True)
+    environment = os.environ | {"WITHOUT_PICTURES": "1"}
+    return subprocess.Popen(words, stdout=stdout, stderr=stderr, text=True, env=environment)
 
 
 def test_a_reader_that_goes_away_does_not_take_the_study_with_it(tmp_path, record_property):
@@ -36,7 +38,7 @@ def test_a_reader_that_goes_away_does_not_take_the_study_with_it(tmp_path, recor
     assert process.stderr is not None
     assert (process.stderr.read(), process.wait()) == ("", 0)
     assert (tmp_path / "s" / "report.html").exists()
-    assert len(list((tmp_path / "s" / "runs").glob("*/run.json"))) == 4
+    assert len(list((tmp_path / "s" / "runs").glob("*/run.json"))) == 2
     record_property("fault", (FAULT, 1, "the study goes on to its end and its report"))
 
 

@@ -46,6 +46,10 @@ def main(gate: str, *words: str) -> int:
     from yolo_dropout.cli.sweep import sweep
 
     os.environ["GATE"] = gate
+    if "WITHOUT_PICTURES" in os.environ:  # seconds for each report
+        from yolo_dropout.report import publish
+
+        publish.figures_of = lambda study: {}
     inspect = waiting_inspect if "GATE_AT_PREPARE" in os.environ else fakes.inspect
     command = partial(sweep, backend=Backend(inspect, waiting_train))
     return run(parse(["sweep", *words]), command)
