@@ -80,7 +80,12 @@ def spreads(net: Any, *readers: Any) -> list[pd.DataFrame]:
     return found
 
 
-@pytest.mark.parametrize("family", DETECTORS)
+# Of every kind of head and branch; the others have another network before it.
+FEW = {"yolov8n", "yolo26n one-to-one", "yolov10n one-to-one", "yolo26n-seg", "yolo11n-pose", "yolo26n-obb one-to-one"}
+FAMILIES = [family if family in FEW else pytest.param(family, marks=pytest.mark.soak) for family in DETECTORS]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_the_closed_form_is_what_samples_find_and_every_site_draws(family: str):
     net = fused(family)
     sites = find_sites(net)
@@ -111,10 +116,7 @@ def test_real_passes_find_the_same_spread(family: str):
     assert ((passes / closed).mean() - 1).abs().max() < 0.15
 
 
-FEW = {"yolov8n", "yolo26n one-to-one", "yolov10n one-to-one", "yolo26n-seg", "yolo11n-pose", "yolo26n-obb one-to-one"}
-
-
-@pytest.mark.parametrize("family", [f if f in FEW else pytest.param(f, marks=pytest.mark.soak) for f in DETECTORS])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_boxes_stay_those_of_the_plain_pass_and_the_model_stays_as_it_was(family: str):
     yolo, args = built(family), {**TINY, "nms": "one-to-one" not in family}
     before = yolo.predict(IMAGE, **args)[0]

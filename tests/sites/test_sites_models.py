@@ -45,7 +45,10 @@ def test_the_notes_of_the_page_are_those_of_the_script() -> None:
 LARGE = {"yolov9c", "yolov9c-seg", "yolov9e", "yolov9e-seg", "yolov9m", "yolov10b", "yolov10l", "yolov10m", "yolov10x"}
 LARGE |= {"rtdetr-x", "rtdetr-resnet101", "rtdetr-resnet50", "yolov8n-cls-resnet101", "yolov3n-spp"}
 LARGE |= {"yolov3n", "rtdetr-l"}
-CONFIGS = [pytest.param(name, marks=pytest.mark.soak) if name in LARGE else name for name in TABLE.configs()]
+# Each has a sister with other levels or another width.
+SISTERS = {"yolo26n-p2", "yolov5n-p6", "yolov8n-ghost-p2", "yolov8n-ghost-p6", "yolov8n-p2", "yolov8n-p6", "yolov9s"}
+SISTERS |= {"yolov8n-pose-p6", "yolov8n-seg-p6", "yolov8n-cls-resnet50", "yolov10s"}
+CONFIGS = [pytest.param(name, marks=pytest.mark.soak) if name in LARGE | SISTERS else name for name in TABLE.configs()]
 
 
 @pytest.mark.parametrize("config", CONFIGS)
