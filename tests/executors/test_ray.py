@@ -1,9 +1,12 @@
-"""Ray with real nodes on one machine: what dies starts over, and nothing is lost, doubled or left behind."""
+"""Ray with real nodes on one machine: what dies starts over, nothing is lost or doubled, and numbers are local ones."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,25 +15,33 @@ from types import SimpleNamespace
 import fakes
 import pytest
 from fakes import SPEC, jobs
-from survival import alive
+from survival import alive, tables
+from tiny_data import make_data
 
 pytest.importorskip("ray", reason="Ray is not installed")
 
+import fake_ray
 from fake_ray import gated
 from node_trainers import die, fold_data, refuse, shipped, train_and_tell_the_data, train_on_what_was_shipped
 from ray_cluster import small_cluster
 from waiting import wait_until
 
+from yolo_dropout import Dropout, Treatment
 from yolo_dropout.errors import ClusterError, InputError, SpecError
-from yolo_dropout.executors import Backend, Ended, EpochDone, Started
+from yolo_dropout.executors import Backend, Ended, EpochDone, Started, View
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.ray import RayExecutor
 from yolo_dropout.executors.ray.driver import Driver
 from yolo_dropout.executors.ray.shipping import ShippedFiles
 from yolo_dropout.executors.ray.slots import SlotRequests, installed_versions
-from yolo_dropout.folder.records import read_record
+from yolo_dropout.folder.layout import StudyFolder
+from yolo_dropout.folder.records import read_record, read_records
+from yolo_dropout.report.publish import publish_tables
+from yolo_dropout.spec.study_spec import StudySpec
+from yolo_dropout.study import run_study
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc to see whether a process lives")
+STARTER = Path(__file__).parents[2] / "datasets" / "starter.pt"
 
 
 @pytest.fixture(scope="module")
@@ -320,3 +331,88 @@ def test_inputs_that_a_node_refuses_fail_the_run(cluster, tmp_path):
     backend = Backend(refuse, fakes.train, inputs=partial(shipped, root=tmp_path))
     records = fakes.ends(RayExecutor(slots=1).run(jobs(tmp_path / "study")[:1], backend))
     assert records["p0.00-s0"].error == "InputError: data: no"
+
+
+def curves(path: Path) -> list[list[str]]:
+    """A results.csv without its times."""
+    return [[first, *others] for first, _time, *others in (line.split(",") for line in path.read_text().splitlines())]
+
+
+@pytest.mark.train
+def test_ray_trains_the_same_numbers_without_reading_anything_in_place(cluster, tmp_path):
+    data = make_data("detect", tmp_path / "data")
+    model, start = tmp_path / "starter.pt", tmp_path / "start.pt"
+    for path in (model, start):
+        path.write_bytes(STARTER.read_bytes())
+    both = Treatment("both", Dropout(0.5), {"pretrained": str(start)})
+    train = {"epochs": 2, "imgsz": 64, "batch": 2, "nbs": 2, "device": "cpu"}
+    spec = StudySpec(model=str(model), data=str(data), rates=(0,), seeds=1, train=train, treatments=(both,))
+    run_study(spec, tmp_path / "local", executor=LocalExecutor(2), publish=publish_tables)
+
+    class TakesAway(View):
+        def event(self, event):
+            if isinstance(event, Started) and model.exists():
+                model.rename(tmp_path / "gone.pt")
+                start.unlink()
+                data.parent.rename(tmp_path / "gone")
+
+    study = run_study(spec, tmp_path / "ray", executor=RayExecutor(), view=TakesAway(), publish=publish_tables)
+    assert not data.exists()
+    assert [record.status for record in study.records] == ["finished", "finished"], study.records
+    there = Path(study.records[1].proof["train"]["pretrained"])  # as its trainer had it
+    assert there.name == "start.pt" and there.is_relative_to(cluster.root)
+    for name in ("p0.00-s0", "both-s0"):
+        mine, locals_own = (tmp_path / where / "runs" / name for where in ("ray", "local"))
+        assert curves(mine / "results.csv") == curves(locals_own / "results.csv")
+        assert {path.relative_to(mine) for path in mine.rglob("*")} == {
+            path.relative_to(locals_own) for path in locals_own.rglob("*")
+        }
+    assert tables(tmp_path / "ray") == tables(tmp_path / "local")
+    assert list(cluster.root.glob("cache-*/*/labels/train.cache")), "the label cache was not warmed on a node"
+
+
+def words(out: Path, address: str) -> list[str]:
+    study = ["model=m", "data=d", "epochs=3", "--rates", "0", "0.2", "--seeds", "2", "--out", str(out)]
+    return [*study, "--executor", "ray", "--ray-address", address]
+
+
+def fake_sweep(gate: Path, words: list[str]) -> subprocess.Popen[str]:
+    gate.mkdir()
+    program = [sys.executable, str(Path(__file__).parents[1] / "support" / "fake_ray.py"), str(gate)]
+    out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen([*program, *words], start_new_session=True, **out)
+
+
+def test_a_driver_that_is_killed_leaves_nothing_running_and_the_same_command_goes_on(
+    cluster, tmp_path, record_property, capsys
+):
+    import ray
+
+    gate, out = tmp_path / "gate", tmp_path / "study"
+    first = fake_sweep(gate, words(out, cluster.address))
+    wait_until(lambda: len(list(gate.glob("p*"))) >= 2, first)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    wait_until(lambda: ray.available_resources().get("CPU") == 2)
+    (gate / "go").touch()
+    assert fake_ray.main(str(gate), *words(out, cluster.address)) == 0
+    assert "4 of 4 runs to do" in capsys.readouterr().out
+    assert len(read_records(StudyFolder(out))[0]) == 4
+    record_property("fault", ("driver of a Ray cluster killed", 1, "its tasks end, the same command goes on"))
+
+
+@pytest.mark.soak
+def test_ctrl_c_twice_on_ray_stops_now(cluster, tmp_path):
+    import ray
+
+    gate = tmp_path / "gate"
+    sweep = fake_sweep(gate, words(tmp_path / "study", cluster.address))
+    wait_until(lambda: len(list(gate.glob("p*"))) >= 2, sweep)
+    for _ in range(2):
+        os.killpg(sweep.pid, signal.SIGINT)
+        time.sleep(1)
+    told, _ = sweep.communicate(timeout=60)
+    assert sweep.returncode == 130, told
+    assert told.endswith("yolo-dropout: interrupted; the same command goes on from here\n")
+    assert "Traceback" not in told
+    wait_until(lambda: ray.available_resources().get("CPU") == 2)
