@@ -12,9 +12,9 @@ from made_studies import TABLES, Watcher, derived, run, spec
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.executors import Backend
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.report.publish import publish
+from yolo_dropout.report.publish import publish, publish_tables
 from yolo_dropout.results.foreign import load_foreign_runs
-from yolo_dropout.study import load_study
+from yolo_dropout.study import load_study, run_study
 
 PICTURES = ("figures/val_loss.png", "figures/val_loss.svg", "figures/rate_response.png")
 

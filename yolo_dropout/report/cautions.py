@@ -124,7 +124,7 @@ def _tilted(study: StudyResults) -> Iterator[str]:
     """Gains that rest on how much single epochs vary: the noisier of two curves has the lower minimum."""
     smooth = replace(study.score, k=_SMOOTH)
     short = min((len(results.epochs) for results in study.table.results.values()), default=0) < 2 * _SMOOTH
-    if short or study.score.shifted or study.score.at not in ("min", "max") or study.score.k >= _SMOOTH:
+    if short or study.score.measured_by or study.score.at not in ("min", "max") or study.score.k >= _SMOOTH:
         return
     control, *others = study.scores.columns
     sign = 1 if study.score.higher_is_better else -1
