@@ -154,7 +154,7 @@ def test_a_spec_of_a_billion_epochs_is_made_at_once():
         ({"rate": (0, 0.1)}, r"rate: no such argument; did you mean rates\?"),
         ({"epoch": 3}, r"epoch: no such argument; did you mean epochs\?"),
         ({"epochs": 3}, r"epochs: is an argument of YOLO.train; write train={'epochs': 3}"),
-        ({"blorp": 3}, "blorp: no such argument$"),
+        ({"blorp": 3}, "blorp: no such argument; see `yolo cfg` for the list$"),
     ],
 )
 def test_a_wrong_keyword_of_a_spec_is_told_with_the_nearest(given: dict[str, object], told: str) -> None:

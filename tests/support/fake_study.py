@@ -32,7 +32,8 @@ def main(folder: str) -> None:
 
     warm_up(())
     executor = LocalExecutor(jobs=2)
-    run_study(SPEC, folder, executor=executor, backend=Backend(fakes.inspect, slow_train), publish=publish_tables)
+    backend = Backend(fakes.inspect, slow_train)
+    run_study(SPEC, folder, executor=executor, backend=backend, publish=publish_tables, progress=False)
 
 
 if __name__ == "__main__":

@@ -327,7 +327,7 @@ CASES: list[tuple[Words, str]] = [
         "data: /no/folder does not exist and cannot be downloaded; give the folder with train/ and val/",
     ),
     # one training
-    (train("foo=2"), "train arguments: …foo…"),
+    (train("foo=2"), "foo: no such argument; see `yolo cfg` for the list"),
     (train("lr0=abc"), "train arguments: …lr0…"),
     (["train", "model=yolo26n.yaml", "data=['a','b']"], "data: must be one data set, got 2; train once for each"),
     (["sweep", "model=yolo26n.yaml", "data=['a','b']"], "data: must be a path or a name, got ['a', 'b']"),

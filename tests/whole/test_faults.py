@@ -286,7 +286,7 @@ def test_what_crashes_and_people_leave_in_a_folder_is_told_and_repaired_and_neve
     )
     for line in (doubled, *foreign):
         assert line in told
-        assert line in report(tmp_path)
+        assert line.replace(f"{tmp_path}/", "") in report(tmp_path)  # which may be shared, and names no folder of ours
     assert (runs / "notes.txt").read_text() == "mine"
     assert "3 of 6 runs to do" in told
     assert not list(tmp_path.rglob("*.tmp-*"))

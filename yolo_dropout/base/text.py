@@ -97,10 +97,10 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min" if seconds >= 90 else f"{ceil(seconds)} s"
 
 
-def no_such(name: str, known: Iterable[str], what: str = "no such argument", otherwise: str = "") -> str:
-    """How an unknown name is told, with the nearest of those that are known, or another way out."""
+def no_such(name: str, known: Iterable[str], what: str = "no such argument") -> str:
+    """How an unknown argument is told, with the nearest of those that are known, or where they are listed."""
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f"{name}: {what}" + (f"; did you mean {close[0]}?" if close else otherwise)
+    return f"{name}: {what}; {f'did you mean {close[0]}?' if close else 'see `yolo cfg` for the list'}"
 
 
 def counted(count: int, noun: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,8 +85,9 @@ class StudyFolder:
         except (OSError, RuntimeError, ValueError) as error:  # a loop of links, nobody's `~name`, no UTF-8
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise SpecError(f"{option}: must name a folder, got {text[:200]!r} ({reason}); choose another") from error
-        if path.is_file():
-            raise SpecError(f"{option}: must name a folder, got the file {path}; choose another")
+        with suppress(OSError):  # a name that is too long, which is told where it is to be written
+            if path.is_file():
+                raise SpecError(f"{option}: must name a folder, got the file {path}; choose another")
         return cls(path)
 
     @property

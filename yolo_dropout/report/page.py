@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,8 @@ from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from yolo_dropout.base.text import ABSENT, Label, capital, counted, duration, is_control, label_text, number
@@ -118,9 +120,12 @@ def _environment() -> Environment:
     return environment
 
 
-def _without_folders(value: Any) -> Any:
+@pass_context
+def _without_folders(context: Context, value: Any) -> Any:
     """Text of a page, which is shared, without the folders of the machine that it was made on."""
-    return value if isinstance(value, Markup) or not isinstance(value, str) else _FOLDERS.sub("", value)
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return _FOLDERS.sub("", value.replace(f"{context['study'].folder.path}{os.sep}", ""))
 
 
 def _even(value: float | None, among: Iterable[float | None]) -> str:

@@ -76,7 +76,7 @@ def check_train_arguments(train: object) -> dict[str, Any]:
             raise SpecError(f"{name}: the study sets it, got {name}={value}; {SET_BY_STUDY[name].format(value=value)}")
         if name not in known_arguments() and name not in OLD_NAMES:
             told = f"is no argument of YOLO.train, got {name}={value}"
-            raise SpecError(no_such(str(name), known_arguments(), told, "; see `yolo cfg` for the list"))
+            raise SpecError(no_such(str(name), known_arguments(), told))
     if train.get("val", True) is not True:
         raise SpecError(f"val: must stay on, got val={train['val']}; a study compares validation losses by epoch")
     if train.get("time"):
