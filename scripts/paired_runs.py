@@ -3,7 +3,7 @@
     python scripts/paired_runs.py runs/dropout/a runs/dropout/b --table docs/data/paired-runs.csv   # from study folders
     python scripts/paired_runs.py --table docs/data/paired-runs.csv                                 # from that file
 
-The first writes the file, which `calibrate.py` resamples; both print the verdicts on rates 0.0 and 0.1.
+The first writes the file; both print the verdicts on rates 0.0 and 0.1.
 """
 
 from __future__ import annotations

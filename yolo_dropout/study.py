@@ -185,11 +185,11 @@ def _asked(
 ) -> tuple[StudySpec, StudyFolder]:
     """What `run_study` was given, in either way, as a spec and a folder."""
     if not isinstance(spec, StudySpec):
-        names = {"model": spec, "data": data, **more}
+        names = {name: value for name, value in (("model", spec), ("data", data)) if value is not None} | dict(more)
         spec, data = StudySpec.of(names, also=signature(run_study).parameters), None
     elif more:
         raise SpecError(f"{next(iter(more))}: does not go with a spec; put it in there, or give model and data")
-    return spec, StudyFolder.at(out or data or default_out(spec))
+    return spec, StudyFolder.at(next(place for place in (out, data, default_out(spec)) if place is not None))
 
 
 def _watching(view: View | None, spec: StudySpec, *, progress: bool) -> AbstractContextManager[View]:

@@ -61,6 +61,20 @@ def test_where_scores_tie_limits_are_wider_by_half_a_step():
     assert only.p > stats.ttest_1samp([1, 2, 4, 4], 0, alternative="greater").pvalue
 
 
+def test_accuracies_as_they_are_printed_tie_all_the_same():
+    exact = np.array([[10, 11], [10, 12], [11, 12], [9, 12], [10, 11]]) / 30
+    assert contrast(exact.round(5)).slack == pytest.approx(contrast(exact).slack, rel=0.01)
+    assert contrast(exact).slack.tolist() == pytest.approx([1 / 30 / (2 * 5)])
+
+
+def test_a_steady_rate_among_noisy_ones_needs_the_seeds_that_its_own_noise_asks_for():
+    noise = np.array([[-1.0, 1, 1], [1, -1, 1], [0, 1, -1], [1, 0, -1], [-1, -1, 0]])
+    steady = [[0, 0.06 + 0.1 * own, high, low, high - low] for own, high, low in noise]
+    alone = decide([[-x for x in row[:2]] for row in steady], (0, 0.1), relevant=0.01).seeds_needed
+    among = decide([[-x for x in row] for row in steady], (0, 0.1, 0.2, 0.3, 0.4), relevant=0.01).seeds_needed
+    assert alone < among < 8 * alone  # by the noise of now it would take thousands
+
+
 def test_one_rate_has_the_degrees_of_freedom_of_a_paired_t_test():
     assert degrees_of_freedom(7, 1) == 6
 

@@ -359,3 +359,19 @@ def test_gains_that_are_noise_of_single_epochs_are_told(score: str, told: str):
     assert warned(make_report(tilted, spec={"score": score}), words)
     assert not warned(make_report(curves, spec={"score": score}), "noise of single epochs")
     assert not warned(make_report(tilted, spec={"score": "val/loss@last5"}), "noise of single epochs")
+
+
+def test_what_a_control_that_overfits_loses_is_no_noise():
+    curves = make_curves((0.0, 0.3), 5)
+    epoch, loss = curves["epoch"], curves["metric"].str.startswith("val/")
+    smooth = curves["seed"] * 0.01 + (epoch - 20).abs() * curves["rate"].map({0.0: 0.1, 0.3: 0.01})
+    assert not warned(make_report(curves.assign(value=curves["value"].mask(loss, smooth))), "noise of single epochs")
+
+
+def test_one_rate_that_is_far_off_does_not_round_the_others_to_nothing():
+    gains = np.array(
+        [[0.0, 0.0047, -0.75], [0, 0.005, -0.76], [0, 0.0044, -0.75], [0, 0.0049, -0.76], [0, 0.0045, -0.8]]
+    )
+    study = make_report(make_curves((0.0, 0.1, 0.3), 5))
+    frame = study.scores * 0 + 3.0 - gains
+    assert ">0.0047<" in whole_page(made(study, scores=frame, verdict=decide(frame.to_numpy(), (0.0, 0.1, 0.3))))

@@ -18,6 +18,7 @@ from ultralytics.nn.tasks import torch_safe_load
 
 from yolo_dropout import apply_dropout, dropout_trainer, strip_dropout, train_with_dropout
 from yolo_dropout.errors import SiteError, SpecError
+from yolo_dropout.sites import live_rates
 
 MODEL = "yolo26n-cls.yaml"
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
@@ -160,3 +161,12 @@ def test_two_rates_are_refused() -> None:
     yolo = YOLO(MODEL)
     with pytest.raises(SpecError, match=r"^dropout: acts here at 0.1, got dropout=0.3 as well; leave that out"):
         yolo.train(trainer=dropout_trainer(yolo, 0.1), data="coco8.yaml", dropout=0.3)
+
+
+def test_a_rate_that_is_none_leaves_the_dropout_that_is_there():
+    yolo = YOLO("yolo26n-cls.yaml")
+    sites = apply_dropout(yolo, 0.5)
+    with pytest.raises(SpecError, match="rate"):
+        apply_dropout(yolo, 1.5)
+    assert set(live_rates(yolo.model, sites).values()) == {0.5}
+    assert "train" in vars(yolo)

@@ -228,3 +228,31 @@ def test_verdict_json_says_what_other_scores_say(tmp_path):
     assert [other["score"] for other in verdict["others"]] == [
         "val/loss@last5", "val/loss@best", "metrics/mAP50-95(B)@max", "gap",
     ]  # fmt: skip
+
+
+def test_a_folder_that_an_unset_variable_names_is_refused_however_it_is_given():
+    for given in ({"out": ""}, {"data": ""}):
+        with pytest.raises(SpecError, match="is a variable unset"):
+            run_study(spec(), **given)
+
+
+def test_a_study_that_is_to_have_no_plan_for_more_seeds_has_none(tmp_path):
+    made = run_study(
+        "m",
+        "d",
+        out=tmp_path,
+        max_seeds=None,
+        seeds=3,
+        epochs=6,
+        backend=fakes.FAKE,
+        publish=publish_tables,
+        progress=False,
+    )
+    assert made.spec.max_seeds is None
+
+
+def test_a_new_report_leaves_no_pdf_of_an_earlier_one(tmp_path):
+    study, _ = run(tmp_path, publish=publish_tables)
+    (tmp_path / "report.pdf").write_text("of before")
+    publish(study)
+    assert not (tmp_path / "report.pdf").exists()

@@ -27,10 +27,14 @@ def predict(options: Namespace) -> int:
     arguments |= {"model": load_model(arguments["model"]), "stream": True, "scaling": options.scaling}
     try:
         done = write(predict_with_dropout(**arguments))
-    except FileNotFoundError as error:  # Ultralytics adds lines of formats
-        raise InputError(f"source: {str(error).splitlines()[0]}") from error
+    except FileNotFoundError as error:
+        if error.errno is not None:  # not of Ultralytics, which adds lines of formats
+            raise
+        raise InputError(f"source: {str(error).partition(chr(10))[0]}") from error
     if done.folder is None:
-        raise InputError(f"source: no image of {arguments['source']} can be read")
+        raise InputError(
+            f"source: no image of {arguments['source']} can be read; give images, a folder of them, or a video"
+        )
     print(f"{counted(done.images, 'image')}, {done.boxes} rows; most doubtful first:")
     for name, doubt in done.doubtful[:_TOLD]:
         print(printable(f"  {doubt:.3f} nats  {name}"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
@@ -67,10 +68,10 @@ def report(options: Namespace) -> int:
     else:
         study = load_foreign_runs([place.path for place in places], out.path, options.score or "val/loss")
     publish(study)
-    if browser:
-        _print(browser, out)
     if out != alone:
         write_text(out.path / _OF, "\n".join([*_names(places), ""]))
+    if browser:
+        _print(browser, out)
     tell(Console(), study)
     return FINISHED
 
@@ -83,13 +84,17 @@ def _browser() -> str:
 
 
 def _print(browser: str, out: StudyFolder) -> None:
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # which refuses root
+    sandbox = ["--no-sandbox"] if sys.platform != "win32" and os.geteuid() == 0 else []  # which refuses root
     with atomic_path(out.path / "report.pdf") as path:
         words = [browser, "--headless", *sandbox, "--disable-gpu", "--no-pdf-header-footer", f"--print-to-pdf={path}"]
         words.append(out.report.as_uri())
-        done = subprocess.run(words, capture_output=True, timeout=300, check=False)  # noqa: S603 - our own page
-        if done.returncode or not path.exists() or not path.stat().st_size:
-            raise InputError(f"--pdf: {browser} printed no page; print {out.report} from a browser instead")
+        told = ""
+        with suppress(subprocess.TimeoutExpired):
+            done = subprocess.run(words, capture_output=True, timeout=300, check=False)  # noqa: S603 - our own page
+            if not done.returncode and path.exists() and path.stat().st_size:
+                return
+            told = "".join(f" ({line})" for line in done.stderr.decode(errors="replace").splitlines()[-1:])
+        raise InputError(f"--pdf: {browser} printed no page{told}; print {out.report} from a browser instead")
 
 
 def _check_same(out: StudyFolder, places: Sequence[StudyFolder], alone: StudyFolder | None) -> None:

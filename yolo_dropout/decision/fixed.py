@@ -16,7 +16,16 @@ from yolo_dropout.base.text import noun
 from yolo_dropout.decision.best import expected_gain, may_be_best, not_beaten
 from yolo_dropout.decision.levels import critical_value, planned_levels, tail_probability
 from yolo_dropout.decision.reason import Phrases, explain
-from yolo_dropout.decision.rule import MIN_BLOCKS, Contrasts, Ruling, contrast, degrees_of_freedom, rule, spread
+from yolo_dropout.decision.rule import (
+    MIN_BLOCKS,
+    Contrasts,
+    Ruling,
+    contrast,
+    degrees_of_freedom,
+    noise_of,
+    rule,
+    spread,
+)
 from yolo_dropout.decision.scores import FloatArray, check_options, checked_level, fold_rows, read_scores
 from yolo_dropout.decision.verdict import Comparison, Outcome, Verdict
 
@@ -190,7 +199,7 @@ def _detectable(found: Contrasts, level: float) -> float | None:
     if not (found.n >= MIN_BLOCKS).any():
         return None
     reach = critical_value(level, int(found.compared), float(found.df)) + _POWER_Z
-    return float(reach * math.sqrt(np.nanmean(found.error**2)))
+    return float(reach * math.sqrt(np.nanmean(found.error**2)) + np.nanmean(found.slack))
 
 
 def _correlation(gains: FloatArray) -> float | None:
@@ -218,10 +227,10 @@ def _blocks_needed(found: Contrasts, level: float, relevant: float, n_blocks: in
         return MIN_BLOCKS
     least = MIN_BLOCKS if (found.n >= MIN_BLOCKS).any() else 2
     best = int(np.argmax(np.where(found.n >= least, found.difference, -np.inf)))
-    difference, n = float(found.difference[best]), int(found.n[best])
+    difference = float(found.difference[best])
     margin = max(difference, relevant - difference)
     blocks = np.arange(max(n_blocks + 1, MIN_BLOCKS), _MOST_BLOCKS + 1)
-    noise = float(found.error[best]) / np.sqrt(1 / n)
+    noise = noise_of(found, best, blocks)
     df = degrees_of_freedom(blocks, compared)
     # Dunnett's critical values for many df at once, by the usual expansion of t about the normal.
     z = critical_value(level, compared, _MANY_DF)

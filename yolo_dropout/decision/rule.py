@@ -25,6 +25,8 @@ _MEAN_WEIGHT = 3.0
 _SHARED = 0.25
 # Differences below this share of the largest score are rounding, not noise.
 _ROUNDING = 1e-12
+# Paired differences closer than this share of the largest are equal: accuracies are printed with five decimals.
+_SAME = 2.3e-3
 
 
 class Contrasts(NamedTuple):
@@ -69,15 +71,16 @@ def contrast(gains: FloatArray, overlap: float = 0.0) -> Contrasts:
     rounding = _ROUNDING * np.where(np.isfinite(gains), np.abs(gains), 0).max((-2, -1)) + 1e-150
     error = np.sqrt(np.maximum(moderated, rounding[..., None] ** 2) * (1 / np.where(usable, n, 1) + overlap))
     blocks = 1 + total / np.maximum(compared, 1)
-    slack = _step(paired, rounding)[..., None] / (2 * np.maximum(n, 1))
+    slack = _step(paired)[..., None] / (2 * np.maximum(n, 1))
     return Contrasts(n, difference, error, compared, degrees_of_freedom(blocks, compared), slack)
 
 
-def _step(paired: FloatArray, rounding: FloatArray) -> FloatArray:
+def _step(paired: FloatArray) -> FloatArray:
     """The smallest difference between unequal values, shape (...); 0 where no two are equal, as of most losses."""
-    gaps = np.diff(np.sort(paired.reshape(*paired.shape[:-2], -1)))
-    ties = (gaps <= rounding[..., None]).any(-1)
-    least = np.where(gaps > rounding[..., None], gaps, np.inf).min(-1, initial=np.inf)
+    values = np.sort(paired.reshape(*paired.shape[:-2], -1))
+    gaps, equal = np.diff(values), _SAME * np.nanmax(np.abs(values), -1, initial=0.0)[..., None]
+    ties = (gaps <= equal).any(-1)
+    least = np.where(gaps > equal, gaps, np.inf).min(-1, initial=np.inf)
     return np.asarray(np.where(ties & np.isfinite(least), least, 0.0))
 
 
@@ -91,6 +94,17 @@ def degrees_of_freedom(blocks: npt.ArrayLike, compared: npt.ArrayLike) -> FloatA
     of_mean = (1 + (compared - 1) * _SHARED) / np.maximum(compared, 1)  # variance of the mean, in that of one
     weight = _MEAN_WEIGHT
     return np.asarray(own * (own + weight) ** 2 / (own**2 + weight * (weight + 2 * own) * of_mean))
+
+
+def noise_of(found: Contrasts, place: int, blocks: npt.NDArray[np.int64]) -> FloatArray:
+    """The standard deviation that a comparison would have with so many blocks, if variances stay what they are now.
+
+    With more of them its own variance counts for more, and the mean of all for less.
+    """
+    variance = found.error**2 * found.n
+    mean, n = float(np.nanmean(variance)), int(found.n[place])
+    own = max(0.0, ((_MEAN_WEIGHT + n - 1) * float(variance[place]) - _MEAN_WEIGHT * mean) / (n - 1))
+    return np.asarray(np.sqrt((_MEAN_WEIGHT * mean + (blocks - 1) * own) / (_MEAN_WEIGHT + blocks - 1)))
 
 
 class Ruling(NamedTuple):

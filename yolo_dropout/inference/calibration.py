@@ -93,6 +93,7 @@ def measure(results: Iterable[Any], truths: Mapping[str, Truth], conf: float, na
 def measure_classes(results: Iterable[Any], truths: Mapping[str, Truth], name: str) -> Calibration:
     """The same of a classifier's probabilities, with a temperature for scaling; see `measure`."""
     found = {result.path: result for result in results}
+    truths = {path: truth for path, truth in truths.items() if path in found}  # what cannot be read is passed over
     fit, held = (
         {
             "plain": np.stack([found[path].probs.data.cpu().numpy() for path in half]),

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +81,13 @@ def _named(results: Iterable[Any]) -> Iterator[tuple[str, str, Any]]:
     The name is the file's, with a number where another one before it would have the same picture. What is remembered is
     a line for each file, as Ultralytics' own list of them, and nothing for each frame.
     """
-    names, stems, frames = dict[str, tuple[str, str]](), Counter[str](), Counter[str]()
+    names, used, frames = dict[str, tuple[str, str]](), set[str](), Counter[str]()
     for result in results:
         path = Path(result.path)
         if result.path not in names:
-            stems[path.stem] += 1
-            number = f" ({stems[path.stem]})" if stems[path.stem] > 1 else ""
+            numbers = (f" ({n})" if n > 1 else "" for n in count(1))
+            number = next(number for number in numbers if path.stem + number not in used)
+            used.add(path.stem + number)
             names[result.path] = path.name + number, path.stem + number
         name, stem = names[result.path]
         frames[result.path] += 1

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from yolo_dropout.base.text import capital, label_text, named, number
 from yolo_dropout.folder.results_csv import VAL_LOSS
 from yolo_dropout.report.figures.series import by_run
 from yolo_dropout.results.collect import StudyResults
-from yolo_dropout.results.table import scores
+from yolo_dropout.results.table import by_block, scores
 from yolo_dropout.spec.acting import ACTING
 from yolo_dropout.spec.rules import LEAST_SEEDS
 
@@ -21,6 +23,8 @@ SMALL_VALIDATION = 100
 STILL_FALLING = 0.97
 # A minimum is told to be tilted where epochs' noise moves a gain by this share of its interval or more.
 _TILT, _SMOOTH = 0.25, 5
+# By so many sd of its noise the lowest of a dozen epochs lies below a flat curve.
+_EXTREME = 1.6
 
 
 def warnings_of(study: StudyResults) -> tuple[str, ...]:
@@ -87,7 +91,8 @@ def _missing(study: StudyResults) -> Iterator[str]:
     finished = sum(record.finished and record.seed in seeds for record in study.records)
     scored = int(study.scores.notna().to_numpy().sum())
     if finished > scored:
-        yield f"{finished - scored} finished runs have no finite score: their training diverged."
+        why = "" if study.score.measured_by else ": their training diverged"
+        yield f"{finished - scored} finished runs have no finite score{why}."
 
 
 def _versions(study: StudyResults) -> Iterator[str]:
@@ -122,24 +127,34 @@ def _small(study: StudyResults) -> Iterator[str]:
 
 def _tilted(study: StudyResults) -> Iterator[str]:
     """Gains that rest on how much single epochs vary: the noisier of two curves has the lower minimum."""
-    smooth = replace(study.score, k=_SMOOTH)
+    score, smooth, sign = study.score, replace(study.score, k=_SMOOTH), 1 if study.score.higher_is_better else -1
     short = min((len(results.epochs) for results in study.table.results.values()), default=0) < 2 * _SMOOTH
-    if short or study.score.measured_by or study.score.at not in ("min", "max") or study.score.k >= _SMOOTH:
+    if short or score.measured_by or score.at != ("max" if sign > 0 else "min") or score.k >= _SMOOTH:
         return
+    args = study.spec.labels, study.spec.seeds, study.spec.folds
+    means = scores(study.table, smooth, *args).loc[study.scores.index]
+    noise = by_block(study.table, lambda results: _epoch_noise(results.curve(score.metric)), *args).mean()
     control, *others = study.scores.columns
-    sign = 1 if study.score.higher_is_better else -1
-    means = scores(study.table, smooth, study.spec.labels, study.spec.seeds, study.spec.folds).loc[study.scores.index]
-    gains = [sign * of.sub(of[control], axis=0).mean() for of in (study.scores, means)]
+    both = study.scores + means
+    gains = [sign * of.where(both.notna()).sub(of[control], axis=0).mean() for of in (study.scores, means)]
     for item, label in zip(study.verdict.comparisons, others, strict=True):
         by_epoch, by_mean = (float(gain[label]) for gain in gains)
-        if item.low is not None and item.high is not None and abs(by_epoch - by_mean) > _TILT * (item.high - item.low):
-            noisier = named(item.treatment) if by_epoch > by_mean else study.verdict.named(study.verdict.control)
+        tilt, of_noise = by_epoch - by_mean, _EXTREME * float(noise[label] - noise[control])
+        wide = None if item.low is None or item.high is None else _TILT * (item.high - item.low)
+        if wide is not None and abs(tilt) > wide and of_noise / tilt > 0.5:
+            noisier = named(item.treatment) if tilt > 0 else study.verdict.named(study.verdict.control)
             yield (
                 f"Part of what {named(item.treatment)} differs by is noise of single epochs, which is larger with "
                 f"{noisier} and makes for {'higher maxima' if sign > 0 else 'lower minima'}: by a mean of {_SMOOTH} "
                 f"epochs it gains {number(by_mean, gains[0])} instead of {number(by_epoch, gains[0])}. "
                 f"--score {smooth} judges by that."
             )
+
+
+def _epoch_noise(curve: NDArray[np.float64]) -> float:
+    """The sd of single epochs about a smooth curve, which second differences leave out."""
+    bends = np.abs(np.diff(curve[np.isfinite(curve)], 2))
+    return float(bends.mean() / 1.95) if bends.size else math.nan  # sqrt(6) times the mean of a normal's size
 
 
 def _short(study: StudyResults) -> Iterator[str]:

@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
-from math import isfinite
+from math import floor, isfinite, log10
 from types import MappingProxyType
 from typing import Any
 
@@ -132,6 +132,9 @@ def _even(value: float | None, among: Iterable[float | None]) -> str:
     """A value in a column, with as many decimals as all of it."""
     finite = [x for x in among if x is not None and isfinite(x)]
     decimals = max((len(number(x, finite).partition(".")[2]) for x in finite), default=0)
+    # One value that is far off must not round all others to nothing.
+    least = min((abs(x) for x in finite if x), default=1.0)
+    decimals = min(max(decimals, 1 - floor(log10(least))), decimals + 2)
     return ABSENT if value is None or not isfinite(value) else f"{value:.{decimals}f}"
 
 

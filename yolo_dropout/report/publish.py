@@ -26,6 +26,7 @@ def publish(study: StudyResults) -> None:
         write_text(study.folder.figures / f"{stem}.svg", drawn[stem])
     with atomic_path(study.folder.figures / "card.png") as path:
         path.write_bytes(to_card(card(study)))
+    (study.folder.path / "report.pdf").unlink(missing_ok=True)  # of an earlier state; --pdf prints it anew
     write_text(study.folder.report, render_report(study, pictures=drawn))
 
 

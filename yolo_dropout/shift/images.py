@@ -46,12 +46,7 @@ class Images:
     def __init__(self, yolo: Any, data: str, args: Any, one_by_one: int | None = None) -> None:
         from torch.utils.data import DataLoader, Subset
 
-        self.data = read_data(yolo.task, data, args)
-        if args.single_cls:
-            self.data |= {"names": {0: "item"}, "nc": 1}
-        own, known = len(self.data["names"]), len(yolo.model.names)
-        if own != known and yolo.task != "depth":
-            raise InputError(f"data: {data} has {own} classes, and the model {known}; give the data set that it is for")
+        self.data = _data_of(yolo, data, args)
         batch = (args.batch if args.batch >= 1 else _USUAL_BATCH) * (1 if yolo.task in _SINGLE_BATCH else 2)
         batch = batch if one_by_one is None else 1
         self._dataset = build_dataset(yolo, self.data, args, "val", batch, write_cache=False)
@@ -89,17 +84,28 @@ class Images:
         return lambda: vars(dataset).update(ims=held, im_hw0=before, im_hw=now)
 
 
+def _data_of(yolo: Any, data: str, args: Any) -> dict[str, Any]:
+    found = read_data(yolo.task, data, args)
+    if args.single_cls:
+        found |= {"names": {0: "item"}, "nc": 1}
+    own, known = len(found["names"]), len(yolo.model.names)
+    if own != known and yolo.task != "depth":
+        raise InputError(f"data: {data} has {own} classes, and the model {known}; give the data set that it is for")
+    return found
+
+
 def truths_of(yolo: Any, data: str, args: Any) -> dict[str, Truth]:
     """What the validation images of a data set hold, by their full path; of a classifier's, their class and no box.
 
     Raises:
-        InputError: The data set cannot be used.
+        InputError: The data set cannot be used, or has other classes than a classifier.
     """
     from ultralytics.utils.ops import resample_segments, xywh2xyxy
 
     from yolo_dropout.inference.calibration import Truth
 
-    dataset = build_dataset(yolo, read_data(yolo.task, data, args), args, "val", write_cache=False)
+    found = _data_of(yolo, data, args) if yolo.task == "classify" else read_data(yolo.task, data, args)
+    dataset = build_dataset(yolo, found, args, "val", write_cache=False)
     if hasattr(dataset, "samples"):
         return {str(Path(file).absolute()): Truth(np.array([c]), np.empty((0, 4))) for file, c, *_ in dataset.samples}
     truths = {}

@@ -77,8 +77,10 @@ class StudySpec:
         """Tell a name that is no field in one line, and where arguments of a training go."""
         known = [item.name for item in fields(cls)]
         for name in (name for name in given if name not in known):
-            inside = f"{name}: is an argument of YOLO.train; write train={{{name!r}: {given[name]!r}}}"
-            raise SpecError(inside if name in known_arguments() else no_such(name, [*known, *known_arguments()]))
+            if name not in known_arguments():
+                raise SpecError(no_such(name, [*known, *known_arguments()]))
+            check_train_arguments({name: given[name]})  # some are the study's own
+            raise SpecError(f"{name}: is an argument of YOLO.train; write train={{{name!r}: {given[name]!r}}}")
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
@@ -176,7 +178,9 @@ class StudySpec:
             SpecError: A name is unknown, or a field breaks its rule.
         """
         known = [item.name for item in fields(cls)]
+        # Only of `max_seeds` has None a meaning of its own.
         ours = {name: value for name, value in given.items() if name in known and value is not None}
+        ours |= {"max_seeds": None} if given.get("max_seeds", 0) is None else {}
         train = {name: value for name, value in given.items() if name not in known}
         for name in train.keys() - known_arguments().keys() - OLD_NAMES:
             raise SpecError(no_such(name, [*known, *also, *known_arguments()]))

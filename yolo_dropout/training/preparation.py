@@ -102,6 +102,10 @@ def with_defaults(train_args: Mapping[str, Any]) -> Any:
         return get_cfg(DEFAULT_CFG, dict(train_args))
 
 
+# What `train_with_dropout` takes beside them.
+_OURS = ("where", "kind", "schedule", "select")
+
+
 @contextmanager
 def _told_in_one_line() -> Iterator[None]:
     from ultralytics.cfg import DEFAULT_CFG_DICT
@@ -113,7 +117,9 @@ def _told_in_one_line() -> Iterator[None]:
     except (SyntaxError, TypeError, ValueError, NotImplementedError) as error:
         told = one_line(error)
         unknown = re.match(r"'(\w+)' is not a valid YOLO argument", told)
-        raise SpecError(no_such(unknown[1], DEFAULT_CFG_DICT) if unknown else f"train arguments: {told}") from error
+        raise SpecError(
+            no_such(unknown[1], [*DEFAULT_CFG_DICT, *_OURS]) if unknown else f"train arguments: {told}"
+        ) from error
 
 
 def _check_late(args: Any) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from types import MethodType
+from functools import partial
 from typing import Any
 
 from yolo_dropout.errors import SiteError
@@ -66,10 +65,11 @@ def apply_dropout(model: Any, rate: float, where: str = "head", kind: str = "aut
         SpecError: An argument breaks its rule.
         SiteError: The model has no such site.
     """
+    plan = Dropout(rate, where, kind)  # a rate that is none leaves all as it is
     strip_dropout(model)
     sites = acting.apply_dropout(model, rate, where, kind)
     if sites and hasattr(model, "task_map"):
-        model.train = MethodType(_Train(Dropout(rate, where, kind)), model)
+        model.train = partial(_train, model, plan)
         model.tune = _refuse_tune
     return sites
 
@@ -85,15 +85,10 @@ def strip_dropout(model: Any) -> None:
     acting.strip_dropout(model)
 
 
-@dataclass(frozen=True)
-class _Train:
+def _train(yolo: Any, plan: Dropout, trainer: Any = None, **train_args: Any) -> Any:
     """`YOLO.train` of an object that dropout was applied to; with a trainer that has its own, that one counts."""
-
-    plan: Dropout
-
-    def __call__(self, yolo: Any, trainer: Any = None, **train_args: Any) -> Any:
-        ours = trainer if hasattr(trainer, "dropout_plan") else trainer_class(trainer or yolo, self.plan, lean=False)
-        return type(yolo).train(yolo, trainer=ours, **train_args)
+    ours = trainer if hasattr(trainer, "dropout_plan") else trainer_class(trainer or yolo, plan, lean=False)
+    return type(yolo).train(yolo, trainer=ours, **train_args)
 
 
 def _refuse_tune(*_: Any, **__: Any) -> None:
