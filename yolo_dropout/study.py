@@ -16,7 +16,7 @@ from yolo_dropout.base.text import named
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Backend, Ended, Executor, Found, Job, View
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.executors.local.looking import check_asked, find_examples, look
+from yolo_dropout.executors.local.looking import check_asked, find_examples, look, looks_of
 from yolo_dropout.executors.local.shifting import measure_runs
 from yolo_dropout.executors.resources import Needs, check_disk, little_disk
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
@@ -197,11 +197,6 @@ def _watching(view: View | None, spec: StudySpec, *, progress: bool) -> Abstract
         return nullcontext(view or View())
     # In a notebook too as plain lines: rich would make an output of each, and a notebook would store them all.
     return view_on(Console(stderr=True, force_jupyter=False), spec.epochs)
-
-
-def looks_of(*, new_images: bool, calibration: bool) -> tuple[str, ...]:
-    """What is written of each checkpoint, as `look` takes it."""
-    return ("images",) * new_images + ("calibration",) * calibration
 
 
 def measure_study(

@@ -38,8 +38,8 @@ def sweep(options: Namespace, backend: Backend = ULTRALYTICS) -> int:
     atexit.register(gc.freeze)  # Python's last search for garbage, in all that was imported, takes half a second
     from yolo_dropout.cli.dry_run import dry_run
     from yolo_dropout.cli.tell import new_seeds, tell
-    from yolo_dropout.executors.local.looking import check_asked
-    from yolo_dropout.study import looks_of, run_study
+    from yolo_dropout.executors.local.looking import check_asked, looks_of
+    from yolo_dropout.study import run_study
 
     asked = {"retry_failed": options.retry_failed, "continue_broken": options.continue_broken}
     looks = {"new_images": options.new_images, "calibration": options.calibration}

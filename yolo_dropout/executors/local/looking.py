@@ -59,6 +59,11 @@ def check_asked(
     return passes_of(sets, SEVERITIES) if sets else ()
 
 
+def looks_of(*, new_images: bool, calibration: bool) -> tuple[str, ...]:
+    """What is written of each checkpoint, as `look` takes it."""
+    return ("images",) * new_images + ("calibration",) * calibration
+
+
 def look(
     folder: StudyFolder, spec: StudySpec, runs: Iterable[Run], looks: Iterable[str], tell: Callable[[str], None]
 ) -> None:
