@@ -24,7 +24,8 @@ from yolo_dropout.errors import InputError
 from yolo_dropout.report.cautions import warnings_of
 from yolo_dropout.report.figures import card
 from yolo_dropout.report.figures.render import to_card
-from yolo_dropout.report.page import RUN_VALUES, payload, render_report
+from yolo_dropout.report.page import render_report
+from yolo_dropout.report.payload import RUN_VALUES, payload
 from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.results.table import Table
 from yolo_dropout.spec.runs import Run
