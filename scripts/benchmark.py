@@ -2,6 +2,7 @@
 
     python scripts/benchmark.py                       # three workloads, each way once; an hour on two cores
     python scripts/benchmark.py --workload coco8      # one of them
+    python scripts/benchmark.py --parts               # only ours, and where the time goes that is no training
     python scripts/benchmark.py --inference           # what dropout costs in a prediction, against plain ones; minutes
 
 The floor is the time inside training steps and validations of our runs, over the cores: what would be left if nothing
@@ -27,7 +28,7 @@ from typing import Any
 
 from benchmark_inference import benchmark
 from benchmark_ways import WAYS, Workload, curves
-from timed_sweep import TIMES
+from timed_sweep import TIMES, marks_of
 
 from yolo_dropout.executors.resources import cores
 from yolo_dropout.folder.study_file import read_config
@@ -46,6 +47,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, help="instead of the workload's own")
     parser.add_argument("--device", help="for instance 0; the CPU where this is left out")
     parser.add_argument("--way", action="append", choices=list(WAYS), help="only these ways; again for more")
+    parser.add_argument("--parts", action="store_true", help="only ours, with what a study takes beside its trainings")
     parser.add_argument("--inference", action="store_true", help="only what dropout costs in a prediction")
     asked = parser.parse_args()
     print(f"{date.today()}, {platform.machine()}, {cores()} cores, {_versions()}\n")
@@ -58,7 +60,10 @@ def main() -> int:
             given = {"epochs": asked.epochs, "device": asked.device}
             given = {key: value for key, value in given.items() if value is not None}
             work = workload(name, Path(folder), tuple(range(asked.seeds)), given)
-            equal.append(_benchmark(work, Path(folder) / name, asked.way or list(WAYS)))
+            ways = [OURS] if asked.parts else asked.way or list(WAYS)
+            equal.append(_benchmark(work, Path(folder) / name, ways))
+            if asked.parts:
+                _parts(Path(folder) / name / OURS, work)
     return 0 if all(equal) else 1
 
 
@@ -84,6 +89,34 @@ def _benchmark(work: Workload, out: Path, ways: list[str]) -> bool:
     return all(compared)
 
 
+def _parts(study: Path, work: Workload) -> None:
+    """Print when which part of a study began and ended, and what its runs took beside steps and validations."""
+    noted = [line.rsplit(" ", 1) for line in marks_of(study).read_text().splitlines()]
+    at = {name: sorted(float(when) for mark, when in noted if mark == name) for name, _ in noted}
+    first = {name: times[0] for name, times in at.items()}
+    pairs = {
+        "command line": (first["command"], first["words"]),
+        "imports": (first["words"], first["inspection"]),
+        "a look at model and data": (first["inspection"], first["inspected"]),
+        "until the first run begins": (first["inspected"], first["run"]),
+        "runs": (first["run"], at["ended"][-1]),
+        "verdict, tables, pictures, report": (at["ended"][-1], first["exit"]),
+    }
+    n = len(work.runs)
+    inside = sum(map(sum, (_times(study, run.name).values() for run in work.runs)))
+    spent = {
+        "before its first epoch": sum(at["training"]) - sum(at["run"]),
+        "steps and validations": inside,
+        "between them": sum(at["trained"]) - sum(at["training"]) - inside,
+        "after its last epoch": sum(at["ended"]) - sum(at["trained"]),
+    }
+    print("\n| part of the study | s |\n| --- | --- |")
+    print("\n".join(f"| {name} | {end - start:.2f} |" for name, (start, end) in pairs.items()))
+    print(f"| one slot idle, while the last run ends | {at['ended'][-1] - at['ended'][-2]:.2f} |")
+    print("\n| part of a run | s, mean |\n| --- | --- |")
+    print("\n".join(f"| {name} | {seconds / n:.2f} |" for name, seconds in spent.items()), flush=True)
+
+
 def _compare(out: Path, way: str, work: Workload, seconds: dict[str, float]) -> bool:
     equal = way == "floor" or _equal(out, way, work)
     told = "" if way == "floor" else f", curves at rate 0 are {'equal' if equal else 'NOT EQUAL'}"
@@ -107,9 +140,13 @@ def workload(name: str, folder: Path, seeds: tuple[int, ...], given: dict[str, A
 
 def _floor(study: Path, work: Workload) -> float:
     """Seconds a run, over the cores."""
-    files = [study / "runs" / run.name / TIMES for run in work.runs]
     at_once = cores() if "device" not in work.spec.train else 1
-    return sum(sum(json.loads(file.read_text()).values()) for file in files) / len(files) / at_once
+    return sum(sum(_times(study, run.name).values()) for run in work.runs) / len(work.runs) / at_once
+
+
+def _times(study: Path, run: str) -> dict[str, float]:
+    times: dict[str, float] = json.loads((study / "runs" / run / TIMES).read_text())
+    return times
 
 
 def _equal(out: Path, way: str, work: Workload) -> bool:

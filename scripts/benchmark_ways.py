@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import yaml
+from timed_sweep import marks_of
 
 from yolo_dropout.spec.runs import Run, plan
 from yolo_dropout.spec.study_spec import StudySpec
@@ -91,6 +93,8 @@ def _sweep(work: Workload, out: Path, *options: str) -> None:
     script = Path(__file__).with_name("timed_sweep.py")
     command = [sys.executable, script, "--config", config, "--out", out, *options]
     subprocess.run([str(word) for word in command], check=True, capture_output=True)
+    with marks_of(out).open("a") as file:
+        file.write(f"exit {time.time():.3f}\n")
 
 
 def _in_fresh_process(target: Callable[[Workload, Path], None], work: Workload, out: Path) -> None:
