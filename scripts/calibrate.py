@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 from calibrate_looks import false_use_by_hand, false_use_until_clear, keep_until_clear, second_look, until_clear
 from lab import Lab, share, table
-from noises import MASKS_ALONE, MORE_NOISES, NOISES, null_pools
+from noises import MASKS_ALONE, MORE_NOISES, NOISES, null_pools, paired_pools
 from other_rules import NAMES, other_rules
 from scipy import stats
 from simulated_studies import Cell, Shares, over_pools
@@ -70,7 +70,7 @@ def power(lab: Lab) -> str:
 
 
 def beside(lab: Lab) -> str:
-    noises = [*NOISES, MASKS_ALONE]
+    noises = [*NOISES, MASKS_ALONE, *paired_pools()]
     rows = {f"no effect, {name}": Cell(name) for name in noises}
     rows |= {f"gain of two sd, {name}": Cell(name, effect="gain", size=2.0) for name in noises}
     cells = [replace(cell, seeds=n) for cell in rows.values() for n in SEEDS]
@@ -138,13 +138,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--studies", type=int, default=20_000, help="simulated studies per cell (default 20000)")
     parser.add_argument("--seed", type=int, default=0, help="seed of all cells (default 0)")
     parser.add_argument("--quick", action="store_true", help="500 studies per cell, to see that it runs")
+    parser.add_argument("--named", action="store_true", help="judge as named treatments, not as rates")
     parser.add_argument("--processes", type=int, default=1, help="processes to use (default 1)")
     options = parser.parse_args(arguments)
     studies = 500 if options.quick else options.studies
     print(f"{studies} studies per cell, seed {options.seed}; standard error at .05: {(0.0475 / studies) ** 0.5:.4f}\n")
     begun = time.perf_counter()
     with ProcessPoolExecutor(options.processes) as pool:
-        lab = Lab(studies, options.seed, lambda job, jobs: list(pool.map(job, jobs)))
+        lab = Lab(studies, options.seed, lambda job, jobs: list(pool.map(job, jobs)), not options.named)
         for make in TABLES:
             print(make(lab), flush=True)
     # How long it takes is a fact of the machine and no part of the tables.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from simulated_studies import Cell, Course, Shares, fixed, sequential
@@ -43,15 +43,19 @@ class Lab:
         studies: Studies per cell.
         seed: Seed of all cells.
         apply: Maps `run` over jobs, in one process or several.
+        ordered: Whether studies are judged as those of rates, and not of named treatments.
     """
 
     studies: int
     seed: int
     apply: Callable[[Callable[[Job], Result], Sequence[Job]], list[Result]]
+    ordered: bool = True
 
     def every(self, by: Simulation, cells: Sequence[Cell]) -> list[Result]:
         """The outcome of every cell by one way of deciding."""
-        return self.apply(run, [Job(cell, self.studies, self.seed, by) for cell in cells])
+        return self.apply(
+            run, [Job(replace(cell, ordered=self.ordered), self.studies, self.seed, by) for cell in cells]
+        )
 
     def fixed(self, cells: Sequence[Cell]) -> list[Shares]:
         """The outcome of every cell with a fixed number of seeds."""

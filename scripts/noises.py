@@ -16,6 +16,12 @@ Noise = Callable[[np.random.Generator, tuple[int, int, int]], FloatArray]
 # One row per run, all at rate 0.0; written by `null_study.py`.
 NULL_STUDY = Path(__file__).parents[1] / "docs" / "data" / "null-study.csv"
 
+# One row per run of studies with several rates; written by `paired_runs.py`.
+PAIRED_RUNS = NULL_STUDY.with_name("paired-runs.csv")
+PAIRED_RATES = 5
+# A seed that is drawn twice would look like a tie, as of accuracies: in sd of a rate.
+_BLUR = 0.05
+
 MASKS_ALONE = "none at the control, growing x4, rates correlate at .85"
 
 # Studies drawn from the pool at a time: each needs one random number per run of the pool.
@@ -88,6 +94,36 @@ def null_pools() -> dict[str, FloatArray]:
     }
 
 
+@lru_cache(maxsize=1)
+def paired_pools() -> dict[str, FloatArray]:
+    """The scores of real paired runs, centred so that no rate has an effect, by the name of their row in the tables.
+
+    Returns:
+        Per score: lower is better, shape (n_seeds, n_rates), control first, in units in which a paired difference of
+        the lowest rate has the sd of one between two independent runs of sd 1.
+    """
+    pools = {}
+    for study, runs in pd.read_csv(PAIRED_RUNS).groupby("study", sort=False):
+        for score, words in {"val/loss": "lowest validation loss", "val/loss@last10": "last ten epochs"}.items():
+            wide = runs.pivot_table(index="seed", columns="rate", values=score).dropna().to_numpy(np.float64)
+            if wide.shape[1] == PAIRED_RATES:
+                centred = wide - wide.mean(0)
+                unit = (centred[:, 1] - centred[:, 0]).std(ddof=1) / np.sqrt(2)
+                pools[f"trained: {study}, {words}"] = centred / unit
+    return pools
+
+
+def drawn_seeds(pool: FloatArray) -> Noise:
+    """Seeds taken from a pool with all of their runs, with replacement and slightly blurred."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, int, int]) -> FloatArray:
+        seeds = pool[rng.integers(len(pool), size=shape[:2])][..., : shape[2]]
+        blur = _BLUR * pool.std(0, ddof=1)[: shape[2]]
+        return np.asarray((seeds + blur * rng.standard_normal(shape)) / np.sqrt(1 + _BLUR**2))
+
+    return draw
+
+
 NOISES: dict[str, Noise] = {
     "normal": lambda rng, shape: rng.standard_normal(shape),
     "Student t4": lambda rng, shape: rng.standard_t(4, shape) / np.sqrt(2),
@@ -116,4 +152,7 @@ MORE_NOISES: dict[str, Noise] = {
 def noise_named(name: str) -> Noise:
     """The noise of a row of the tables."""
     made_up = NOISES | MORE_NOISES
-    return made_up[name] if name in made_up else drawn_from(null_pools()[name])
+    if name in made_up:
+        return made_up[name]
+    paired = paired_pools()
+    return drawn_seeds(paired[name]) if name in paired else drawn_from(null_pools()[name])

@@ -12,8 +12,8 @@ from yolo_dropout.decision.rule import degrees_of_freedom
 
 FloatArray = npt.NDArray[np.float64]
 NAMES = (
-    "larger of own and mean variance (the rule until November 2026)",
-    "own variance, not below those of lower rates",
+    "moderated variance, as of named treatments",
+    "larger of own and mean variance",
     "pooled block ANOVA + Dunnett",
     "larger of own and pooled variance",
     "paired t + Bonferroni",
@@ -40,18 +40,9 @@ def other_rules(cell: Cell, studies: int, rng: np.random.Generator) -> tuple[flo
         return float((paired.mean(-2) > bound * np.sqrt(variance / n)).any(-1).mean())
 
     return (
+        found((3 * mean + (n - 1) * own) / (n + 2), moderated),
         found(np.maximum(own * (n - 1) / (n - 0.5), mean), larger),
-        found(np.maximum(own * (n - 1) / n, (2 * mean + (n - 1) * rising(own)) / (n + 1)), moderated),
         found(pooled, dunnett),
         found(np.maximum(own, pooled), dunnett),
         found(own, bonferroni),
     )
-
-
-def rising(values: FloatArray) -> FloatArray:
-    """The closest values that do not fall along the last axis: isotonic regression by its min-max formula."""
-    n = values.shape[-1]
-    sums = np.concatenate([np.zeros((*values.shape[:-1], 1)), values.cumsum(-1)], -1)
-    means = {(i, j): (sums[..., j + 1] - sums[..., i]) / (j + 1 - i) for i in range(n) for j in range(i, n)}
-    ends = [[np.min([means[i, j] for j in range(k, n)], axis=0) for i in range(k + 1)] for k in range(n)]
-    return np.stack([np.max(of, axis=0) for of in ends], axis=-1)

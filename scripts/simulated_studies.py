@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,7 @@ class Cell:
         failed: Share of runs that failed, at random.
         folds: Folds of a cross-validation, or 0.
         corrected: Whether the overlap of folds is corrected for.
+        ordered: Whether they are judged as rates, and not as named treatments; nothing that is drawn depends on it.
     """
 
     noise: str = "normal"
@@ -49,6 +50,7 @@ class Cell:
     failed: float = 0.0
     folds: int = 0
     corrected: bool = True
+    ordered: bool = field(default=True, repr=False)
 
     def draw(self, rng: np.random.Generator, studies: int) -> FloatArray:
         """Scores, higher is better, control first, shape (studies, seeds, rates)."""
@@ -94,7 +96,7 @@ def fixed(cell: Cell, studies: int, rng: np.random.Generator) -> Shares:
     """Simulate studies with a fixed number of seeds."""
     gains = cell.draw(rng, studies)
     overlap = 1 / (cell.folds - 1) if cell.folds and cell.corrected else 0.0
-    found = rule(contrast(gains, overlap), ALPHA, spread(gains[..., 0]))
+    found = rule(contrast(gains, overlap, ordered=cell.ordered), ALPHA, spread(gains[..., 0]))
     naive = np.where(np.isfinite(gains[:, 0]), gains[:, 0], -np.inf).argmax(-1)
     return Shares(
         float(found.use.mean()),
@@ -117,7 +119,7 @@ def over_pools(cell: Cell, studies: int, rng: np.random.Generator) -> tuple[floa
     for _ in range(_POOLS):
         pool = null_pools()[cell.noise]
         gains = -drawn_from(rng.choice(pool, pool.size))(rng, (each, cell.seeds, cell.rates))
-        shares.append(float(rule(contrast(gains), ALPHA, spread(gains[..., 0])).use.mean()))
+        shares.append(float(rule(contrast(gains, ordered=cell.ordered), ALPHA, spread(gains[..., 0])).use.mean()))
     simulated = float(np.mean([p * (1 - p) for p in shares])) / (each - 1)
     return float(np.mean(shares)), max(0.0, float(np.var(shares, ddof=1)) - simulated) ** 0.5
 
@@ -129,7 +131,9 @@ def by_hand(cell: Cell, studies: int, rng: np.random.Generator) -> tuple[float, 
         The share of "use" in the end, for each of `BY_HAND`.
     """
     gains = cell.draw(rng, studies)
-    rulings = {n: rule(contrast(gains[:, :n]), ALPHA, spread(gains[:, :n, 0])) for n in BY_HAND[-1]}
+    rulings = {
+        n: rule(contrast(gains[:, :n], ordered=cell.ordered), ALPHA, spread(gains[:, :n, 0])) for n in BY_HAND[-1]
+    }
     shares = []
     for course in BY_HAND:
         use, undecided = 0, np.ones(studies, dtype=bool)
@@ -151,7 +155,7 @@ def planned(cell: Cell, studies: int, rng: np.random.Generator) -> tuple[float, 
     for looks in PLANNED:
         levels, ended = nominal_levels(looks, ALPHA, FEW_LOOKS), np.zeros((2, studies), dtype=bool)
         for n, level in zip(looks, levels, strict=True):
-            ruling = rule(contrast(gains[:, :n]), level, spread(gains[:, :n, 0]))
+            ruling = rule(contrast(gains[:, :n], ordered=cell.ordered), level, spread(gains[:, :n, 0]))
             ended |= ~ended.any(0) & np.stack([ruling.use, ruling.keep])
             shares += ended.mean(1).tolist() if n in (looks[0], looks[-1]) else []
     return tuple(shares)
@@ -178,7 +182,7 @@ def sequential(cell: Cell, studies: int, rng: np.random.Generator) -> Course:
         seen = gains[live, :n]
         runs += int((n - (plan[look - 1] if look else 0)) * (1 + active[live].sum(-1)).sum())
         own_level[active] = level
-        found = contrast(seen)
+        found = contrast(seen, ordered=cell.ordered)
         ruling = rule(found, own_level[live], spread(seen[..., 0]), excluded[live])
         excluded[live] = ruling.excluded
         use, keep = use + int(ruling.use.sum()), keep + int(ruling.keep.sum())

@@ -38,14 +38,32 @@ def test_one_rate_is_the_one_sided_paired_t_test():
     assert (verdict.outcome, verdict.rate, verdict.decided) == ("use", 0.1, True)
 
 
-def test_variance_is_the_own_one_drawn_towards_the_mean():
+def test_variance_of_a_rate_is_its_own_but_not_below_that_of_lower_rates():
+    steady, noisy, noisier = [1.0, 2, 3], [0.0, 3, 6], [0.0, 4, 8]  # sums of squares 2, 18 and 32
+    rising = contrast(np.array([[0.0] * 3, steady, noisy, noisier]).T)
+    assert rising.error == pytest.approx([math.sqrt(v / 3) for v in (1, 9, 16)])
+    falling = contrast(np.array([[0.0] * 3, noisy, steady, noisier]).T)
+    assert falling.error == pytest.approx([math.sqrt(v / 3) for v in (5, 5, 16)])
+    assert falling.df.tolist() == [2, 2, 2]
+
+
+def test_what_a_rate_without_runs_would_have_changes_nothing_and_more_seeds_count_for_more():
+    nan = math.nan
+    lone, noisy = [1.0, 3, nan, nan], [0.0, 3, 6, 3]  # sums of squares 2 of two seeds, 18 of four
+    found = contrast(np.array([[0.0] * 4, noisy, lone, [nan] * 4]).T)
+    assert found.error[:2] == pytest.approx([math.sqrt(5 / 4), math.sqrt(5 / 2)])  # (18 + 2) / (3 + 1)
+    assert math.isnan(found.error[2])
+    assert found.df.tolist() == [3, 1, 0]
+
+
+def test_variance_of_a_named_treatment_is_the_own_one_drawn_towards_the_mean():
     gains = np.array([[0.0, 1, 0], [0, 2, 3], [0, 3, 6]])
-    found = contrast(gains)
+    found = contrast(gains, ordered=False)
     # Sums of squares 2 and 18: mean variance (1 + 9) / 2 = 5, which counts thrice: (3 * 5 + 2) / 5 = 3.4.
     assert found.difference.tolist() == [2, 3]
     assert found.error == pytest.approx([math.sqrt(3.4 / 3), math.sqrt(6.6 / 3)])
     # The mean of two variances that correlate at 1/4 varies 5/8 as much as one; it makes 3/5, the own one 2/5.
-    assert found.df == pytest.approx(2 / (0.6**2 * 5 / 8 + 2 * 0.6 * 0.4 * 5 / 8 + 0.4**2))
+    assert found.df == pytest.approx([2 / (0.6**2 * 5 / 8 + 2 * 0.6 * 0.4 * 5 / 8 + 0.4**2)] * 2)
 
 
 def test_where_scores_tie_limits_are_wider_by_half_a_step():
@@ -178,7 +196,7 @@ def test_accuracies_that_tie_are_judged_like_any_other_scores():
     verdict = decide(counted, [0, 0.1, 0.2], higher_is_better=True)
     gain, tie = verdict.comparisons
     assert gain.difference == pytest.approx(1 / 200)
-    # The own variance of the first is 0; the mean of 0 and (2 / 3) / 100 ** 2 / 2 keeps its interval from being so.
+    # The variance of the first is 0, but a step of accuracy is known no better than to half of it.
     assert gain.low < 0 < gain.high
     assert tie.difference == pytest.approx(-2 / 3 / 200)
 
@@ -208,7 +226,7 @@ def test_smaller_alpha_widens_every_interval():
 def test_overlap_of_folds_widens_by_nadeau_and_bengio():
     plain, folded = contrast(-CLEAR), contrast(-CLEAR, overlap=0.25)
     assert folded.error == pytest.approx(plain.error * math.sqrt((1 / 5 + 1 / 4) / (1 / 5)))
-    assert folded.df == plain.df
+    assert folded.df.tolist() == plain.df.tolist()
     wide = decide(CLEAR, RATES, folds=range(5)).comparisons[0]
     narrow = decide(CLEAR, RATES).comparisons[0]
     assert (wide.low or 9) < (narrow.low or 0)

@@ -97,7 +97,7 @@ CASES = {
         r"^Undecided(?!.*nothing was measured)",
     ),
     "a control that never moves": (
-        np.column_stack([np.full(5, 0.5), moved(-0.1, 0, 0)[:, 1:] * [1, 20, 20]]),
+        np.column_stack([np.full(5, 0.5), 0.5 + (SEED - SEED.mean()) * [0.1, 2, 2]]),
         {},
         r"^Undecided.* but a gain that matters cannot be excluded either\.",
     ),

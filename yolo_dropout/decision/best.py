@@ -27,7 +27,8 @@ def may_be_best(gains: FloatArray, level: float, overlap: float = 0.0) -> list[i
         Hsu 1984, "Constrained simultaneous confidence intervals for multiple comparisons with the best", Annals of
         Statistics 12.
     """
-    return [i for i in range(gains.shape[1]) if not rule(contrast(_first(gains, i), overlap), level, np.nan).use]
+    firsts = [contrast(_first(gains, i), overlap, ordered=False) for i in range(gains.shape[1])]
+    return [i for i, found in enumerate(firsts) if not rule(found, level, np.nan).use]
 
 
 def expected_gain(difference: float, error: float, low: float) -> float:
@@ -65,7 +66,7 @@ def not_beaten(gains: FloatArray, whole: int, parts: Sequence[int], level: float
     """
     left = []
     for part in parts:
-        found = contrast(_first(gains, part), overlap)
+        found = contrast(_first(gains, part), overlap, ordered=False)
         alone = found._replace(compared=np.asarray(1))  # the degrees of freedom stay those of all
         place = whole - (whole > part)
         if not (found.n[place] >= MIN_BLOCKS and rule(alone, level, np.nan).low[place] > 0):

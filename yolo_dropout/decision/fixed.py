@@ -21,10 +21,9 @@ from yolo_dropout.decision.rule import (
     Contrasts,
     Ruling,
     contrast,
-    degrees_of_freedom,
-    noise_of,
     rule,
     spread,
+    with_more,
 )
 from yolo_dropout.decision.scores import FloatArray, check_options, checked_level, fold_rows, read_scores
 from yolo_dropout.decision.verdict import Comparison, Outcome, Verdict
@@ -123,7 +122,8 @@ def judge(
         excluded: Treatments without a relevant gain by an earlier look, shape (n_treatments - 1,).
         parts: See `decide`.
     """
-    found = contrast(gains, overlap)
+    named = noun(names) != "rate"
+    found = contrast(gains, overlap, ordered=not named)
     matters = float(spread(gains[:, 0])) if relevant is None else relevant
     ruling = rule(found, level, matters, excluded)
     later = float(np.max(level)) if last_level is None else last_level
@@ -131,7 +131,7 @@ def judge(
     moved = bool((np.nan_to_num(paired) != 0).any())
     outcome = _outcome(ruling, moved)
     chosen, together = 1 + int(ruling.chosen) if outcome == "use" else 0, float(np.min(level))
-    n_blocks, named = int(np.isfinite(paired).any(1).sum()), noun(names) != "rate"
+    n_blocks = int(np.isfinite(paired).any(1).sum())
     open_ended = moved and not overlap and outcome not in ("use", "keep")
     verdict = Verdict(
         outcome=outcome,
@@ -184,9 +184,9 @@ def _comparisons(
     found: Contrasts, ruling: Ruling, names: Sequence[str], alpha: float, level: FloatArray
 ) -> tuple[Comparison, ...]:
     p = np.full(len(names), np.nan)
-    if found.compared:
-        p = tail_probability((found.difference - found.slack) / found.error, int(found.compared), float(found.df))
-        p[found.n < MIN_BLOCKS] = np.nan
+    for i in np.flatnonzero(found.n >= MIN_BLOCKS):
+        statistic = (found.difference[i] - found.slack[i]) / found.error[i]
+        p[i] = tail_probability(statistic, int(found.compared), float(found.df[i]))
     columns = (names, found.n, found.difference, ruling.low, ruling.high, np.minimum(1.0, p * alpha / level), level)
     return tuple(
         Comparison(name, int(n), _or_none(difference), _or_none(low), _or_none(high), _or_none(p), float(spent))
@@ -198,7 +198,8 @@ def _detectable(found: Contrasts, level: float) -> float | None:
     """Gain that a typical comparison finds with the planned power."""
     if not (found.n >= MIN_BLOCKS).any():
         return None
-    reach = critical_value(level, int(found.compared), float(found.df)) + _POWER_Z
+    df = float(found.df[found.df > 0].mean())
+    reach = critical_value(level, int(found.compared), df) + _POWER_Z
     return float(reach * math.sqrt(np.nanmean(found.error**2)) + np.nanmean(found.slack))
 
 
@@ -230,8 +231,7 @@ def _blocks_needed(found: Contrasts, level: float, relevant: float, n_blocks: in
     difference = float(found.difference[best])
     margin = max(difference, relevant - difference)
     blocks = np.arange(max(n_blocks + 1, MIN_BLOCKS), _MOST_BLOCKS + 1)
-    noise = noise_of(found, best, blocks)
-    df = degrees_of_freedom(blocks, compared)
+    noise, df = with_more(found, best, blocks)
     # Dunnett's critical values for many df at once, by the usual expansion of t about the normal.
     z = critical_value(level, compared, _MANY_DF)
     reach = z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2) + _POWER_Z

@@ -1,15 +1,19 @@
 """The core of the method, for one study or for many at once: rates against the control, and what that allows to say.
 
-`decide` and the calibration share these lines, so what is calibrated is what is used. The variance of a rate's paired
-differences is its own, drawn towards the mean over all rates. The mean is steady (it has several times the degrees of
-freedom); the own one keeps a single noisy rate from passing for a good one, and a steady one from drowning in the noise
-of the others. That is the moderated variance of Smyth (2004), Statistical Applications in Genetics and Molecular
-Biology 3, with a fixed weight.
+`decide` and the calibration share these lines, so what is calibrated is what is used. What dropout adds to the noise of
+paired differences does not get less as its rate rises, so the variance of a rate is its own, but not below that of
+lower rates: isotonic regression (Barlow, Bartholomew, Bremner and Brunk 1972, Statistical Inference under Order
+Restrictions).
+
+Named treatments have no such order. Their variance is their own, drawn towards the mean over all: the mean is steady
+(it has several times the degrees of freedom); the own one keeps a single noisy treatment from passing for a good one,
+and a steady one from drowning in the noise of the others. That is the moderated variance of Smyth (2004), Statistical
+Applications in Genetics and Molecular Biology 3, with a fixed weight.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +23,7 @@ from yolo_dropout.decision.scores import BoolArray, FloatArray
 
 # Blocks below which a rate may be shown with an interval, but not chosen.
 MIN_BLOCKS = 3
-# Degrees of freedom that the mean variance counts for beside a rate's own. Calibrated, see docs/statistics.md.
+# Degrees of freedom that the mean variance counts for beside a treatment's own. Calibrated, see docs/statistics.md.
 _MEAN_WEIGHT = 3.0
 # Squared correlation of differences that share a control, at equal noise.
 _SHARED = 0.25
@@ -37,9 +41,10 @@ class Contrasts(NamedTuple):
         difference: Mean improvement over the control, shape (..., n_rates - 1); NaN where n is 0.
         error: Its standard error, shape (..., n_rates - 1); NaN where n is below 2.
         compared: Rates that have a standard error, shape (...).
-        df: Degrees of freedom of the standard errors, shape (...); 0 where none is compared.
+        df: Degrees of freedom of the standard errors, shape (..., n_rates - 1); 0 where there is none.
         slack: Half the step in which a mean difference moves where scores tie, as accuracies do, else 0, shape
             (..., n_rates - 1): the correction for continuity of Yates (1934), J. R. Stat. Soc. Suppl. 1.
+        ordered: Whether they are rates, and not named treatments.
     """
 
     n: npt.NDArray[np.int64]
@@ -48,9 +53,10 @@ class Contrasts(NamedTuple):
     compared: npt.NDArray[np.int64]
     df: FloatArray
     slack: FloatArray
+    ordered: bool = True
 
 
-def contrast(gains: FloatArray, overlap: float = 0.0) -> Contrasts:
+def contrast(gains: FloatArray, overlap: float = 0.0, *, ordered: bool = True) -> Contrasts:
     """Mean paired differences to the control with their standard errors.
 
     Args:
@@ -58,6 +64,7 @@ def contrast(gains: FloatArray, overlap: float = 0.0) -> Contrasts:
         overlap: n_val / n_train of the folds when blocks share training images, else 0; the variance of a
             mean over n blocks is then (1/n + overlap) times that of one block (Nadeau and Bengio, 2003,
             Inference for the generalization error, Machine Learning 52).
+        ordered: Whether they are rates, ascending, and not named treatments.
     """
     paired = gains[..., 1:] - gains[..., :1]
     n = np.isfinite(paired).sum(-2)
@@ -65,14 +72,38 @@ def contrast(gains: FloatArray, overlap: float = 0.0) -> Contrasts:
     squares = np.nansum((paired - difference[..., None, :]) ** 2, -2)
     usable = n >= 2
     compared = usable.sum(-1)
-    total = np.where(usable, n - 1, 0).sum(-1)
-    mean_variance = np.where(usable, squares, 0).sum(-1) / np.where(total > 0, total, np.nan)
-    moderated = (_MEAN_WEIGHT * mean_variance[..., None] + squares) / np.where(usable, _MEAN_WEIGHT + n - 1, np.nan)
+    own = np.where(usable, n - 1, 0)
+    if ordered:
+        variance, df = _rising(squares, own), own.astype(np.float64)
+    else:
+        total = own.sum(-1)
+        mean = np.where(usable, squares, 0).sum(-1) / np.where(total > 0, total, np.nan)
+        variance = (_MEAN_WEIGHT * mean[..., None] + squares) / (_MEAN_WEIGHT + own)
+        of_all = degrees_of_freedom(1 + total / np.maximum(compared, 1), compared)
+        df = np.where(usable, of_all[..., None], 0.0)
+    half_step = _step(paired) / 2
     rounding = _ROUNDING * np.where(np.isfinite(gains), np.abs(gains), 0).max((-2, -1)) + 1e-150
-    error = np.sqrt(np.maximum(moderated, rounding[..., None] ** 2) * (1 / np.where(usable, n, 1) + overlap))
-    blocks = 1 + total / np.maximum(compared, 1)
-    slack = _step(paired)[..., None] / (2 * np.maximum(n, 1))
-    return Contrasts(n, difference, error, compared, degrees_of_freedom(blocks, compared), slack)
+    # Where scores tie, one more image in each of three seeds is no proof, although these differences do not vary.
+    least = np.maximum(rounding, half_step)[..., None] ** 2
+    error = np.sqrt(np.maximum(variance, least) * (1 / np.where(usable, n, np.nan) + overlap))
+    slack = half_step[..., None] / np.maximum(n, 1)
+    return Contrasts(n, difference, error, compared, df, slack, ordered)
+
+
+def _rising(squares: FloatArray, weights: npt.NDArray[np.int64]) -> FloatArray:
+    """The variances closest to squares / weights that do not fall along the last axis, by the min-max formula.
+
+    What has no weight changes nothing, and gets some value.
+    """
+    upper = np.tri(squares.shape[-1], dtype=bool).T  # at [i, j] is what holds for i to j
+
+    def sums(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.where(upper & (weights > 0)[..., None, :], values[..., None, :], 0).cumsum(-1)
+
+    held = sums(weights)
+    means = np.where(upper & (held > 0), sums(squares) / np.maximum(held, 1), np.inf)
+    least = np.minimum.accumulate(means[..., ::-1], -1)[..., ::-1]
+    return np.asarray(np.where(upper, least, -np.inf).max(-2))
 
 
 def _step(paired: FloatArray) -> FloatArray:
@@ -85,10 +116,10 @@ def _step(paired: FloatArray) -> FloatArray:
 
 
 def degrees_of_freedom(blocks: npt.ArrayLike, compared: npt.ArrayLike) -> FloatArray:
-    """Degrees of freedom of the standard errors, for the mean number of blocks per rate and the rates compared.
+    """Degrees of freedom of moderated variances, for the mean number of blocks per treatment and those compared.
 
     Satterthwaite's formula for a variance and the mean of `compared` of them, whose differences correlate through the
-    control. With one rate it is that of the paired t test.
+    control. With one treatment it is that of the paired t test.
     """
     own, compared = np.asarray(blocks, np.float64) - 1, np.asarray(compared, np.float64)
     of_mean = (1 + (compared - 1) * _SHARED) / np.maximum(compared, 1)  # variance of the mean, in that of one
@@ -96,15 +127,18 @@ def degrees_of_freedom(blocks: npt.ArrayLike, compared: npt.ArrayLike) -> FloatA
     return np.asarray(own * (own + weight) ** 2 / (own**2 + weight * (weight + 2 * own) * of_mean))
 
 
-def noise_of(found: Contrasts, place: int, blocks: npt.NDArray[np.int64]) -> FloatArray:
-    """The standard deviation that a comparison would have with so many blocks, if variances stay what they are now.
+def with_more(found: Contrasts, place: int, blocks: npt.NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+    """Standard deviation and degrees of freedom of a comparison with so many blocks, if variances stay as they are now.
 
-    With more of them its own variance counts for more, and the mean of all for less.
+    With more of them a named treatment's own variance counts for more, and the mean of all for less.
     """
     variance = found.error**2 * found.n
+    if found.ordered:
+        return np.full(blocks.shape, np.sqrt(variance[place])), np.asarray(blocks - 1, np.float64)
     mean, n = float(np.nanmean(variance)), int(found.n[place])
     own = max(0.0, ((_MEAN_WEIGHT + n - 1) * float(variance[place]) - _MEAN_WEIGHT * mean) / (n - 1))
-    return np.asarray(np.sqrt((_MEAN_WEIGHT * mean + (blocks - 1) * own) / (_MEAN_WEIGHT + blocks - 1)))
+    noise = np.sqrt((_MEAN_WEIGHT * mean + (blocks - 1) * own) / (_MEAN_WEIGHT + blocks - 1))
+    return np.asarray(noise), degrees_of_freedom(blocks, found.compared)
 
 
 class Ruling(NamedTuple):
@@ -139,7 +173,7 @@ def rule(found: Contrasts, level: npt.ArrayLike, relevant: npt.ArrayLike, exclud
         relevant: Gain that matters, shape (...) or a scalar; NaN where unknown.
         excluded: Rates that an earlier look has excluded, in the shape of `found`.
     """
-    reach = _critical_values(level, found.compared[..., None], found.df[..., None]) * found.error + found.slack
+    reach = _critical_values(level, found.compared[..., None], found.df) * found.error + found.slack
     low, high = found.difference - reach, found.difference + reach
     judged = found.n >= MIN_BLOCKS
     winner = judged & (low > 0)
@@ -153,7 +187,7 @@ def rule(found: Contrasts, level: npt.ArrayLike, relevant: npt.ArrayLike, exclud
 
 
 def _critical(level: float, compared: int, df: float) -> float:
-    return critical_value(level, compared, df) if compared else np.nan
+    return critical_value(level, compared, df) if df else np.nan
 
 
 _critical_values = np.vectorize(_critical, otypes=[np.float64])

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from yolo_dropout.base.text import noun
 from yolo_dropout.decision.fixed import judge
 from yolo_dropout.decision.levels import nominal_levels
 from yolo_dropout.decision.reason import Phrases
@@ -105,11 +106,11 @@ def next_step(
         raise ScoresError(f"scores: the first look needs {plan[0]} seeds, got {len(gains)}; run the others first")
     levels, gains = nominal_levels(plan, alpha), gains.copy()
     active = np.ones(len(names) - 1, dtype=bool)
-    excluded, level = ~active, np.full(len(names) - 1, levels[0])
+    excluded, level, ordered = ~active, np.full(len(names) - 1, levels[0]), noun(names) == "rate"
     for look, n in enumerate(n for n in plan if n <= len(gains)):
         # A dropped rate keeps its level: the larger ones to come are for rates that got more seeds.
         level[active] = levels[look]
-        found, matters = contrast(gains[:n]), spread(gains[:n, 0]) if relevant is None else relevant
+        found, matters = contrast(gains[:n], ordered=ordered), spread(gains[:n, 0]) if relevant is None else relevant
         excluded = rule(found, level, matters, excluded).excluded
         if as_run and (later := np.isfinite(gains[n:])).any():
             active = active & later[:, 1:].any(0)
