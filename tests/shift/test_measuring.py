@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import documented
 import fakes
 import numpy as np
 import pandas as pd
@@ -235,6 +236,7 @@ def test_images_on_which_treatments_differ_are_shown_and_one_under_every_corrupt
     page = (tmp_path / "report.html").read_text()
     assert page.count("data:image/jpeg") == 2 and "On new images like these" in page
     assert {"examples.png", "shift_examples.png"} <= {path.name for path in (tmp_path / "figures").iterdir()}
+    assert documented.faults(tmp_path) == []
 
 
 def test_what_is_shown_of_an_image_counts_one_box_for_an_object_of_its_class():

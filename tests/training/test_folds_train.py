@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import documented
 import pytest
 import torch
 import yaml
@@ -70,6 +71,7 @@ def test_a_study_over_two_folds_goes_on_after_an_interrupt_with_the_same_splits(
     assert not list(data.parent.glob("labels/*.cache.lock"))
     assert [len(list(fold.glob("labels/*.cache"))) for fold in folds] == [2, 2]
     assert load_study(out).scores.equals(study.scores)
+    assert documented.faults(out) == []
 
 
 def test_images_that_change_after_the_folds_were_made_are_told(tmp_path, data):
