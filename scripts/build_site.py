@@ -39,8 +39,10 @@ def faults(root: Path, site: Path) -> Iterator[str]:
         if file.name == "404.html":  # is shown in the place of any page, so that its links begin at the site's root
             continue
         for url in (*links.clicked, *links.fetched):
-            place, at = file.parent / unquote(urlsplit(url).path), urlsplit(url)
-            if not at.scheme and not at.netloc and not (place / "index.html" if place.is_dir() else place).is_file():
+            at = urlsplit(url)
+            place = file.parent / unquote(at.path)
+            elsewhere = at.scheme or at.netloc or not at.path
+            if not elsewhere and not (place / "index.html" if place.is_dir() else place).is_file():
                 yield f"{name}: {url} leads nowhere"
 
 

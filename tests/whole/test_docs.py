@@ -126,6 +126,12 @@ def test_every_example_in_the_table_of_options_is_a_valid_spec(cell: str, tmp_pa
         assert spec_from(parse(["sweep", *base, *words])).rates[0] == 0.0
 
 
+def test_the_tutorial_reads_the_table_and_the_verdict_of_the_readme():
+    shown = [block for block in blocks(ROOT / "docs" / "tutorial.md", "text") if "@min" in block or "Keep" in block]
+    assert len(shown) == 2
+    assert all(block.rstrip() in (ROOT / "README.md").read_text() for block in shown)
+
+
 SNIPPETS = [code for page in PAGES if page.name != "api.md" for code in blocks(page, "python")]
 
 
