@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from fakes import SPEC
 from made_studies import Watcher, run
-from tiny_data import make_data
+from tiny_data import CLS, make_data
 from tracker_settings import write_settings
 
 from yolo_dropout.decision import decide
@@ -67,7 +67,7 @@ def sweep(out: Path, data: Path, config: Path, **trackers: bool) -> None:
         "MLFLOW_TRACKING_URI": (out.parent / "mlruns").as_uri(),
         "MLFLOW_ALLOW_FILE_STORE": "true",
     }
-    words = ["model=yolo26n-cls.yaml", f"data={data}", "epochs=2", "imgsz=32", "batch=2"]
+    words = [f"model={CLS}", f"data={data}", "epochs=2", "imgsz=32", "batch=2"]
     options = ["--rates", "0", "0.2", "--seeds", "1", "--jobs", "2", "--out", str(out)]
     script = Path(__file__).parents[2] / "scripts" / "sweep.py"
     subprocess.run([sys.executable, str(script), *words, *options], env=environment, check=True, cwd=out.parent)
@@ -232,7 +232,7 @@ def test_trackers_change_no_number(studies: Path, tmp_path: Path):
     small = {"epochs": 2, "imgsz": 32, "batch": 2, "seed": 0, "plots": False, "data": str(studies / "data")}
     for name, rate in (("p0.00-s0", 0.0), ("p0.20-s0", 0.2)):
         save_dir = tmp_path / "runs" / name
-        train_lean("yolo26n-cls.yaml", dropout=rate, save_dir=str(save_dir), **small)
+        train_lean(CLS, dropout=rate, save_dir=str(save_dir), **small)
         assert not list(save_dir.rglob("events.out.tfevents*"))
         assert rows(studies / "tracked", name) == rows(tmp_path, name)
 

@@ -1,4 +1,4 @@
-"""Tiny data sets for every task, drawn with numpy: bright squares on a dark, noisy ground; and a tiny detector."""
+"""Tiny data sets for every task, drawn with numpy: bright squares on a dark, noisy ground; and tiny models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-NET = Path(__file__).with_name("net.yaml")
+NET, CLS = (Path(__file__).with_name(name) for name in ("net.yaml", "net-cls.yaml"))
 SIDE = 64
 CLASSES = ("red", "green")
 N_TRAIN, N_VAL = 4, 2

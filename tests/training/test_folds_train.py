@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 from made_studies import Watcher
-from tiny_data import NET, make_data
+from tiny_data import CLS, NET, make_data
 
 from yolo_dropout import Dropout, Treatment
 from yolo_dropout.errors import InputError
@@ -115,9 +115,9 @@ def test_plain_ultralytics_trains_a_classifier_on_a_fold_and_best_pt_is_the_epoc
     deeper = data / "train" / "red" / "of" / "one day"
     deeper.mkdir(parents=True)
     (data / "train" / "red" / "0.png").rename(deeper / "0.png")
-    found = split_data("yolo26n-cls.yaml", str(data), SMALL, 3, tmp_path / "folds")
+    found = split_data(str(CLS), str(data), SMALL, 3, tmp_path / "folds")
     assert (found["n_images"], found["n_train"], found["n_val"]) == (6, 4, 2)
-    model = YOLO("yolo26n-cls.yaml")
+    model = YOLO(CLS)
     learning = {"epochs": 5, "optimizer": "AdamW", "lr0": 0.02, "warmup_epochs": 0, "nbs": 2, "plots": False, **SMALL}
     model.train(data=str(tmp_path / "folds" / "f2"), save_dir=str(tmp_path / "run"), **learning)
     assert model.names == {0: "green", 1: "red"}

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tiny_data import make_data
+from tiny_data import CLS, make_data
 
 from yolo_dropout import StudySpec, train_with_dropout
 from yolo_dropout.cli import main
@@ -52,7 +52,7 @@ def test_best_holds_the_epoch_of_the_lowest_loss_and_a_resumed_training_goes_on_
         if stop["n"] == 2:
             raise KeyboardInterrupt
 
-    yolo = YOLO("yolo26n-cls.yaml")
+    yolo = YOLO(CLS)
     yolo.add_callback("on_model_save", break_off)
     with pytest.raises(KeyboardInterrupt):
         train_with_dropout(yolo, name="by-loss", select="val/loss", **usual)
@@ -60,7 +60,7 @@ def test_best_holds_the_epoch_of_the_lowest_loss_and_a_resumed_training_goes_on_
     run = train_with_dropout(last, resume=True)
     results = read_results(run.results_csv)
     assert YOLO(run.best).ckpt["train_metrics"]["fitness"] == pytest.approx(-results.curve("val/loss").min(), abs=1e-5)
-    stock = train_with_dropout("yolo26n-cls.yaml", name="stock", **usual | {"epochs": 1})
+    stock = train_with_dropout(CLS, name="stock", **usual | {"epochs": 1})
     assert YOLO(stock.best).ckpt["train_metrics"]["fitness"] >= 0
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_data import NET, make_data
+from tiny_data import CLS, NET, make_data
 from ultralytics import YOLO
 from ultralytics.nn.tasks import load_checkpoint, torch_safe_load
 from ultralytics.utils.callbacks.base import default_callbacks
@@ -24,7 +24,7 @@ from yolo_dropout.training import train_lean, train_with_dropout
 from yolo_dropout.training.checkpoints import AtomicPath
 from yolo_dropout.training.trainer import trainer_class
 
-MODEL = "yolov8n-cls.yaml"
+MODEL = str(CLS)
 IMAGE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 # With `nbs` every batch is a step of the optimizer; without it there is none, and all checkpoints are equal.
 TINY: dict[str, Any] = {"epochs": 2, "imgsz": 32, "batch": 2, "nbs": 2, "plots": False, "save_period": 1}
@@ -80,8 +80,10 @@ def test_a_lean_training_leaves_the_weights_that_stock_leaves(data: str, tmp_pat
 @pytest.mark.train
 def test_a_depth_model_is_calibrated_in_a_lean_training_too(tmp_path: Path) -> None:
     args = {**TINY, "data": str(make_data("depth", tmp_path / "data")), "epochs": 1}
-    YOLO("yolo26n-depth.yaml").train(save_dir=str(tmp_path / "stock"), **args)
-    yolo = YOLO("yolo26n-depth.yaml")
+    net = tmp_path / "net.yaml"
+    net.write_text(NET.read_text().replace("Detect, [nc]", "Depth, [16]"))
+    YOLO(net).train(save_dir=str(tmp_path / "stock"), **args)
+    yolo = YOLO(net)
     lean = train_lean(yolo, save_dir=str(tmp_path / "lean"), **args)
     for name in ("best.pt", "last.pt"):
         ours, stock = (load_checkpoint(place / "weights" / name)[1] for place in (lean.save_dir, tmp_path / "stock"))

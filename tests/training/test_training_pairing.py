@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_data import NET, make_data
+from tiny_data import CLS, NET, make_data
 from torch import nn
 from ultralytics import YOLO
 
@@ -15,7 +15,7 @@ from yolo_dropout.training import train_lean
 from yolo_dropout.training.mask_stream import MaskStream
 from yolo_dropout.training.trainer import ActingDropout
 
-MODEL = "yolo26n-cls.yaml"
+MODEL = str(CLS)
 TINY: dict[str, Any] = {"epochs": 2, "imgsz": 32, "batch": 2, "nbs": 2}
 
 

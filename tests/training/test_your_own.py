@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_data import make_data
+from tiny_data import CLS, make_data
 from torch import nn
 from ultralytics import YOLO
 from ultralytics.engine.trainer import BaseTrainer
@@ -20,7 +20,7 @@ from yolo_dropout import apply_dropout, dropout_trainer, strip_dropout, train_wi
 from yolo_dropout.errors import SiteError, SpecError
 from yolo_dropout.sites import live_rates
 
-MODEL = "yolo26n-cls.yaml"
+MODEL = str(CLS)
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 EXAMPLES = re.findall(r"^## (.*?)$|^```python\n(.*?)^```", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
 NEEDS = {"Optuna": "optuna", "Ray Tune": "ray.tune"}
@@ -69,6 +69,7 @@ def test_every_example_trains_with_dropout_that_acts(
     for there, here in tiny.items():
         code = code.replace(there, here)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ultralytics.engine.tuner.plot_tune_results", lambda _: None)  # ten seconds, and its own
     exec(code, {"__name__": "__main__"})  # noqa: S102 - our own page
     records = [json.loads(file.read_text()) for file in tmp_path.glob("runs/**/dropout.json")]
     assert records
@@ -164,7 +165,7 @@ def test_two_rates_are_refused() -> None:
 
 
 def test_a_rate_that_is_none_leaves_the_dropout_that_is_there():
-    yolo = YOLO("yolo26n-cls.yaml")
+    yolo = YOLO(MODEL)
     sites = apply_dropout(yolo, 0.5)
     with pytest.raises(SpecError, match="rate"):
         apply_dropout(yolo, 1.5)

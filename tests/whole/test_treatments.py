@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 from made_studies import TABLES, derived, run, spec
-from tiny_data import make_data
+from tiny_data import CLS, make_data
 
 from yolo_dropout import Dropout, Treatment, load_study, run_study
 from yolo_dropout.cli import main
@@ -181,7 +181,7 @@ def test_control_and_treatment_of_arguments_alone_equal_stock_to_the_last_digit_
     data = str(make_data("classify", tmp_path / "data"))
     train = {"epochs": 2, "imgsz": 32, "batch": 2, "nbs": 2, "optimizer": "AdamW", "lr0": 0.1, "warmup_epochs": 0}
     strong = Treatment("decay", train={"weight_decay": 0.9})
-    asked = StudySpec("yolo26n-cls.yaml", data, seeds=1, train=train, treatments=(strong,))
+    asked = StudySpec(str(CLS), data, seeds=1, train=train, treatments=(strong,))
     with pytest.raises(SpecError, match='"m": mosaic does nothing in a classify training'):
         run_study(StudySpec(asked.model, data, train=train, treatments={"m": {"mosaic": 0.5}}), tmp_path / "refused")
     study = run_study(asked, tmp_path / "study", executor=LocalExecutor(jobs=1), publish=publish_tables)
