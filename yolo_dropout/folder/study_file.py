@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from yolo_dropout.base.files import check_values, set_aside, write_text
+from yolo_dropout.base.files import check_values, parse_yaml, set_aside, write_text
 from yolo_dropout.errors import SpecError
 from yolo_dropout.folder.layout import StudyFolder
 from yolo_dropout.spec.rules import LEAST_SEEDS
@@ -44,7 +44,7 @@ class StudyFile:
 def read_yaml(path: Path) -> Any:
     """Read a YAML file, safely; a `SpecError` where it cannot be read or is no YAML."""
     try:
-        values = yaml.safe_load(_text(path))
+        values = parse_yaml(_text(path))
         check_values(values)
     except OSError as error:
         raise SpecError(f"{path}: cannot be read ({error.strerror}); check the path") from error

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from yolo_dropout.base.files import check_values
+from yolo_dropout.base.files import check_values, parse_yaml
 from yolo_dropout.base.text import no_such
 from yolo_dropout.errors import SpecError
 
@@ -47,13 +47,11 @@ NO_MATTER = frozenset(
 @lru_cache(maxsize=1)
 def known_arguments() -> Mapping[str, Any]:
     """Names and default values of all arguments that the installed Ultralytics knows; a `SpecError` without it."""
-    import yaml
-
     found = find_spec("ultralytics")
     if found is None or found.origin is None:
         raise SpecError("ultralytics: is not installed; run `pip install ultralytics`")
     file = Path(found.origin).parent / "cfg" / "default.yaml"
-    return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
+    return dict(parse_yaml(file.read_text(encoding="utf-8")))
 
 
 def check_train_arguments(train: object) -> dict[str, Any]:
