@@ -38,8 +38,8 @@ def examples() -> list[Any]:
     found, heading = [], "one call"
     for title, code in EXAMPLES:
         heading = title or heading
-        if code:  # a cluster takes as long as all others together
-            marks = [pytest.mark.soak] if heading == "Ray Tune" else []
+        if code:  # a cluster, or a tuning in processes of its own, takes as long as all others together
+            marks = [pytest.mark.soak] if heading in ("Ray Tune", "`model.tune`") else []
             found.append(pytest.param(code, NEEDS.get(heading), id=heading, marks=marks))
     return found
 
@@ -69,7 +69,6 @@ def test_every_example_trains_with_dropout_that_acts(
     for there, here in tiny.items():
         code = code.replace(there, here)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ultralytics.engine.tuner.plot_tune_results", lambda _: None)  # ten seconds, and its own
     exec(code, {"__name__": "__main__"})  # noqa: S102 - our own page
     records = [json.loads(file.read_text()) for file in tmp_path.glob("runs/**/dropout.json")]
     assert records
