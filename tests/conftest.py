@@ -18,6 +18,8 @@ from yolo_dropout.executors import PRELOAD
 from yolo_dropout.executors.local.processes import warm_up
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+import unflushed  # noqa: F401
+
 os.environ.setdefault("YOLO_OFFLINE", "true")
 os.environ.setdefault("MPLBACKEND", "agg")
 # Ultralytics has settings for the test run, and not the user's; the workers of a run share them.
@@ -36,7 +38,7 @@ settings.load_profile("project")
 
 # A run's process imports the test file that its trainer stands in, and with it these: two seconds for every run.
 # None of them draws a random number as it is imported.
-OF_TEST_FILES = ("pytest", "hypothesis", "yolo_dropout.study", "yolo_dropout.report.publish")
+OF_TEST_FILES = ("unflushed", "pytest", "hypothesis", "yolo_dropout.study", "yolo_dropout.report.publish")
 
 
 # What takes longest comes first, so that no core is left with the last of it; a file of many tests is not a long one.
