@@ -88,7 +88,8 @@ def fork_server_for_real_trainings(request):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Reports come without their pictures, which take two seconds to draw: for tests that look at something else."""
-    monkeypatch.setattr("yolo_dropout.report.publish.figures_of", lambda study: {})
+    for name, drawn in (("figures_of", {}), ("card", None), ("to_card", b"")):
+        monkeypatch.setattr(f"yolo_dropout.report.publish.{name}", lambda _, drawn=drawn: drawn)
 
 
 @cache

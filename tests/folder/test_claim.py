@@ -333,6 +333,7 @@ def test_a_report_elsewhere_replaces_nothing_of_others(tmp_path, name, capfd):
     assert files(tmp_path / "a") == before
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_report_elsewhere_may_be_made_again_and_never_in_another_study(tmp_path):
     run(tmp_path / "study")
     run(tmp_path / "other")

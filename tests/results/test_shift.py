@@ -16,6 +16,7 @@ from yolo_dropout.cli import main
 from yolo_dropout.decision.new_images import on_images
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.executors.local.executor import LocalExecutor
+from yolo_dropout.report.figures import figures_of
 from yolo_dropout.report.publish import publish, publish_tables
 from yolo_dropout.results.new_images import in_words, over_images
 from yolo_dropout.shift.sets import Pass
@@ -168,12 +169,13 @@ def test_without_the_control_nothing_is_mapped(study):
             study.folder.run(run.name).classes.write_text(f"class,metric,value\na,{MAP},0.1\nb,{MAP},0.2\n")
         else:
             study.folder.run(run.name).shift.unlink()
-    publish(load_study(study.folder.path))
-    drawn = {path.stem for path in study.folder.figures.iterdir()}
-    assert "shift_severity" in drawn and not drawn & {"shift_map", "class_map"}
+    assert "shift_severity" in (drawn := figures_of(load_study(study.folder.path)))
+    assert not {"shift_map", "class_map"} & drawn.keys()
+    publish_tables(load_study(study.folder.path))
     assert len(pd.read_csv(study.folder.table("classes"))) == 6
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_new_images_are_told_of_the_best_treatment_and_by_the_score_that_decides(study):
     for run in study.table.results:
         level = 2.0 + 0.01 * run.seed - (0.5 + 0.001 * run.seed) * (run.rate > 0)
@@ -204,9 +206,8 @@ def test_gains_are_mapped_only_where_the_control_was_measured_too(study):
         else:
             lines = ["class,metric,value", *(f"{name},{MAP},0.5" for name in "ab")]
             study.folder.run(run.name).classes.write_text("\n".join(lines) + "\n")
-    publish(load_study(study.folder.path))
-    drawn = {path.stem for path in study.folder.figures.iterdir()}
-    assert "shift_severity" in drawn and not {"class_map", "shift_map"} & drawn
+    assert "shift_severity" in (drawn := figures_of(load_study(study.folder.path)))
+    assert not {"class_map", "shift_map"} & drawn.keys()
 
 
 def test_new_images_say_nothing_of_a_loss_that_a_treatment_weighs(tmp_path):
@@ -224,6 +225,7 @@ def test_new_images_say_nothing_of_a_loss_that_a_treatment_weighs(tmp_path):
     ]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_calibration_of_runs_is_scored_beside_other_scores_and_may_decide(study, capsys):
     with pytest.raises(InputError, match=r"needs runs that were measured .*; add --calibration"):
         _ = judged(study, "calibration/dece").verdict

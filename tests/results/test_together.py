@@ -45,6 +45,7 @@ def refused(capsys: pytest.CaptureFixture[str], root: Path) -> str:
     return told
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_head_against_neck_is_one_page_of_all_treatments_and_the_studies_stay_as_they_are(tmp_path, capsys):
     run(tmp_path / "head", spec(rates=(0, 0.1)))
     run(tmp_path / "neck", spec(rates=(0, 0.1, 0.3), where="neck", seeds=4))

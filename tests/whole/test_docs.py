@@ -16,7 +16,7 @@ from typing import Any
 import fakes
 import pytest
 import yaml
-from tiny_data import make_data
+from tiny_data import CLS, make_data
 
 import yolo_dropout
 from yolo_dropout.cli import main
@@ -189,6 +189,7 @@ READING = [
 ]
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("words", READING, ids=" ".join)
 def test_commands_that_need_no_training_run(words: list[str], place: Path, monkeypatch: pytest.MonkeyPatch):
     run(place, words, monkeypatch)
@@ -248,7 +249,7 @@ def test_commands_that_train_run(
     words: list[str], place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """With a tiny model and tiny data in the place of those that need a network."""
-    small = {"model=yolo26n.pt": "model=yolo26n-cls.yaml", "data=coco8.yaml": f"data={place / 'data'}"}
+    small = {"model=yolo26n.pt": f"model={CLS}", "data=coco8.yaml": f"data={place / 'data'}"}
     small["epochs=50"] = "epochs=1"
     words = [small.get(word, word) for word in words]
     run(place, [*words, "imgsz=32", "batch=2", "plots=False", f"save_dir={tmp_path / 'final'}"], monkeypatch)

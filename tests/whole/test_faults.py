@@ -266,6 +266,7 @@ def damage(folder: Path) -> None:
         (folder / leftover).write_text("{")
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_what_crashes_and_people_leave_in_a_folder_is_told_and_repaired_and_never_averaged(
     tmp_path, capfd, undisturbed, record_property
 ):
