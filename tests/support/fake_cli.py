@@ -44,12 +44,14 @@ def main(gate: str, *words: str) -> int:
     from yolo_dropout.cli import run
     from yolo_dropout.cli.options import parse
     from yolo_dropout.cli.sweep import sweep
+    from yolo_dropout.executors.local.processes import warm_up
 
     os.environ["GATE"] = gate
+    warm_up(())  # before anything is imported that the fork server would import too
     if "WITHOUT_PICTURES" in os.environ:  # seconds for each report
         from yolo_dropout.report import publish
 
-        publish.figures_of = lambda study: {}
+        publish.figures_of, publish.card, publish.to_card = (lambda _: {}, lambda _: None, lambda _: b"")
     inspect = waiting_inspect if "GATE_AT_PREPARE" in os.environ else fakes.inspect
     command = partial(sweep, backend=Backend(inspect, waiting_train))
     return run(parse(["sweep", *words]), command)
