@@ -25,7 +25,7 @@ from yolo_dropout.report.cautions import warnings_of
 from yolo_dropout.report.figures import card
 from yolo_dropout.report.figures.render import to_card
 from yolo_dropout.report.page import render_report
-from yolo_dropout.report.payload import RUN_VALUES, payload
+from yolo_dropout.report.payload import payload
 from yolo_dropout.results.collect import StudyResults
 from yolo_dropout.results.table import Table
 from yolo_dropout.spec.runs import Run
@@ -213,10 +213,15 @@ def test_payload_keeps_first_and_last_epoch_and_the_true_minimum_of_long_runs():
     assert loss["best"][0] == pytest.approx([mean.idxmin(), mean.min()], rel=1e-4)
 
 
-def test_payload_of_a_large_study_stays_small():
-    content = payload(make_report(make_curves((0.0, 0.1, 0.2, 0.3, 0.5), 60, 100)))
-    drawn = sum(len(run[2]) for metric in content["metrics"] for run in metric["runs"])
-    assert 0 < drawn <= RUN_VALUES
+def test_payload_of_a_large_study_stays_small(monkeypatch: pytest.MonkeyPatch):
+    study, small = make_report(make_curves((0.0, 0.5), 6, 100)), 4_000
+
+    def drawn() -> int:
+        return sum(len(run[2]) for metric in payload(study)["metrics"] for run in metric["runs"])
+
+    assert drawn() > small
+    monkeypatch.setattr("yolo_dropout.report.payload.RUN_VALUES", small)
+    assert 0 < drawn() <= small
 
 
 def test_limits_of_the_drawn_score_are_those_of_the_verdict():
