@@ -35,9 +35,9 @@ HALF = Treatment("dropout 0.9 in the neck", Dropout(0.9, "neck"))
 DECAY = Treatment("weight decay x10", train={"weight_decay": 0.005})
 
 
-def swept(folder: Path, *words: str) -> int:
+def swept(folder: Path, *words: str, seeds: str = "3") -> int:
     """The command, with as many epochs as mosaic takes to act; pictures and report are drawn."""
-    base = ["sweep", "model=m", "data=d", "epochs=20", "--seeds", "3", "--jobs", "2", "--out", str(folder)]
+    base = ["sweep", "model=m", "data=d", "epochs=20", "--seeds", seeds, "--jobs", "2", "--out", str(folder)]
     return run_command(parse([*base, *words]), partial(sweep, backend=fakes.FAKE))
 
 
@@ -89,8 +89,9 @@ def test_named_treatments_are_told_by_name_in_tables_verdict_pictures_and_page(t
 
 @pytest.mark.usefixtures("no_pictures")
 def test_a_treatment_is_added_by_its_own_words_alone_and_no_known_one_changes(tmp_path, capsys):
-    assert swept(tmp_path, "--rates", "0", "0.1", "--treatment", "decay: weight_decay=0.005") == 0
-    assert swept(tmp_path, "--treatment", "in the neck: dropout=0.1 where=neck kind=dropblock schedule=linear") == 0
+    neck = "in the neck: dropout=0.1 where=neck kind=dropblock schedule=linear"
+    assert swept(tmp_path, "--rates", "0", "0.1", "--treatment", "decay: weight_decay=0.005", seeds="1") == 0
+    assert swept(tmp_path, "--treatment", neck, seeds="1") == 0
     assert folders(tmp_path) == {"p0.00", "p0.10", "decay", "in-the-neck"}
     held = yaml.safe_load((tmp_path / "study.yaml").read_text())["treatments"]
     assert held == {
@@ -98,7 +99,7 @@ def test_a_treatment_is_added_by_its_own_words_alone_and_no_known_one_changes(tm
         "in the neck": {"dropout": 0.1, "where": "neck", "kind": "dropblock", "schedule": "linear"},
     }
     capsys.readouterr()
-    assert swept(tmp_path, "--treatment", "decay: weight_decay=0.05") == 2
+    assert swept(tmp_path, "--treatment", "decay: weight_decay=0.05", seeds="1") == 2
     assert 'treatment "decay" was weight_decay=0.005, is weight_decay=0.05' in capsys.readouterr().err
     with pytest.raises(SpecError, match='treatments lack "in the neck", which the study has'):
         run(tmp_path, replace_treatments(load_study(tmp_path).spec, "decay"))
