@@ -236,6 +236,8 @@ def test_every_sweep_comes_to_its_end_with_a_fake_trainer(
     assert spec_from(options).rates[0] == 0.0
     if options.executor == "ray":
         request.getfixturevalue("ray_here")
+    if asked(words) != BY_LENGTH[0]:  # the pictures of one are enough
+        request.getfixturevalue("no_pictures")
     if not options.until_decided:
         options.seeds = ["1"]  # of a command's words it is not the number of runs that may be wrong
     options.out = str(tmp_path)
