@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import socket
 import struct
-from urllib.parse import urlsplit
+from importlib import resources
+from urllib.parse import urljoin, urlsplit
 
 import pytest
+from proxies import proxy
 from waiting import wait_until
 
+from yolo_dropout.cli import main
 from yolo_dropout.cli.watch import MOST_CONNECTIONS, REST, LivePage, serve
 from yolo_dropout.errors import InputError, SpecError
 
@@ -56,19 +60,57 @@ def test_only_this_machines_own_address_listens():
             assert other.connect_ex(("127.0.0.2", urlsplit(url).port)) != 0
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1.evil.example:{port}", ""]
-)
+FOREIGN = [
+    *("evil.example", "evil.example:{port}", "127.0.0.1.evil.example:{port}", "localhost.evil.example", "localhost:x"),
+    *("evil.example:80@localhost", "", ":{port}", "127.0.0.2", "2130706433", "hub.example.org.evil.example"),
+]
+
+
+@pytest.mark.parametrize("host", FOREIGN)
 def test_requests_that_name_another_host_are_refused(host: str):
     study = Study()
-    with serve(study.page) as url:
+    with serve(study.page, hosts=["hub.example.org", "no host/at all"]) as url:
         assert ask(url, Host=host.format(port=urlsplit(url).port))[0] == 403
     assert study.drawn == []
 
 
-def test_localhost_is_this_machine():
+@pytest.mark.parametrize("host", ["localhost:{port}", "localhost:9000", "127.0.0.1:9000", "LocalHost", "[::1]:9000"])
+def test_this_machine_is_known_by_its_own_names_at_whatever_port_a_tunnel_gives_it(host: str):
     with serve(Study().page) as url:
-        assert ask(url, Host=f"localhost:{urlsplit(url).port}")[0] == 200
+        assert ask(url, Host=host.format(port=urlsplit(url).port))[0] == 200
+
+
+@pytest.mark.parametrize("host", ["hub.example.org", "Hub.Example.Org:8443", "8000-m-s-x.prod.colab.dev"])
+def test_a_host_that_was_named_is_answered(host: str):
+    with serve(Study().page, hosts=["8000-m-s-x.prod.colab.dev", "hub.example.org:443"]) as url:
+        assert ask(url, Host=host, Origin="https://evil.example")[0] == 200
+
+
+def test_behind_a_proxy_that_strips_a_prefix_all_that_the_page_asks_for_is_there():
+    script = (resources.files("yolo_dropout.report") / "static" / "report.js").read_text(encoding="utf-8")
+    asked = re.findall(r'fetch\("([^"]*)"', script)
+    assert sorted(asked) == ["./", "version"]
+    with serve(Study().page, hosts=["hub.example.org"]) as url, proxy(url, "/user/x/proxy/8000") as port:
+        for link, told in {"./": "page 1", "version": "1"}.items():
+            path = urljoin("/user/x/proxy/8000/", link)
+            assert ask(f"http://127.0.0.1:{port}", path, Host="hub.example.org")[:2] == (200, told)
+        assert ask(f"http://127.0.0.1:{port}", "/user/x/proxy/8000/", Host="evil.example")[0] == 403
+
+
+def test_a_refusal_names_the_host_and_the_option_in_one_line():
+    with serve(Study().page) as url:
+        told = ask(url, Host="hub.example.org:8443")[1]
+    assert told.startswith("hub.example.org:8443: this page does not answer to that host; ")
+    assert told.endswith("give yolo-dropout watch --host-name hub.example.org\n")
+
+
+@pytest.mark.parametrize("name", ["https://hub.example.org/", "hub.example.org/user", "*.example.org", ""])
+def test_what_is_no_name_of_a_host_is_one_clear_line(name: str, tmp_path, capsys: pytest.CaptureFixture[str]):
+    assert main(["watch", str(tmp_path), "--host-name", "a.example", "--host-name", name]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "--host-name: must be a host's name as the browser's address bar shows it, " in error
+    assert repr(name) in error
 
 
 @pytest.mark.parametrize("path", ["/study.yaml", "/../etc/passwd", "/%2e%2e/", "//evil.example/", "/?x"])

@@ -62,12 +62,13 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 def test_watch_shows_a_study_to_this_machine_only_and_ends_on_ctrl_c(tmp_path: Path, start):
     study = run_study(SPEC, tmp_path, executor=LocalExecutor(jobs=2), backend=fakes.FAKE, publish=publish_tables)
     command = "import sys; from yolo_dropout.cli import main; sys.exit(main())"
-    process = start("-c", command, "watch", str(tmp_path))
+    process = start("-c", command, "watch", str(tmp_path), "--host-name", "hub.example.org")
     url = address(process)
     status, page = ask(url)
     assert status == 200
     assert f"{study.scores[0.0].mean():.5g}"[:5] in page
     assert ask(url, Host="evil.example")[0] == 403
+    assert ask(url, Host="hub.example.org")[0] == 200
     assert ask(url, "/study.yaml")[0] == 404
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE_S) == 0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from proxies import proxy
 from report_samples import make_record, make_report, whole_page
 from synthetic_study import make_curves
 
@@ -202,19 +204,23 @@ def test_charts_of_a_large_study_are_drawn_when_they_come_near(browser: Any, tmp
         gap.locator(".plot svg").wait_for()
 
 
-def test_live_page_follows_the_study_and_keeps_what_the_reader_chose(browser: Any):
+@pytest.mark.parametrize("proxied", [False, True], ids=["here", "behind-a-proxy"])
+def test_live_page_follows_the_study_and_keeps_what_the_reader_chose(browser: Any, proxied: bool):
     rounds = {"1": 2, "2": 3}
     state = ["1"]
 
     def render(version: str) -> str:
         return render_report(make_report(make_curves((0.0, 0.1), rounds[version], 8)), live_version=version)
 
-    with serve(LivePage(render, lambda: state[0], clock=lambda: 0.0)) as url:
+    prefix = "/user/x/proxy/8000"
+    live = serve(LivePage(render, lambda: state[0], clock=lambda: 0.0), hosts=["hub.localhost"] if proxied else [])
+    with live as url, proxy(url, prefix) if proxied else nullcontext() as port:
+        place = f"http://hub.localhost:{port}{prefix}/" if proxied else url
         page = browser.new_page()
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.append(message.text))
-        page.goto(url)
+        page.goto(place)
         assert page.locator("#scores tbody tr").count() == 2
         page.get_by_label("Metric").select_option(label="mAP50-95 (boxes)")
         page.locator("fieldset.rates").first.get_by_label("0.1").uncheck()

@@ -87,7 +87,10 @@ OPTIONS = {
         "--where WHERE": "the sites to look for (default head)",
         "--kind KIND": "the kind of dropout (default auto)",
     },
-    "watch": {"--port N": "on this port of 127.0.0.1 (default: a free one)"},
+    "watch": {
+        "--port N": "on this port of 127.0.0.1 (default: a free one)",
+        "--host-name NAME+": "answer to this host too, where a proxy shows the page; may be repeated",
+    },
     "report": {
         "--out DIR": "where to write (default: the one study; else runs/dropout/report)",
         "--pdf": "print the page as report.pdf too, with Chromium or Chrome",
@@ -209,5 +212,5 @@ def command_line() -> argparse.ArgumentParser:
         command.set_defaults(command=name)
     sweep.set_defaults(executor="local")
     check.set_defaults(where="head", kind="auto")
-    watch.set_defaults(port="0")
+    watch.set_defaults(port="0", host_name=[])
     return parser

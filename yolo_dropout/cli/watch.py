@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import BoundedSemaphore, Lock, Thread
 from typing import Any
 
-from yolo_dropout.base.text import whole_number
+from yolo_dropout.base.text import cut, printable, whole_number
 from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.folder.layout import StudyFolder
@@ -21,6 +22,9 @@ from yolo_dropout.report.page import render_report
 from yolo_dropout.study import load_study
 
 ADDRESS = "127.0.0.1"
+# Names that are this machine's own wherever they are looked up. A tunnel may give them another port: a web site that
+# points its name to this machine can choose the port, and not the name.
+_OWN_NAMES = (ADDRESS, "localhost", "[::1]")
 # A page that took t seconds is not drawn again before 20 t have passed: at most 5 % of one core.
 REST = 20.0
 # A browser asks for one thing at a time, and at once. Who only holds connections open would take files from the study.
@@ -31,9 +35,13 @@ def watch(options: Namespace) -> int:
     """Serve the report until Ctrl-C."""
     if (port := whole_number(options.port)) is None:
         raise SpecError(f"port: must be a whole number, got {options.port!r}; leave it out to take a free one")
+    for given in options.host_name:
+        if not _name_of(given):
+            must = "must be a host's name as the browser's address bar shows it, without https:// and without a path"
+            raise SpecError(f"--host-name: {must}, got {given!r}; for instance --host-name hub.example.org")
     folder = StudyFolder.at(options.folder, "DIR")
     load_study(folder.path)
-    with serve(live_page(folder), port) as address:
+    with serve(live_page(folder), port, options.host_name) as address:
         print(f"{address} shows {folder.path}; Ctrl-C ends this, not the study", flush=True)
         try:
             while True:
@@ -95,11 +103,12 @@ class LivePage:
 
 
 @contextlib.contextmanager
-def serve(page: LivePage, port: int = 0, patience_s: float = PATIENCE_S) -> Iterator[str]:
+def serve(page: LivePage, port: int = 0, hosts: Collection[str] = (), patience_s: float = PATIENCE_S) -> Iterator[str]:
     """Serve a page on 127.0.0.1, from a thread, until the block ends.
 
-    Requests that name another host are refused, so that no web site can read the page through a name that it
-    points to this machine. Nothing but the page and its version can be asked for.
+    Requests that name another host than this machine or one of `hosts`, where a proxy shows it, are refused, so that no
+    web site can read the page through a name that it points to this machine. Nothing but the page and its version can
+    be asked for.
 
     Yields:
         The page's address; port 0 takes a free one.
@@ -108,7 +117,7 @@ def serve(page: LivePage, port: int = 0, patience_s: float = PATIENCE_S) -> Iter
         SpecError: The port is taken or not allowed.
     """
     try:
-        server = _Server((ADDRESS, port), _handler(page, patience_s))
+        server = _Server((ADDRESS, port), _handler(page, {*_OWN_NAMES, *map(_name_of, hosts)} - {""}, patience_s))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(f"port: must be a free port, got {port} ({reason}); choose another or 0") from error
@@ -146,16 +155,24 @@ class _Server(ThreadingHTTPServer):
         """Stay silent: a reader that has gone away is no fault of the study's."""
 
 
-def _handler(page: LivePage, patience_s: float) -> type[BaseHTTPRequestHandler]:
+def _name_of(host: str) -> str:
+    """The name in what a request says of its host, without a port; empty where that is none."""
+    found = re.fullmatch(r"([\w.-]+|\[[\da-f:.]+\])(:\d+)?", host.lower(), re.ASCII)
+    return found[1] if found else ""
+
+
+def _handler(page: LivePage, names: Collection[str], patience_s: float) -> type[BaseHTTPRequestHandler]:
     answers = {"/": (page.html, "text/html"), "/version": (page.version, "text/plain")}
 
     class Handler(BaseHTTPRequestHandler):
         timeout = patience_s
 
         def do_GET(self) -> None:
-            own_names = {f"{name}:{self.connection.getsockname()[1]}" for name in (ADDRESS, "localhost")}
-            if self.headers.get("Host") not in own_names:
-                self._answer(HTTPStatus.FORBIDDEN, "This page answers to 127.0.0.1 only.")
+            name = _name_of(host := self.headers.get("Host", ""))
+            if name not in names:
+                way_out = f"if it is where you look at it, give yolo-dropout watch --host-name {name or 'NAME'}"
+                refused = cut(printable(f"{host or 'no host'}: this page does not answer to that host; {way_out}"))
+                self._answer(HTTPStatus.FORBIDDEN, f"{refused}\n")
             elif self.path not in answers:
                 self._answer(HTTPStatus.NOT_FOUND, "There is nothing here.")
             else:
