@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import string
 from pathlib import Path
 from unittest.mock import patch
 
@@ -20,6 +21,7 @@ from ultralytics.utils.ops import xywhr2xyxyxyxy
 
 from yolo_dropout import predict_with_dropout
 from yolo_dropout.cli import main
+from yolo_dropout.cli.calibrate import _truths
 from yolo_dropout.errors import InputError, ScoresError, SpecError
 from yolo_dropout.inference.calibration import Truth, boxes_of, curve, d_ece, measure, of_classes
 from yolo_dropout.inference.scaling import Scaling, Temperature, read_scaling, write_scaling
@@ -86,6 +88,8 @@ def test_calibrate_measures_three_ways_and_writes_what_predict_takes(
     data = shutil.copytree(ROOT / "datasets" / "digits-detect", tmp_path / "data", ignore=caches) / "data.yaml"
     # The starter knows letters, some of which are numbered as the digits that they look like.
     model = f"model={ROOT / 'datasets' / 'starter.pt'}"
+    folders, letters = data.read_text().partition("names:")[0], list(string.ascii_uppercase)
+    data.write_text(f"{folders}names: {letters}\n")
     out = tmp_path / "out"
     words = [model, f"data={data}", "imgsz=128", "conf=0.01", "--samples", "9", "--out", str(out)]
     assert main(["calibrate", *words]) == 0
@@ -109,6 +113,19 @@ def test_calibrate_measures_three_ways_and_writes_what_predict_takes(
     assert main(["calibrate", *words[:2], "source=a.jpg"]) == 2
     assert "source: calibrate has its own" in capsys.readouterr().err
     assert not list(data.parent.rglob("*.cache"))
+    for others, told in (list(range(10)), "10 classes (0, 1, 2 and 7 more)"), (letters[::-1], "26 classes (Z, Y, X"):
+        data.write_text(f"{folders}names: {others}\n")
+        assert main(["calibrate", *words]) == 2
+        error = capsys.readouterr().err
+        assert f"has {told}" in error
+        assert "and the model 26 classes (A, B, C and 23 more); give the data set that it is for" in error
+
+
+def test_a_model_that_knows_all_classes_as_one_is_calibrated_as_such(tmp_path: Path):
+    yolo = YOLO(ROOT / "datasets" / "starter.pt")
+    yolo.model.names, yolo.ckpt = {0: "item"}, {"train_args": {"single_cls": True}}
+    truths = _truths(yolo, str(ROOT / "datasets" / "digits-detect" / "data.yaml"), {})
+    assert {int(name) for truth in truths.values() for name in truth.classes} == {0}
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +201,7 @@ def test_rotated_boxes_are_right_by_their_rotated_overlap(tmp_path: Path):
     (tmp_path / "labels" / "a.txt").write_text(f"0 {' '.join(map(str, corners.flatten().tolist()))}\n")
     (tmp_path / "data.yaml").write_text("train: images\nval: images\nnames: {0: ship}\n")
     yolo = YOLO(ROOT / "datasets" / "starter.pt")
-    yolo.task = "obb"
+    yolo.task, yolo.model.names = "obb", {0: "ship"}
     truths = truths_of(yolo, str(tmp_path / "data.yaml"), check_args({"imgsz": 64}))
     turned = torch.stack([box, box * torch.tensor([1, 1, 1, 1, -1])])
     obb = torch.cat([turned, torch.tensor([[0.9, 0], [0.8, 0]])], 1)

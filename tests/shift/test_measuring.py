@@ -116,7 +116,7 @@ def test_the_command_prints_what_was_measured_and_refuses_other_folders(trained,
     "change, told",
     [
         ({"model": "model=yolo26n.yaml"}, "needs trained weights"),
-        ({"model": f"model={DATASETS / 'starter.pt'}"}, "has 10 classes, and the model 26"),
+        ({"model": f"model={DATASETS / 'starter.pt'}"}, "has 10 classes (0, 1, 2 and 7 more), and the model 26 "),
         ({"model": "model=nowhere.pt"}, "does not exist"),
         ({"data": "imgsz=64"}, "data: is missing"),
         ({"corruptions": "fogg"}, "no set or corruption is called 'fogg'"),

@@ -50,7 +50,9 @@ def _truths(yolo: Any, data: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
     if yolo.task not in TASKS:
         raise SpecError(f"model: the task must be one of {', '.join(TASKS)}, got {yolo.task}")
-    return truths_of(yolo, data, check_args({"split": arguments.pop("split", "val")}))
+    trained = (yolo.ckpt or {}).get("train_args", {})  # as one class it knows all alike
+    args = {"split": arguments.pop("split", "val"), "single_cls": bool(trained.get("single_cls"))}
+    return truths_of(yolo, data, check_args(args))
 
 
 def _write(found: Any, out: Path, error: str, what: str) -> None:

@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from yolo_dropout.base.text import few
 from yolo_dropout.errors import InputError
 from yolo_dropout.shift.corruptions import Image, corrupt, key_of
 from yolo_dropout.shift.sets import Pass
@@ -88,9 +89,11 @@ def _data_of(yolo: Any, data: str, args: Any) -> dict[str, Any]:
     found = read_data(yolo.task, data, args)
     if args.single_cls:
         found |= {"names": {0: "item"}, "nc": 1}
-    own, known = len(found["names"]), len(yolo.model.names)
-    if own != known and yolo.task != "depth":
-        raise InputError(f"data: {data} has {own} classes, and the model {known}; give the data set that it is for")
+    own, known = (list(map(str, names.values())) for names in (found["names"], yolo.names))
+    others = len(own) != len(known) or (own != known and sorted(own) == sorted(known))  # or the same in another order
+    if others and yolo.task != "depth":
+        has, knows = (f"{len(names)} classes ({few(names)})" for names in (own, known))
+        raise InputError(f"data: {data} has {has}, and the model {knows}; give the data set that it is for")
     return found
 
 
@@ -98,14 +101,13 @@ def truths_of(yolo: Any, data: str, args: Any) -> dict[str, Truth]:
     """What the validation images of a data set hold, by their full path; of a classifier's, their class and no box.
 
     Raises:
-        InputError: The data set cannot be used, or has other classes than a classifier.
+        InputError: The data set cannot be used, or has other classes than the model.
     """
     from ultralytics.utils.ops import resample_segments, xywh2xyxy
 
     from yolo_dropout.inference.calibration import Truth
 
-    found = _data_of(yolo, data, args) if yolo.task == "classify" else read_data(yolo.task, data, args)
-    dataset = build_dataset(yolo, found, args, "val", write_cache=False)
+    dataset = build_dataset(yolo, _data_of(yolo, data, args), args, "val", write_cache=False)
     if hasattr(dataset, "samples"):
         return {str(Path(file).absolute()): Truth(np.array([c]), np.empty((0, 4))) for file, c, *_ in dataset.samples}
     truths = {}
