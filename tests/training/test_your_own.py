@@ -157,6 +157,44 @@ def test_what_dropout_cannot_be_put_on_is_refused(of: Any, told: str) -> None:
         train_with_dropout(MODEL, trainer=of, data="coco8.yaml")
 
 
+class Plain(BaseTrainer):  # type: ignore[misc]
+    """Takes what Ultralytics' trainers do, and keeps it."""
+
+    def __init__(self, cfg: Any = "stock", overrides: Any = None, _callbacks: Any = None) -> None:
+        self.told, self.resume, self.save_dir = (cfg, overrides, _callbacks), True, Path("runs")
+
+
+class Few(Plain):
+    def __init__(self, overrides: Any, _callbacks: Any = None) -> None:
+        super().__init__("none", overrides, _callbacks)
+
+
+class Passing(Plain):
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+
+
+@pytest.mark.parametrize(
+    ("of", "args", "told"),
+    [
+        (Plain, ({"a": 1}, {"epochs": 1}, {}), ({"a": 1}, {"epochs": 1, "dropout": 0.1}, {})),
+        (Plain, ({"a": 1},), ({"a": 1}, {"dropout": 0.1}, None)),
+        (Plain, (), ("stock", {"dropout": 0.1}, None)),
+        (Few, ({"epochs": 1},), ("none", {"epochs": 1, "dropout": 0.1}, None)),
+        (Passing, ("cfg", {"epochs": 1}), ("cfg", {"epochs": 1, "dropout": 0.1}, None)),
+    ],
+)
+def test_a_trainer_is_called_by_position_as_the_class_that_it_was_made_of(of: Any, args: Any, told: Any) -> None:
+    assert dropout_trainer(of, 0.1)(*args).told == told
+
+
+def test_a_call_that_the_class_does_not_take_is_refused_as_there() -> None:
+    with pytest.raises(TypeError):
+        dropout_trainer(Plain, 0.1)("cfg", {}, {}, "one more")
+    with pytest.raises(SpecError, match=r"^dropout: acts here at 0.1, got dropout=0.3 as well"):
+        dropout_trainer(Plain, 0.1)("cfg", {"dropout": 0.3})
+
+
 def test_two_rates_are_refused() -> None:
     yolo = YOLO(MODEL)
     with pytest.raises(SpecError, match=r"^dropout: acts here at 0.1, got dropout=0.3 as well; leave that out"):

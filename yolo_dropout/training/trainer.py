@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from inspect import signature
 from math import isfinite
 from typing import Any
 from unittest.mock import patch
@@ -86,11 +87,14 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
     dropout_plan: Dropout
     dropout_sites: tuple[Site, ...] = ()
 
-    def __init__(self, *args: Any, overrides: dict[str, Any] | None = None, **more: Any) -> None:
-        rate, asked = self.dropout_plan.rate, (overrides or {}).get("dropout")
-        if asked not in (None, 0, rate):
+    def __init__(self, *args: Any, **more: Any) -> None:
+        order = list(signature(super().__init__).parameters)  # by name, because a class of somebody's may take no `cfg`
+        order = order if "overrides" in order else ["cfg", "overrides", "_callbacks"]
+        named = dict(zip(order, args, strict=False)) | more
+        overrides, rate = named.pop("overrides", None) or {}, self.dropout_plan.rate
+        if (asked := overrides.get("dropout")) not in (None, 0, rate):
             raise SpecError(f"dropout: acts here at {rate:g}, got dropout={asked} as well; leave that out")
-        super().__init__(*args, overrides={**(overrides or {}), "dropout": rate}, **more)
+        super().__init__(*args[len(order) :], overrides={**overrides, "dropout": rate}, **named)
 
     def get_model(self, *args: Any, **kwargs: Any) -> Any:
         """Build the model; Ultralytics sets a classifier's own dropout here, also where ours shall act elsewhere."""
