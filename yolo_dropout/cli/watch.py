@@ -173,10 +173,10 @@ def _handler(page: LivePage, names: Collection[str], patience_s: float) -> type[
                 way_out = f"if it is where you look at it, give yolo-dropout watch --host-name {name or 'NAME'}"
                 refused = cut(printable(f"{host or 'no host'}: this page does not answer to that host; {way_out}"))
                 self._answer(HTTPStatus.FORBIDDEN, f"{refused}\n")
-            elif self.path not in answers:
+            elif (path := self.path.partition("?")[0]) not in answers:  # what follows is for a proxy, such as a token
                 self._answer(HTTPStatus.NOT_FOUND, "There is nothing here.")
             else:
-                content, kind = answers[self.path]
+                content, kind = answers[path]
                 self._answer(HTTPStatus.OK, content(), kind)
 
         def _answer(self, status: HTTPStatus, text: str, kind: str = "text/plain") -> None:
