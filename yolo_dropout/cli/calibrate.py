@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from yolo_dropout.base.tasks import BOXES_OR_CLASS
 from yolo_dropout.base.text import printable
 from yolo_dropout.cli.output import FINISHED
 from yolo_dropout.cli.predict import asked
@@ -44,12 +45,11 @@ def calibrate(options: Namespace) -> int:
 
 
 def _truths(yolo: Any, data: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    from yolo_dropout.inference.predict import TASKS
     from yolo_dropout.shift.images import truths_of
     from yolo_dropout.training.preparation import check_args
 
-    if yolo.task not in TASKS:
-        raise SpecError(f"model: the task must be one of {', '.join(TASKS)}, got {yolo.task}")
+    if yolo.task not in BOXES_OR_CLASS:
+        raise SpecError(f"model: the task must be one of {', '.join(BOXES_OR_CLASS)}, got {yolo.task}")
     trained = (yolo.ckpt or {}).get("train_args", {})  # as one class it knows all alike
     args = {"split": arguments.pop("split", "val"), "single_cls": bool(trained.get("single_cls"))}
     return truths_of(yolo, data, check_args(args))

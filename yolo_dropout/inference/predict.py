@@ -15,6 +15,7 @@ from ultralytics.cfg import get_cfg
 from ultralytics.utils import LOGGER
 from ultralytics.utils.checks import check_imgsz
 
+from yolo_dropout.base.tasks import BOXES_OR_CLASS
 from yolo_dropout.errors import InputError, SpecError
 from yolo_dropout.inference.asked import Asked
 from yolo_dropout.inference.head import ClassifierSpread, HeadSpread, entropy, lies_at_the_end
@@ -23,7 +24,6 @@ from yolo_dropout.inference.scaling import Scaling, Temperature, read_scaling
 from yolo_dropout.sites import Dropout, find_sites, network
 
 _REFUSED = ("augment", "embed", "visualize", "compile", "predictor")
-TASKS = ("detect", "segment", "pose", "obb", "classify")
 
 
 def predict_with_dropout(
@@ -79,8 +79,8 @@ def predict_with_dropout(
     yolo = copy.copy(_loaded(model))  # predict keeps its predictor in the object; the caller's stays as it is
     if hasattr(network(yolo).model[-1], "lrpc"):
         raise SpecError("model: YOLOE without prompts picks other places in every pass; give it classes (set_classes)")
-    if yolo.task not in TASKS:
-        raise SpecError(f"model: the task must be one of {', '.join(TASKS)}, got {yolo.task}")
+    if yolo.task not in BOXES_OR_CLASS:
+        raise SpecError(f"model: the task must be one of {', '.join(BOXES_OR_CLASS)}, got {yolo.task}")
     yolo.predictor, yolo.callbacks = None, {name: list(calls) for name, calls in yolo.callbacks.items()}
     plain = yolo._smart_load("predictor")
     held = read_scaling(scaling) if isinstance(scaling, (str, Path)) else scaling

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from yolo_dropout.base.tasks import BOXES_OR_CLASS
 from yolo_dropout.errors import SpecError
 from yolo_dropout.shift.corruptions import corrupt, key_of
 from yolo_dropout.shift.images import truths_of
@@ -21,7 +22,6 @@ from yolo_dropout.training.preparation import check_args
 if TYPE_CHECKING:
     from yolo_dropout.inference.calibration import Truth
 
-TASKS = ("detect", "segment", "pose", "obb", "classify")
 MOST_IMAGES, PICKED, SIDE_PX = 100, 2, 480
 CONF, IOU = 0.25, 0.5
 
@@ -104,8 +104,8 @@ def compare(
 
 def check_task(task: str, what: str = "examples") -> None:
     """Refuse a task that knows neither boxes nor classes of images; a `SpecError` names those that do."""
-    if task not in TASKS:
-        raise SpecError(f"{what}: the task must be one of {', '.join(TASKS)}, got {task}; leave that out")
+    if task not in BOXES_OR_CLASS:
+        raise SpecError(f"{what}: the task must be one of {', '.join(BOXES_OR_CLASS)}, got {task}; leave that out")
 
 
 def _picked(apart: np.ndarray) -> Iterable[tuple[int, int]]:

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from yolo_dropout.base.tasks import BOXES
 from yolo_dropout.spec.arguments import known_arguments
 
-_BOXES = frozenset(("detect", "segment", "pose", "obb"))
+_BOXES = frozenset(BOXES)
 _MASKS = _BOXES | {"semantic"}
 _DENSE = _MASKS | {"depth"}
 TASKS = _DENSE | {"classify"}

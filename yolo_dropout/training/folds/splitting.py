@@ -7,6 +7,7 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
+from yolo_dropout.base.tasks import BOXES_OR_CLASS
 from yolo_dropout.errors import SpecError
 from yolo_dropout.training.data import build_dataset, look_at_data, read_data
 from yolo_dropout.training.folds.assignment import Example, rare_classes
@@ -14,7 +15,6 @@ from yolo_dropout.training.folds.files import write_folds
 from yolo_dropout.training.models import load_model
 from yolo_dropout.training.preparation import check_args
 
-_TASKS = ("detect", "segment", "pose", "obb", "classify")
 # What the folds' own data YAML says itself, or must not say: where images are, and how to download them.
 _OWN_FIELDS = ("path", "train", "val", "test", "minival", "download", "yaml_file")
 
@@ -33,8 +33,10 @@ def split_data(model: Any, data: str, train_args: dict[str, Any], folds: int, ou
         StudyFolderError: The folds cannot be written.
     """
     args, yolo = check_args(train_args), load_model(model)
-    if yolo.task not in _TASKS:
-        raise SpecError(f"folds: can be made for {', '.join(_TASKS)}, got a {yolo.task} model; leave --folds out")
+    if yolo.task not in BOXES_OR_CLASS:
+        raise SpecError(
+            f"folds: can be made for {', '.join(BOXES_OR_CLASS)}, got a {yolo.task} model; leave --folds out"
+        )
     fields = read_data(yolo.task, data, args)
     examples = _pool(yolo, fields, args)
     kept = {name: value for name, value in fields.items() if name not in _OWN_FIELDS}
