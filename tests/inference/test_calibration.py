@@ -28,7 +28,7 @@ from yolo_dropout.inference.scaling import Scaling, Temperature, read_scaling, w
 from yolo_dropout.report.figures.reliability import reliability
 from yolo_dropout.report.figures.render import to_png
 from yolo_dropout.shift.calibrated import calibrated
-from yolo_dropout.shift.images import truths_of
+from yolo_dropout.shift.images import truths_of, write_list
 from yolo_dropout.training.preparation import check_args
 
 ROOT = Path(__file__).parents[2]
@@ -119,6 +119,21 @@ def test_calibrate_measures_three_ways_and_writes_what_predict_takes(
         error = capsys.readouterr().err
         assert f"has {told}" in error
         assert "and the model 26 classes (A, B, C and 23 more); give the data set that it is for" in error
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text is written and read as where the system's encoding is that of German Windows, unless another is named."""
+    plain = Path.write_text
+    monkeypatch.setattr(Path, "write_text", lambda path, text, encoding=None: plain(path, text, encoding or "cp1252"))
+
+
+@pytest.mark.usefixtures("windows")
+def test_a_list_of_images_is_in_the_encoding_in_which_ultralytics_reads_it(tmp_path: Path):
+    write_list(["C:/Bilder/a.png", "C:/Bilder/Grün.png"], tmp_path / "images.txt")
+    assert (tmp_path / "images.txt").read_text(encoding="cp1252").splitlines()[1] == "C:/Bilder/Grün.png"
+    with pytest.raises(InputError, match=r"^data: C:/Bilder/Őz\.png has letters that this .* lacks; .* PYTHONUTF8=1$"):
+        write_list(["C:/Bilder/a.png", "C:/Bilder/Őz.png", "C:/b.png"], tmp_path / "images.txt")
 
 
 def test_a_model_that_knows_all_classes_as_one_is_calibrated_as_such(tmp_path: Path):

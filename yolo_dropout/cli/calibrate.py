@@ -21,6 +21,7 @@ def calibrate(options: Namespace) -> int:
         raise SpecError(f"{ours[0]}: calibrate has its own, the images of data=; leave it out")
     from yolo_dropout.inference import predict_with_dropout
     from yolo_dropout.inference.calibration import LOWEST_SCORE, SHOWN_FROM, measure, measure_classes
+    from yolo_dropout.shift.images import write_list
     from yolo_dropout.training.models import load_model
 
     out = StudyFolder.at(options.out).path
@@ -32,7 +33,7 @@ def calibrate(options: Namespace) -> int:
         raise SpecError(f"conf: must be a number between {LOWEST_SCORE} and 1, got {conf!r}")
     truths = _truths(yolo, str(arguments.pop("data")), arguments)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "images.txt").write_text("".join(f"{path}\n" for path in truths), encoding="utf-8")
+    write_list(truths, out / "images.txt")
     arguments = {"verbose": False, **arguments, "conf": LOWEST_SCORE, "stream": True}
     results = predict_with_dropout(yolo, str(out / "images.txt"), **arguments)
     name = f"{arguments['samples']} samples" if "samples" in arguments else "closed form"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from yolo_dropout.shift.images import truths_of
+from yolo_dropout.shift.images import truths_of, write_list
 from yolo_dropout.shift.measuring import arguments_of, checkpoint
 from yolo_dropout.training.models import quiet
 
@@ -39,7 +39,7 @@ def calibrated(
         with TemporaryDirectory() as folder, quiet():
             truths = truths or truths_of(yolo, data, args)
             images = Path(folder) / "images.txt"
-            images.write_text("".join(f"{path}\n" for path in truths), encoding="utf-8")
+            write_list(truths, images)
             asked = {name: getattr(args, name) for name in _OF_PREDICT} | {"conf": SHOWN_FROM, "verbose": False}
             results = yolo.predict(images, stream=True, **asked)
             if yolo.task == "classify":

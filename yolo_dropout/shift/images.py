@@ -122,6 +122,20 @@ def truths_of(yolo: Any, data: str, args: Any) -> dict[str, Truth]:
     return truths
 
 
+def write_list(images: Iterable[str], file: Path) -> None:
+    """Write a list of images for Ultralytics, which reads it in the system's own encoding: on Windows no UTF-8.
+
+    Raises:
+        InputError: A path has letters that this encoding lacks.
+    """
+    try:
+        file.write_text("".join(f"{path}\n" for path in images))
+    except UnicodeEncodeError as error:
+        line = str(error.object).splitlines()[str(error.object).count("\n", 0, error.start)]
+        told = "has letters that this system's encoding lacks; rename it, or set PYTHONUTF8=1"
+        raise InputError(f"data: {line} {told}") from error
+
+
 def _imread() -> Any:
     from ultralytics.data.base import imread
 
