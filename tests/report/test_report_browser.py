@@ -114,6 +114,22 @@ def test_switching_the_score_says_that_the_verdict_rests_on_another(browser: Any
         assert "Highest" not in page.locator("h1").text_content()
 
 
+def test_gains_too_small_to_matter_are_a_band_around_the_control_of_the_score_that_decides(browser: Any, file: Path):
+    chart = "[data-chart=response] .plot svg"
+    with Opened(browser, file) as page:
+        assert page.locator("[data-chart=gap] .plot svg rect").count() == 0
+        box = page.locator(f"{chart} rect").bounding_box()
+        dashed = page.locator(f"{chart} g[stroke-dasharray] line").bounding_box()
+        assert box["y"] + box["height"] / 2 == pytest.approx(dashed["y"] + dashed["height"] / 2, abs=1)
+        assert box["height"] > 10
+        assert "Band: less than" in page.locator("[data-chart=response] figcaption").text_content()
+        page.locator("#score").select_option(label="highest mAP50-95 (boxes)")
+        assert page.locator(f"{chart} rect").count() == 0
+        page.locator("#score").select_option(index=0)
+        page.locator("fieldset.rates").first.get_by_label("0.0").uncheck()
+        assert page.locator(f"{chart} rect").count() == 0
+
+
 def test_hiding_a_rate_takes_its_lines_away_everywhere(browser: Any, file: Path):
     with Opened(browser, file) as page:
         page.locator("fieldset.rates").first.get_by_label("0.3").uncheck()

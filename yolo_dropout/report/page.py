@@ -21,7 +21,7 @@ from yolo_dropout.base.text import ABSENT, Label, capital, counted, duration, is
 from yolo_dropout.folder.records import RunRecord
 from yolo_dropout.report.cautions import warnings_of
 from yolo_dropout.report.figures import PHOTOGRAPHS, series
-from yolo_dropout.report.figures.rates import bars_words, paired_words
+from yolo_dropout.report.figures.rates import band_words, bars_words, paired_words
 from yolo_dropout.report.figures.render import inline_svg
 from yolo_dropout.report.figures.style import colours
 from yolo_dropout.report.payload import payload
@@ -77,7 +77,7 @@ def render_report(
         shifted=by_treatment(study) if study.table.shifted else None,
         new_images_told=in_words(study),
         warnings=warnings_of(study),
-        bars=bars_words(verdict, study.block),
+        bars=band_words(verdict) + bars_words(verdict, study.block),
         incomplete=bool(study.scores.isna().any(axis=None)),
         rows=list(zip(labels, study.summary.to_dict("records"), [None, *verdict.comparisons], strict=True)),
         score_rows=list(zip(series.block_names(study.scores), study.scores.to_numpy().tolist(), strict=True)),

@@ -26,7 +26,7 @@ def payload(study: StudyResults) -> dict[str, Any]:
     Returns:
         rates (the treatments by their rates or names); chosen (index of the chosen one or None); metrics, each with its
         mean by treatment, its best point by treatment and its runs; scores, each with values by seed and treatment,
-        means and paired limits by treatment; with named ones, relevant (the gain that matters).
+        means and paired limits by treatment; relevant (the gain that matters by the first score, or None).
     """
     labels, verdict, parts = study.spec.labels, study.verdict, series.loss_parts(study.curves)
     names = [label_text(label) for label in labels]
@@ -39,7 +39,7 @@ def payload(study: StudyResults) -> dict[str, Any]:
         "parts": parts,
         "metrics": [_metric(name, table, labels, per_run) for name, table in tables.items() if not table.empty],
         "scores": [_score(score, score.table.astype(float)) for score in study.all_scores],
-        **({"relevant": verdict.relevant} if study.spec.named else {}),
+        "relevant": verdict.relevant,
     }
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from yolo_dropout.base.text import capital, number
 from yolo_dropout.decision import Verdict
 from yolo_dropout.report.figures import style
-from yolo_dropout.report.figures.rates import MANY_SEEDS, bars_words, verdict_title
+from yolo_dropout.report.figures.rates import MANY_SEEDS, band_words, bars_words, verdict_title
 from yolo_dropout.results.table import folds_of
 from yolo_dropout.spec.score import Score
 
@@ -64,5 +64,4 @@ def _block(scores: pd.DataFrame) -> str:
 
 
 def _reading(verdict: Verdict, block: str) -> str:
-    band = "" if verdict.relevant is None else f" Band: less than {number(verdict.relevant)}, too little to matter."
-    return f"Diamonds: means; dots: one {block} each.{band}{bars_words(verdict, block)}"
+    return f"Diamonds: means; dots: one {block} each.{band_words(verdict)}{bars_words(verdict, block)}"

@@ -106,7 +106,7 @@ def _reading(values: pd.DataFrame, verdict: Verdict) -> str:
     present = np.isfinite(values.to_numpy(dtype=float))
     missing, block = int((~present).sum()), "seed" if folds_of(values) is None else "seed and fold"
     text = f"Diamonds: means; dots joined by a line: one {block}; dashed: no dropout."
-    text += f" Band: less than {number(verdict.relevant)} off, too little to matter." if verdict.relevant else ""
+    text += band_words(verdict)
     text += bars_words(verdict, block) or (" One seed has no interval." if len(values) < 2 else "")
     paired = f": a diamond is {paired_words(verdict)}" if present[:, 0].any() else ""
     return text + (f" {missing} of {values.size} runs were not made or have no score{paired}." if missing else "")
@@ -115,6 +115,11 @@ def _reading(values: pd.DataFrame, verdict: Verdict) -> str:
 def paired_words(verdict: Verdict) -> str:
     """What a mean is where runs are missing."""
     return f"{verdict.control_name}'s mean plus the {verdict.noun}'s mean difference to it"
+
+
+def band_words(verdict: Verdict) -> str:
+    """What the band around the control is; empty where no gain is known to matter."""
+    return f" Band: less than {number(verdict.relevant)} off, too little to matter." if verdict.relevant else ""
 
 
 def bars_words(verdict: Verdict, block: str) -> str:

@@ -99,14 +99,17 @@ function responseChart(score, width, height) {
   const dots = score.values.flatMap((row, i) => rates.map((rate) => ({ rate, block: score.blocks[i], v: row[rate] ?? NaN })));
   const means = rates.filter((rate) => finite(score.means[rate])).map((rate) => ({ rate, v: score.means[rate] }));
   const bars = rates.filter((rate) => score.limits[rate]).map((rate) => ({ rate, low: score.limits[rate][0], high: score.limits[rate][1] }));
-  const all = [...dots.map((d) => d.v), ...bars.flatMap((b) => [b.low, b.high])].filter(Number.isFinite);
+  const control = means.find((d) => isControl(d.rate)), decides = score === data.scores[0];
+  const band = decides && data.relevant && control ? [[control.v - data.relevant, control.v + data.relevant]] : [];
+  const all = [...dots.map((d) => d.v), ...bars.flatMap((b) => [b.low, b.high]), ...band.flat()].filter(Number.isFinite);
   const [low, high] = all.length ? d3.extent(all) : [0, 1], pad = Math.max(0.08 * (high - low), score.key === "gap" ? 0 : 0.001 * Math.abs(high)) || 0.1, frame = [score.key === "gap" ? Math.min(0, low) - pad / 2 : low - pad, high + pad];
   const text = format(score.means), aside = Math.min(14, width / names.length / 5), many = score.blocks.length > 40;
-  const control = means.find((d) => isControl(d.rate)), chosen = score === data.scores[0] && data.chosen !== null && rates.includes(data.chosen) ? [data.chosen] : [];
+  const chosen = decides && data.chosen !== null && rates.includes(data.chosen) ? [data.chosen] : [];
   const step = (width - 60) / names.length;
   return Plot.plot({ ...look(width, height, `${score.name} by rate; the values are in the table below`), marginRight: width < 500 ? 26 : 14, marginBottom: step < 45 ? 56 : 40,
     x: { type: "point", domain: names, padding: 0.5 }, y: { domain: frame },
     marks: [
+      Plot.rectY(band, { y1: (d) => d[0], y2: (d) => d[1], fill: "var(--muted)", fillOpacity: 0.08 }),
       Plot.ruleX(chosen, { x: (d) => data.rates[d], stroke: colour(chosen[0]), strokeWidth: step * 0.85, strokeOpacity: 0.1 }),
       Plot.text(chosen, { x: (d) => data.rates[d], text: () => "chosen", frameAnchor: "top", dy: 4, fill: "var(--ink)", fontWeight: 700 }),
       ...axes(frame, 7), Plot.axisX({ label: "dropout rate", labelOffset: step < 45 ? 52 : 38, tickSize: 0, tickRotate: step < 45 ? -45 : 0, tickFormat: (d) => (Number(d) === 0 ? (step > 90 ? "0.0 (control)" : "0.0") : d) }),
