@@ -238,7 +238,7 @@ def _with_examples(study: Study, view: View) -> Study:
         return study
     view.note(f"looking for images on which {named(treatment)} and the control differ")
     runs = [record.run for record in study.records if record.finished]
-    find_examples(study.folder, study.spec, runs, treatment, strip_of(study))
+    find_examples(study.folder, study.spec, runs, treatment, strip_of(study), stopped=view.stopped)
     study = load_study(study.folder.path)
     if not study.examples.get("images"):
         view.note("on average they do not differ on any of them")

@@ -243,6 +243,30 @@ def test_images_on_which_treatments_differ_are_shown_and_one_under_every_corrupt
     assert documented.faults(tmp_path) == []
 
 
+class Impatient(View):
+    """Asks to stop at the third look."""
+
+    asked = 0
+
+    def stopped(self):
+        self.asked += 1
+        return self.asked == 3
+
+
+def test_the_search_for_images_ends_soon_when_it_is_asked_to(letters, tmp_path):
+    spec = StudySpec(DATASETS / "starter.pt", letters / "data.yaml", rates=(0, 0.1), seeds=2, train={"device": "cpu"})
+    study = run_study(spec, tmp_path, executor=LocalExecutor(), backend=fakes.FAKE, publish=publish_tables)
+    for run in study.table.results:
+        weights = study.folder.run(run.name).path / "weights" / "best.pt"
+        weights.parent.mkdir(exist_ok=True)
+        shutil.copyfile(DATASETS / "starter.pt", weights)
+    view = Impatient()
+    with pytest.raises(KeyboardInterrupt):
+        measure_study(study, (), view, examples=True)
+    assert view.asked == 3, "of 32 looks"
+    assert not study.folder.examples.exists()
+
+
 def looked_at(spec):
     """As the fake backend, with what a look at the data tells of it."""
     found = look_at_data(YOLO(spec.model), spec.data, check_args(dict(spec.train)), write_cache=False)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ def compare(
     data: str,
     arguments: Mapping[str, Any],
     strip: Sequence[Pass] = (),
-) -> dict[str, Any]:
+) -> Iterator[dict[str, Any] | None]:
     """Look for images on which two treatments differ, by the mean over checkpoints of the same seeds.
 
     Args:
@@ -71,10 +72,11 @@ def compare(
         arguments: Of the study's trainings.
         strip: Corruptions under which the image that all find best is shown too.
 
-    Returns:
-        What JSON can hold: `looked_at` (images), `images` (most in favour of the other treatment first) and `shift`,
-        each with `name`, `picture` (JPEG, base64), `of` (which of the checkpoints), and for `control` and `other` their
-        `score`, `marks`, and, of images, `mean` score.
+    Yields:
+        None after every look, so that whoever waits can stop it. At last what JSON can hold: `looked_at` (images),
+        `images` (most in favour of the other treatment first) and `shift`, each with `name`, `picture` (JPEG, base64),
+        `of` (which of the checkpoints), and for `control` and `other` their `score`, `marks`, and, of images, `mean`
+        score.
 
     Raises:
         SpecError: The task knows neither boxes nor classes of images.
@@ -86,7 +88,11 @@ def compare(
     truths = truths_of(yolo, data, check_args(dict(arguments)))
     device = {"device": arguments.get("device")}
     paths = [list(truths)[i] for i in np.unique(np.linspace(0, len(truths) - 1, MOST_IMAGES).round().astype(int))]
-    looks = [[{path: _look(model, path, truths[path], device) for path in paths} for model in of] for of in models]
+    looks = [[dict[str, Look]() for _ in of] for of in models]
+    for seen, model in zip(chain(*looks), chain(*models), strict=True):
+        for path in paths:
+            seen[path] = _look(model, path, truths[path], device)
+            yield None
     scores = np.array([[[seen[path].score for path in paths] for seen in of] for of in looks])
     apart = scores[1] - scores[0]  # (checkpoints, images)
     images = [
@@ -98,8 +104,11 @@ def compare(
         for i, of in _picked(apart)
     ]
     shown = paths[scores.mean(axis=(0, 1)).argmax()]
-    under = [_under(models, shown, truths[shown], device, what) for what in strip]
-    return {"looked_at": len(paths), "images": images, "shift": under}
+    under = []
+    for what in strip:
+        under.append(_under(models, shown, truths[shown], device, what))
+        yield None
+    yield {"looked_at": len(paths), "images": images, "shift": under}
 
 
 def check_task(task: str, what: str = "examples") -> None:

@@ -137,11 +137,18 @@ def _csv(rows: Iterable[tuple[str, str, float]]) -> str:
 
 
 def find_examples(
-    folder: StudyFolder, spec: StudySpec, runs: Iterable[Run], treatment: str, strip: Sequence[Pass]
+    folder: StudyFolder,
+    spec: StudySpec,
+    runs: Iterable[Run],
+    treatment: str,
+    strip: Sequence[Pass],
+    *,
+    stopped: Callable[[], bool],
 ) -> None:
     """Write images on which the control and a treatment differ; of folds, those of the first.
 
     Raises:
+        KeyboardInterrupt: It was `stopped`, which is asked after every look at an image.
         YoloDropoutError: The task has no boxes to compare, no two runs have checkpoints, or a process died.
     """
     control = spec.treatments[0].name
@@ -157,6 +164,9 @@ def find_examples(
     of_control, of_other = ([str(files[pair[side]]) for pair in pairs] for side in (0, 1))
     arguments = {**spec.train, **one_device(spec)}
     call = (of_control, of_other, jobs[pairs[0][0]].data, arguments, tuple(strip))
-    (found,) = stream(compare, [call], log=folder.shift_log)
+    with closing(stream(compare, [call], log=folder.shift_log)) as looks:
+        for found in looks:
+            if found is None and stopped():
+                raise KeyboardInterrupt
     names = {"control": control, "treatment": treatment, "seeds": [run.seed for run, _ in pairs]}
     write_json(folder.examples, {**names, **found})
