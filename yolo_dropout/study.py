@@ -195,8 +195,10 @@ def _asked(
 def _watching(view: View | None, spec: StudySpec, *, progress: bool) -> AbstractContextManager[View]:
     if view or not progress:
         return nullcontext(view or View())
-    # In a notebook too as plain lines: rich would make an output of each, and a notebook would store them all.
-    return view_on(Console(stderr=True, force_jupyter=False), spec.epochs)
+    console = Console(stderr=True)
+    if console.is_jupyter:  # as plain lines: of a moving bar each step would become an output, which a notebook stores
+        console = Console(stderr=True, force_jupyter=False, force_terminal=False)
+    return view_on(console, spec.epochs)
 
 
 def measure_study(

@@ -45,6 +45,8 @@ def test_variance_of_a_rate_is_its_own_but_not_below_that_of_lower_rates():
     falling = contrast(np.array([[0.0] * 3, noisy, steady, noisier]).T)
     assert falling.error == pytest.approx([math.sqrt(v / 3) for v in (5, 5, 16)])
     assert falling.df.tolist() == [2, 2, 2]
+    wild = contrast(np.array([[0.0] * 3, [0.0, 30, 60], steady, steady]).T)  # 900 and twice 1: half of the first
+    assert wild.error == pytest.approx([math.sqrt(v / 3) for v in (450, 902 / 3, 902 / 3)])
 
 
 def test_what_a_rate_without_runs_would_have_changes_nothing_and_more_seeds_count_for_more():

@@ -60,7 +60,7 @@ def test_large_gain_stops_with_a_verdict_at_the_first_looks():
 
 
 def test_rate_that_cannot_gain_what_matters_is_dropped_and_the_control_stays():
-    decision = next_step(losses(-1.5, 5, 6)[:3], RATES)
+    decision = next_step(losses(-2.5, 5, 6)[:3], RATES)
     assert not decision.stop
     assert decision.active == ("0.0", "0.1")
     assert decision.next_seeds == 4
@@ -69,14 +69,14 @@ def test_rate_that_cannot_gain_what_matters_is_dropped_and_the_control_stays():
 
 def test_rate_that_trails_the_best_by_more_than_a_standard_error_is_dropped():
     three = np.full(3, 3)
-    found = Contrasts(three, np.array([2.1, 1.6, 0.9]), np.ones(3), np.asarray(3), np.asarray(6.0), np.zeros(1))
+    found = Contrasts(three, np.array([2.5, 2.0, 1.3]), np.ones(3), np.asarray(3), np.asarray(6.0), np.zeros(1))
     none = np.zeros(3, dtype=bool)
     going = [worth_more(found, np.array(active, dtype=bool), none).tolist() for active in ([1, 1, 1], [0, 1, 1])]
     assert going == [[True, True, False], [False, True, True]]
 
 
 def test_rates_trail_only_one_that_is_ahead_of_the_control():
-    found = Contrasts(np.full(2, 3), np.array([1.9, 0.1]), np.ones(2), np.asarray(2), np.asarray(4.0), np.zeros(1))
+    found = Contrasts(np.full(2, 3), np.array([2.7, 0.1]), np.ones(2), np.asarray(2), np.asarray(4.0), np.zeros(1))
     assert worth_more(found, np.ones(2, dtype=bool), np.zeros(2, dtype=bool)).tolist() == [True, True]
 
 
@@ -91,7 +91,7 @@ def test_rate_with_two_blocks_drops_no_other():
 
 
 def test_dropped_rate_keeps_the_level_of_its_last_look():
-    scores = losses(-1.5, 5, 6)
+    scores = losses(-2.5, 5, 6)
     scores[3:, 2:] = math.nan
     later = next_step(scores[:5], RATES).verdict
     fixed = decide(scores[:5], RATES, alpha=nominal_levels(planned_looks(12), 0.05)[0])
@@ -100,7 +100,7 @@ def test_dropped_rate_keeps_the_level_of_its_last_look():
 
 
 def test_dropped_rate_stays_dropped_whatever_it_does_later():
-    scores = losses(-1.5, 5, 6)
+    scores = losses(-2.5, 5, 6)
     honest = scores.copy()
     honest[3:, 2:] = math.nan
     scores[3:, 2:] -= 100
@@ -165,7 +165,7 @@ def test_failed_runs_do_not_end_a_study():
 
 
 def test_rate_with_two_finished_runs_is_not_given_up():
-    scores = losses(-1.5, 5, 6)[:3].copy()
+    scores = losses(-2.5, 5, 6)[:3].copy()
     scores[1, 3] = math.nan
     assert next_step(scores, RATES).active == ("0.0", "0.1", "0.4")
 

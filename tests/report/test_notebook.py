@@ -71,11 +71,14 @@ def test_the_example_notebook_runs_from_top_to_bottom(tmp_path: Path):
     (asks,) = (cell for cell in notebook.cells if "seeds=3" in cell.source)
     asks.source = asks.source.replace("seeds=3", "seeds=1")  # more of the same, for half a minute
     client = nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}})
-    client.execute(env={**os.environ, "TMPDIR": str(tmp_path)})
+    client.execute(env={**os.environ, "TMPDIR": str(tmp_path), "TERM": "xterm-256color"})
     shown = [outputs(cell) for cell in notebook.cells if cell.cell_type == "code"]
     stored = [outputs(cell) for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
     kinds = [[sorted(output.get("data", ())) for output in cell] for cell in shown]
     assert kinds == [[sorted(output.get("data", ())) for output in cell] for cell in stored]
+    told = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", ()))
+    assert "[2/2] rate 0.2 seed 0: finished" in told
+    assert "\x1b" not in told  # each step of a moving bar would be an output, which the notebook stores
     html = next(output["data"]["text/html"] for cell in shown for output in cell if "text/html" in output["data"])
     assert "<svg" in "".join(html)
     assert shown[-1][0]["text"] == "".join(stored[-1][0]["text"])  # decide on an array: the same words everywhere

@@ -3,7 +3,7 @@
 `decide` and the calibration share these lines, so what is calibrated is what is used. What dropout adds to the noise of
 paired differences does not get less as its rate rises, so the variance of a rate is its own, but not below that of
 lower rates: isotonic regression (Barlow, Bartholomew, Bremner and Brunk 1972, Statistical Inference under Order
-Restrictions).
+Restrictions). Nor is it below half of its own, so that one noisy rate among steady ones is not taken for steady.
 
 Named treatments have no such order. Their variance is their own, drawn towards the mean over all: the mean is steady
 (it has several times the degrees of freedom); the own one keeps a single noisy treatment from passing for a good one,
@@ -25,6 +25,8 @@ from yolo_dropout.decision.scores import BoolArray, FloatArray
 MIN_BLOCKS = 3
 # Degrees of freedom that the mean variance counts for beside a treatment's own. Calibrated, see docs/statistics.md.
 _MEAN_WEIGHT = 3.0
+# A rate's variance counts for at least so much of its own: a noisy rate below steady ones is not averaged away.
+_LEAST_OWN = 0.5
 # Squared correlation of differences that share a control, at equal noise.
 _SHARED = 0.25
 # Differences below this share of the largest score are rounding, not noise.
@@ -74,7 +76,8 @@ def contrast(gains: FloatArray, overlap: float = 0.0, *, ordered: bool = True) -
     compared = usable.sum(-1)
     own = np.where(usable, n - 1, 0)
     if ordered:
-        variance, df = _rising(squares, own), own.astype(np.float64)
+        least = _LEAST_OWN * squares / np.maximum(own, 1)
+        variance, df = np.maximum(_rising(squares, own), least), own.astype(np.float64)
     else:
         total = own.sum(-1)
         mean = np.where(usable, squares, 0).sum(-1) / np.where(total > 0, total, np.nan)
@@ -84,8 +87,8 @@ def contrast(gains: FloatArray, overlap: float = 0.0, *, ordered: bool = True) -
     half_step = _step(paired) / 2
     rounding = _ROUNDING * np.where(np.isfinite(gains), np.abs(gains), 0).max((-2, -1)) + 1e-150
     # Where scores tie, one more image in each of three seeds is no proof, although these differences do not vary.
-    least = np.maximum(rounding, half_step)[..., None] ** 2
-    error = np.sqrt(np.maximum(variance, least) * (1 / np.where(usable, n, np.nan) + overlap))
+    known = np.maximum(rounding, half_step)[..., None] ** 2
+    error = np.sqrt(np.maximum(variance, known) * (1 / np.where(usable, n, np.nan) + overlap))
     slack = half_step[..., None] / np.maximum(n, 1)
     return Contrasts(n, difference, error, compared, df, slack, ordered)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from yolo_dropout.base.text import noun
 from yolo_dropout.decision.fixed import judge
@@ -28,9 +29,9 @@ from yolo_dropout.errors import ScoresError
 
 # A look after every seed from the third to the thirtieth, and one after the last of all.
 _FIRST_LOOK, _LAST_LOOK = MIN_BLOCKS, 30
-# Standard errors by which the best rate must beat the control before others are dropped for trailing it: they would be
-# missed where in the end none helps.
-_AHEAD = 2.0
+# How sure it must be, by itself, that the best rate beats the control before others are dropped for trailing it: they
+# would be missed where in the end none helps. Two standard errors of many seeds.
+_AHEAD = 0.975
 
 
 @dataclass(frozen=True)
@@ -147,5 +148,6 @@ def worth_more(found: Contrasts, active: BoolArray, excluded: BoolArray) -> Bool
     """
     known = active & (found.n >= MIN_BLOCKS)
     best = np.where(known, found.difference, -np.inf).max(-1, keepdims=True)
-    trails = (found.difference < best - found.error) & (best > _AHEAD * found.error)
+    ahead = special.stdtrit(np.maximum(found.df, 1), _AHEAD) * found.error
+    trails = (found.difference < best - found.error) & (best > ahead)
     return np.asarray(active & ~(known & (trails | excluded)))
