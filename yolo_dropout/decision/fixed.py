@@ -186,7 +186,7 @@ def _comparisons(
     p = np.full(len(names), np.nan)
     for i in np.flatnonzero(found.n >= MIN_BLOCKS):
         statistic = (found.difference[i] - found.slack[i]) / found.error[i]
-        p[i] = tail_probability(statistic, int(found.compared), float(found.df[i]))
+        p[i] = tail_probability(statistic, int(found.compared), float(found.df[i]), found.correlation)
     columns = (names, found.n, found.difference, ruling.low, ruling.high, np.minimum(1.0, p * alpha / level), level)
     return tuple(
         Comparison(name, int(n), _or_none(difference), _or_none(low), _or_none(high), _or_none(p), float(spent))
@@ -199,7 +199,7 @@ def _detectable(found: Contrasts, level: float) -> float | None:
     if not (found.n >= MIN_BLOCKS).any():
         return None
     df = float(found.df[found.df > 0].mean())
-    reach = critical_value(level, int(found.compared), df) + _POWER_Z
+    reach = critical_value(level, int(found.compared), df, found.correlation) + _POWER_Z
     return float(reach * math.sqrt(np.nanmean(found.error**2)) + np.nanmean(found.slack))
 
 
@@ -233,7 +233,7 @@ def _blocks_needed(found: Contrasts, level: float, relevant: float, n_blocks: in
     blocks = np.arange(max(n_blocks + 1, MIN_BLOCKS), _MOST_BLOCKS + 1)
     noise, df = with_more(found, best, blocks)
     # Dunnett's critical values for many df at once, by the usual expansion of t about the normal.
-    z = critical_value(level, compared, _MANY_DF)
+    z = critical_value(level, compared, _MANY_DF, found.correlation)
     reach = z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2) + _POWER_Z
     enough = reach * noise * np.sqrt(1 / blocks) <= margin
     return int(blocks[enough.argmax()]) if enough.any() else None

@@ -18,13 +18,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from yolo_dropout.decision.levels import critical_value
+from yolo_dropout.decision.levels import CORRELATION, critical_value
 from yolo_dropout.decision.scores import BoolArray, FloatArray
 
 # Blocks below which a rate may be shown with an interval, but not chosen.
 MIN_BLOCKS = 3
 # Degrees of freedom that the mean variance counts for beside a treatment's own. Calibrated, see docs/statistics.md.
 _MEAN_WEIGHT = 3.0
+# What the correlation of two rates counts for: it is 1/2 under equal noise, and less where one is noisier.
+_OF_RATES = 0.2
 # A rate's variance counts for at least so much of its own: a noisy rate below steady ones is not averaged away.
 _LEAST_OWN = 0.5
 # Squared correlation of differences that share a control, at equal noise.
@@ -56,6 +58,11 @@ class Contrasts(NamedTuple):
     df: FloatArray
     slack: FloatArray
     ordered: bool = True
+
+    @property
+    def correlation(self) -> float:
+        """What the correlation of two comparisons counts for."""
+        return _OF_RATES if self.ordered else CORRELATION
 
 
 def contrast(gains: FloatArray, overlap: float = 0.0, *, ordered: bool = True) -> Contrasts:
@@ -176,7 +183,8 @@ def rule(found: Contrasts, level: npt.ArrayLike, relevant: npt.ArrayLike, exclud
         relevant: Gain that matters, shape (...) or a scalar; NaN where unknown.
         excluded: Rates that an earlier look has excluded, in the shape of `found`.
     """
-    reach = _critical_values(level, found.compared[..., None], found.df) * found.error + found.slack
+    critical = _critical_values(level, found.compared[..., None], found.df, found.correlation)
+    reach = critical * found.error + found.slack
     low, high = found.difference - reach, found.difference + reach
     judged = found.n >= MIN_BLOCKS
     winner = judged & (low > 0)
@@ -189,8 +197,8 @@ def rule(found: Contrasts, level: npt.ArrayLike, relevant: npt.ArrayLike, exclud
     return Ruling(low, high, np.asarray(judged.any(-1)), np.asarray(use), out, np.asarray(keep), chosen)
 
 
-def _critical(level: float, compared: int, df: float) -> float:
-    return critical_value(level, compared, df) if df else np.nan
+def _critical(level: float, compared: int, df: float, correlation: float) -> float:
+    return critical_value(level, compared, df, correlation) if df else np.nan
 
 
 _critical_values = np.vectorize(_critical, otypes=[np.float64])
