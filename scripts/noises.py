@@ -19,7 +19,7 @@ NULL_STUDY = Path(__file__).parents[1] / "docs" / "data" / "null-study.csv"
 # One row per run of studies with several rates; written by `paired_runs.py`.
 PAIRED_RUNS = NULL_STUDY.with_name("paired-runs.csv")
 PAIRED_RATES = 5
-# A seed that is drawn twice would look like a tie, as of accuracies: in sd of a rate.
+# A seed that is drawn twice would look like a tie, as of accuracies: in sd of a paired difference.
 _BLUR = 0.05
 
 MASKS_ALONE = "none at the control, growing x4, rates correlate at .85"
@@ -115,11 +115,11 @@ def paired_pools() -> dict[str, FloatArray]:
 
 def drawn_seeds(pool: FloatArray) -> Noise:
     """Seeds taken from a pool with all of their runs, with replacement and slightly blurred."""
+    blur = _BLUR * (pool - pool[:, :1]).std(0, ddof=1)  # none at the control
 
     def draw(rng: np.random.Generator, shape: tuple[int, int, int]) -> FloatArray:
-        seeds = pool[rng.integers(len(pool), size=shape[:2])][..., : shape[2]]
-        blur = _BLUR * pool.std(0, ddof=1)[: shape[2]]
-        return np.asarray((seeds + blur * rng.standard_normal(shape)) / np.sqrt(1 + _BLUR**2))
+        seeds = pool[rng.integers(len(pool), size=shape[:2])]
+        return np.asarray((seeds + blur * rng.standard_normal(seeds.shape))[..., : shape[2]])
 
     return draw
 
