@@ -101,7 +101,7 @@ def test_trained_noise_has_no_effect_and_keeps_what_the_runs_of_a_seed_share():
     assert drawn.mean(0) == pytest.approx(np.zeros(rates), abs=0.6)
     assert np.corrcoef(drawn.T) == pytest.approx(np.corrcoef(pool.T), abs=0.02)
     paired = drawn[:, 1] - drawn[:, 0]
-    assert paired.std() == pytest.approx(np.sqrt(2), rel=0.02)
+    assert paired.std() == pytest.approx(np.sqrt(2), rel=0.05)
     assert len(np.unique(paired)) == len(paired)  # none ties, whichever seed was drawn twice
     assert seeds > 39
 
