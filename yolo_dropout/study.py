@@ -16,7 +16,7 @@ from yolo_dropout.base.text import named
 from yolo_dropout.errors import SpecError, YoloDropoutError
 from yolo_dropout.executors import Backend, Ended, Executor, Found, Job, View
 from yolo_dropout.executors.local.executor import LocalExecutor
-from yolo_dropout.executors.local.looking import check_asked, check_data, find_examples, look, looks_of
+from yolo_dropout.executors.local.looking import check_asked, find_examples, look, looks_of
 from yolo_dropout.executors.local.shifting import measure_runs
 from yolo_dropout.executors.resources import Needs, check_disk, little_disk
 from yolo_dropout.executors.ultralytics.backend import ULTRALYTICS
@@ -216,8 +216,6 @@ def measure_study(
     if calibration and study.prepared.get("task"):
         check_task(study.prepared["task"], "calibration")
     with hold(study.folder):
-        if passes or looks or examples:
-            check_data(study.folder, study.spec, study.prepared, [record.run for record in study.records])
         study = _measured(study, passes, looks, view)
         return _with_examples(study, view) if examples else study
 

@@ -81,6 +81,12 @@ def test_where_scores_tie_limits_are_wider_by_half_a_step():
     assert only.p > stats.ttest_1samp([1, 2, 4, 4], 0, alternative="greater").pvalue
 
 
+def test_rates_that_are_named_in_another_order_are_not_taken_to_rise():
+    scores = [row[:1] + row[:0:-1] for row in CLEAR.tolist()]
+    turned, named = decide(scores, ["0.0", "0.4", "0.2", "0.1"]), decide(scores, ["0.0", "c", "b", "a"])
+    assert [c.low for c in turned.comparisons] == [c.low for c in named.comparisons]
+
+
 def test_accuracies_as_they_are_printed_tie_all_the_same():
     exact = np.array([[10, 11], [10, 12], [11, 12], [9, 12], [10, 11]]) / 30
     assert contrast(exact.round(5)).slack == pytest.approx(contrast(exact).slack, rel=0.01)

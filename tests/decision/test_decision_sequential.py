@@ -69,24 +69,30 @@ def test_rate_that_cannot_gain_what_matters_is_dropped_and_the_control_stays():
 
 def test_rate_that_trails_the_best_by_more_than_a_standard_error_is_dropped():
     three = np.full(3, 3)
-    found = Contrasts(three, np.array([2.5, 2.0, 1.3]), np.ones(3), np.asarray(3), np.asarray(6.0), np.zeros(1))
+    found = Contrasts(three, np.array([2.5, 2.0, 1.3]), np.ones(3), np.asarray(3), np.full(3, 6.0), np.zeros(1))
     none = np.zeros(3, dtype=bool)
     going = [worth_more(found, np.array(active, dtype=bool), none).tolist() for active in ([1, 1, 1], [0, 1, 1])]
     assert going == [[True, True, False], [False, True, True]]
 
 
+def test_a_noisy_rate_that_leads_by_luck_drops_no_steady_one():
+    error, df, slack = np.array([0.1, 1.0]), np.full(2, 6.0), np.zeros(1)
+    found = Contrasts(np.full(2, 3), np.array([0.3, 2.0]), error, np.asarray(2), df, slack)
+    assert worth_more(found, np.ones(2, dtype=bool), np.zeros(2, dtype=bool)).tolist() == [True, True]
+
+
 def test_rates_trail_only_one_that_is_ahead_of_the_control():
-    found = Contrasts(np.full(2, 3), np.array([2.7, 0.1]), np.ones(2), np.asarray(2), np.asarray(4.0), np.zeros(1))
+    found = Contrasts(np.full(2, 3), np.array([2.7, 0.1]), np.ones(2), np.asarray(2), np.full(2, 4.0), np.zeros(1))
     assert worth_more(found, np.ones(2, dtype=bool), np.zeros(2, dtype=bool)).tolist() == [True, True]
 
 
 def test_rate_without_a_gain_that_matters_gets_no_more_seeds():
-    found = Contrasts(np.full(2, 3), np.array([0.1, 0.2]), np.ones(2), np.asarray(2), np.asarray(4.0), np.zeros(1))
+    found = Contrasts(np.full(2, 3), np.array([0.1, 0.2]), np.ones(2), np.asarray(2), np.full(2, 4.0), np.zeros(1))
     assert worth_more(found, np.ones(2, dtype=bool), np.array([True, False])).tolist() == [False, True]
 
 
 def test_rate_with_two_blocks_drops_no_other():
-    found = Contrasts(np.array([2, 3]), np.array([9.0, 1.6]), np.ones(2), np.asarray(2), np.asarray(4.0), np.zeros(1))
+    found = Contrasts(np.array([2, 3]), np.array([9.0, 1.6]), np.ones(2), np.asarray(2), np.full(2, 4.0), np.zeros(1))
     assert worth_more(found, np.array([True, True]), np.zeros(2, dtype=bool)).tolist() == [True, True]
 
 

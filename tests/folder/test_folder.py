@@ -161,7 +161,7 @@ def test_data_that_has_changed_since_a_run_is_refused(tmp_path):
     write_study_file(folder, spec(), was)
     check_data(folder, spec(), now)  # nothing has been trained on the other images
     with pytest.raises(
-        SpecError, match=r"of d\.yaml have changed \(3 \+ 4 images then, 12 \+ 4 images now\); put them"
+        SpecError, match=r"of d\.yaml have changed \(3 \+ 4 images then, 12 \+ 4 images now\); use anot"
     ):
         check_data(with_run(folder), spec(), now)
     check_data(folder, spec(), was)

@@ -143,6 +143,14 @@ def test_a_model_that_knows_all_classes_as_one_is_calibrated_as_such(tmp_path: P
     assert {int(name) for truth in truths.values() for name in truth.classes} == {0}
 
 
+def test_classes_are_compared_by_their_numbers_in_whatever_order_a_file_lists_them(tmp_path: Path):
+    yolo, data = YOLO(ROOT / "datasets" / "starter.pt"), tmp_path / "data.yaml"
+    images = f"path: {ROOT / 'datasets' / 'digits-detect'}\ntrain: images/train\nval: images/val\n"
+    listed = "".join(f"  {number}: {name}\n" for number, name in reversed(yolo.names.items()))
+    data.write_text(f"{images}names:\n{listed}")
+    assert _truths(yolo, str(data), {})
+
+
 @pytest.fixture(scope="module")
 def letters(tmp_path_factory):
     """Images as the embedded classifier takes them; of three one is filed as another letter than it says."""

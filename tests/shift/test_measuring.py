@@ -21,7 +21,6 @@ from ultralytics.utils.metrics import ap_per_class
 
 from yolo_dropout import measure_shift, train_with_dropout
 from yolo_dropout.cli import main
-from yolo_dropout.errors import SpecError
 from yolo_dropout.executors import View
 from yolo_dropout.executors.local.executor import LocalExecutor
 from yolo_dropout.executors.local.shifting import measure_into, one_device
@@ -34,9 +33,7 @@ from yolo_dropout.shift.per_image import Seen, per_image
 from yolo_dropout.shift.sets import passes_of
 from yolo_dropout.shift.tables import read_shift
 from yolo_dropout.spec.study_spec import StudySpec
-from yolo_dropout.study import load_study, measure_study, run_study
-from yolo_dropout.training.data import look_at_data
-from yolo_dropout.training.preparation import check_args
+from yolo_dropout.study import measure_study, run_study
 
 pytestmark = pytest.mark.train
 DATASETS = Path(__file__).parents[2] / "datasets"
@@ -265,40 +262,6 @@ def test_the_search_for_images_ends_soon_when_it_is_asked_to(letters, tmp_path):
         measure_study(study, (), view, examples=True)
     assert view.asked == 3, "of 32 looks"
     assert not study.folder.examples.exists()
-
-
-def looked_at(spec):
-    """As the fake backend, with what a look at the data tells of it."""
-    found = look_at_data(YOLO(spec.model), spec.data, check_args(dict(spec.train)), write_cache=False)
-    return replace(fakes.inspect(spec), data_digest=found.data_digest, data_content=found.data_content)
-
-
-def test_checkpoints_are_not_measured_on_data_that_has_changed_since_others_were(letters, tmp_path, capsys):
-    root = Path(shutil.copytree(letters, tmp_path / "data"))
-    label = root / "labels" / "val" / f"{next((root / 'images' / 'val').iterdir()).stem}.txt"  # others have no image
-    label.write_text("3 0.5 0.5 0.2 0.2\n")
-    spec = StudySpec(DATASETS / "starter.pt", root / "data.yaml", rates=(0, 0.1), seeds=1, train={"device": "cpu"})
-    study = run_study(
-        spec,
-        tmp_path / "s",
-        executor=LocalExecutor(),
-        backend=replace(fakes.FAKE, inspect=looked_at),
-        publish=publish_tables,
-    )
-    for name in ("p0.00-s0", "p0.10-s0"):
-        weights = study.folder.run(name).path / "weights" / "best.pt"
-        weights.parent.mkdir(exist_ok=True)
-        shutil.copyfile(DATASETS / "starter.pt", weights)
-    before, looks = contents(root), {"view": View(), "calibration": True}
-    assert len(measure_study(load_study(study.folder.path), (), **looks).table.measured) == 1
-    assert contents(root) == before
-    study.folder.run("p0.10-s0").calibration.unlink()
-    label.write_text("4 0.5 0.5 0.2 0.2\n")
-    with pytest.raises(
-        SpecError, match=r"the images or labels of .* have changed \(.*\); put them back, or use another"
-    ):
-        measure_study(load_study(study.folder.path), (), **looks)
-    assert not study.folder.run("p0.10-s0").calibration.exists()
 
 
 def test_what_is_shown_of_an_image_counts_one_box_for_an_object_of_its_class():

@@ -114,9 +114,9 @@ def test_callbacks_are_told_what_stock_tells_but_for_the_final_evaluation(data: 
 
 @pytest.mark.train
 def test_a_lean_training_counts_no_operations(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = list[Any]()
+    yolo, asked = YOLO(MODEL), list[Any]()
     monkeypatch.setattr("ultralytics.nn.tasks.model_info", lambda model, **_: asked.append(model))
-    train_lean(MODEL, data=data, save_dir=str(tmp_path), **{**TINY, "epochs": 1})
+    train_lean(yolo, data=data, save_dir=str(tmp_path), **{**TINY, "epochs": 1})
     assert not asked
 
 

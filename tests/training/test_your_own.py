@@ -174,9 +174,15 @@ class Passing(Plain):
         super().__init__(*args, **more)
 
 
+class Named(Plain):
+    def __init__(self, *args: Any, overrides: Any = None) -> None:
+        super().__init__(*args, overrides=overrides)
+
+
 @pytest.mark.parametrize(
     ("of", "args", "told"),
     [
+        (Named, ("cfg",), ("cfg", {"dropout": 0.1}, None)),
         (Plain, ({"a": 1}, {"epochs": 1}, {}), ({"a": 1}, {"epochs": 1, "dropout": 0.1}, {})),
         (Plain, ({"a": 1},), ({"a": 1}, {"dropout": 0.1}, None)),
         (Plain, (), ("stock", {"dropout": 0.1}, None)),

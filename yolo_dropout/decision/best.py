@@ -58,8 +58,8 @@ def expected_gain(difference: float, error: float, low: float) -> float:
 def not_beaten(gains: FloatArray, whole: int, parts: Sequence[int], level: float, overlap: float = 0.0) -> list[int]:
     """Those parts of a combination that it is not shown to beat.
 
-    That it beats each of them is one claim, which takes no correction for several. The noise is that of all treatments,
-    as everywhere; arguments as for `may_be_best`.
+    That it beats each of them is one claim, which takes no correction for several. The noise is drawn towards that of
+    all, as of named treatments; arguments as for `may_be_best`.
 
     References:
         Berger 1982, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24.

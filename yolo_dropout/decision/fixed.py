@@ -123,7 +123,7 @@ def judge(
         parts: See `decide`.
     """
     named = noun(names) != "rate"
-    found = contrast(gains, overlap, ordered=not named)
+    found = contrast(gains, overlap, ordered=in_order(names))
     matters = float(spread(gains[:, 0])) if relevant is None else relevant
     ruling = rule(found, level, matters, excluded)
     later = float(np.max(level)) if last_level is None else last_level
@@ -152,6 +152,14 @@ def judge(
         unbeaten=_unbeaten(gains, names, chosen, parts, level=together, overlap=overlap),
     )
     return replace(verdict, reason=explain(verdict, phrases))
+
+
+def in_order(names: Sequence[str]) -> bool:
+    """Whether they are rates that rise from none, so that their noise may be taken not to fall."""
+    if noun(names) != "rate":
+        return False
+    rates = [float(name) for name in names]
+    return rates[0] == 0 and rates == sorted(rates)
 
 
 def _outcome(ruling: Ruling, moved: bool) -> Outcome:

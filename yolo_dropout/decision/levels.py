@@ -14,8 +14,8 @@ from yolo_dropout.decision.scores import FloatArray
 from yolo_dropout.errors import ScoresError
 
 _SHARED_NODES, _SCALE_NODES = 24, 32
-# Of two statistics, which share the control. It is 1/2 at equal noise, and less where the control is steadier than the
-# rates; there 1/2 would be wrong too often. Calibrated by simulation, see docs/statistics.md.
+# Of two statistics that share the control, of named treatments. It is 1/2 at equal noise, and less where the control is
+# steadier than they are; there 1/2 would be wrong too often. Calibrated by simulation, see docs/statistics.md.
 CORRELATION = 0.45
 # Powers of the spending function alpha * (n / n_last) ** power, chosen by simulation, see docs/statistics.md. With a
 # look after every seed: little at 3 seeds, where the variance is hardly known, and most at the end.

@@ -93,7 +93,7 @@ def contrast(gains: FloatArray, overlap: float = 0.0, *, ordered: bool = True) -
         df = np.where(usable, of_all[..., None], 0.0)
     half_step = _step(paired) / 2
     rounding = _ROUNDING * np.where(np.isfinite(gains), np.abs(gains), 0).max((-2, -1)) + 1e-150
-    # Where scores tie, one more image in each of three seeds is no proof, although these differences do not vary.
+    # Where scores tie, differences that do not vary are known no better than to half a step.
     known = np.maximum(rounding, half_step)[..., None] ** 2
     error = np.sqrt(np.maximum(variance, known) * (1 / np.where(usable, n, np.nan) + overlap))
     slack = half_step[..., None] / np.maximum(n, 1)

@@ -18,8 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from yolo_dropout.base.text import noun
-from yolo_dropout.decision.fixed import judge
+from yolo_dropout.decision.fixed import in_order, judge
 from yolo_dropout.decision.levels import nominal_levels
 from yolo_dropout.decision.reason import Phrases
 from yolo_dropout.decision.rule import MIN_BLOCKS, Contrasts, contrast, rule, spread
@@ -107,7 +106,7 @@ def next_step(
         raise ScoresError(f"scores: the first look needs {plan[0]} seeds, got {len(gains)}; run the others first")
     levels, gains = nominal_levels(plan, alpha), gains.copy()
     active = np.ones(len(names) - 1, dtype=bool)
-    excluded, level, ordered = ~active, np.full(len(names) - 1, levels[0]), noun(names) == "rate"
+    excluded, level, ordered = ~active, np.full(len(names) - 1, levels[0]), in_order(names)
     for look, n in enumerate(n for n in plan if n <= len(gains)):
         # A dropped rate keeps its level: the larger ones to come are for rates that got more seeds.
         level[active] = levels[look]
@@ -147,7 +146,8 @@ def worth_more(found: Contrasts, active: BoolArray, excluded: BoolArray) -> Bool
         excluded: Rates without a relevant gain, shape (..., n_rates - 1); see `rule`.
     """
     known = active & (found.n >= MIN_BLOCKS)
-    best = np.where(known, found.difference, -np.inf).max(-1, keepdims=True)
-    ahead = special.stdtrit(np.maximum(found.df, 1), _AHEAD) * found.error
-    trails = (found.difference < best - found.error) & (best > ahead)
+    first = np.where(known, found.difference, -np.inf).argmax(-1)[..., None]
+    best, error, df = (np.take_along_axis(of, first, -1) for of in (found.difference, found.error, found.df))
+    ahead = best > special.stdtrit(np.maximum(df, 1), _AHEAD) * error
+    trails = ahead & (found.difference < best - error)
     return np.asarray(active & ~(known & (trails | excluded)))

@@ -118,5 +118,5 @@ def check_same_data(folder: StudyFolder, spec: StudySpec, prepared: Mapping[str,
         then, now = (f"{found.get('n_train')} + {found.get('n_val')} images" for found in (before, prepared))
         raise SpecError(
             f"{folder.path}: holds another study: the images or labels of {spec.data} have changed "
-            f"({then} then, {now} now); put them back, or use another --out"
+            f"({then} then, {now} now); use another --out"
         )

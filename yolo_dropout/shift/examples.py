@@ -16,9 +16,9 @@ from yolo_dropout.base.tasks import BOXES_OR_CLASS
 from yolo_dropout.errors import SpecError
 from yolo_dropout.shift.corruptions import corrupt, key_of
 from yolo_dropout.shift.images import truths_of
+from yolo_dropout.shift.measuring import arguments_of
 from yolo_dropout.shift.sets import Pass
 from yolo_dropout.training.models import load_model
-from yolo_dropout.training.preparation import check_args
 
 if TYPE_CHECKING:
     from yolo_dropout.inference.calibration import Truth
@@ -85,7 +85,7 @@ def compare(
     models = [[load_model(file) for file in files] for files in (control, other)]
     yolo = models[0][0]
     check_task(yolo.task)
-    truths = truths_of(yolo, data, check_args(dict(arguments)))
+    truths = truths_of(yolo, data, arguments_of(yolo, arguments))
     device = {"device": arguments.get("device")}
     paths = [list(truths)[i] for i in np.unique(np.linspace(0, len(truths) - 1, MOST_IMAGES).round().astype(int))]
     looks = [[dict[str, Look]() for _ in of] for of in models]

@@ -89,7 +89,7 @@ def _data_of(yolo: Any, data: str, args: Any) -> dict[str, Any]:
     found = read_data(yolo.task, data, args)
     if args.single_cls:
         found |= {"names": {0: "item"}, "nc": 1}
-    own, known = (list(map(str, names.values())) for names in (found["names"], yolo.names))
+    own, known = ([str(name) for _, name in sorted(names.items())] for names in (found["names"], yolo.names))
     others = len(own) != len(known) or (own != known and sorted(own) == sorted(known))  # or the same in another order
     if others and yolo.task != "depth":
         has, knows = (f"{len(names)} classes ({few(names)})" for names in (own, known))

@@ -51,7 +51,7 @@ class Prepared:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-def look_at_data(yolo: Any, data: str, args: Any, *, pooled: bool = False, write_cache: bool = True) -> Prepared:
+def look_at_data(yolo: Any, data: str, args: Any, *, pooled: bool = False) -> Prepared:
     """Check a data set for a model's task and write its label cache; of the model only the task is told.
 
     Runs that start together would each write the cache, and race: one does it here, before. `args` are training
@@ -61,9 +61,7 @@ def look_at_data(yolo: Any, data: str, args: Any, *, pooled: bool = False, write
         InputError: The data set is missing, empty, cannot be downloaded, is of another task, or holds loops of links.
     """
     spec = read_data(yolo.task, str(data), args)
-    (train, told), (val, told_of_val) = (
-        _build_and_tell(yolo, spec, args, mode, write_cache=write_cache) for mode in ("train", "val")
-    )
+    (train, told), (val, told_of_val) = (_build_and_tell(yolo, spec, args, mode) for mode in ("train", "val"))
     for name, dataset in (("train", train), ("val", val)):
         if len(dataset) == 0:
             raise InputError(f"data: {data} has no images for {name}; check its folders")
@@ -83,9 +81,7 @@ def look_at_data(yolo: Any, data: str, args: Any, *, pooled: bool = False, write
     )
 
 
-def _build_and_tell(
-    yolo: Any, spec: dict[str, Any], args: Any, mode: str, *, write_cache: bool
-) -> tuple[Any, list[str]]:
+def _build_and_tell(yolo: Any, spec: dict[str, Any], args: Any, mode: str) -> tuple[Any, list[str]]:
     """A data set, and what is left out of it."""
     split = mode if mode == "train" else args.split
     if spec.get(split) is None:
@@ -95,7 +91,7 @@ def _build_and_tell(
     root = Path(spec.get("path") or spec["train"].parent).resolve()
     told = list(data_notes.passed_over(split, spec[split], root))  # first, because a loop of links can take for ever
     with data_notes.overheard() as heard:
-        dataset = build_dataset(yolo, spec, args, mode, write_cache=write_cache)
+        dataset = build_dataset(yolo, spec, args, mode)
     log = "\n".join(heard)
     told += data_notes.left_out(split, dataset, log, root)
     return dataset, told + (list(data_notes.lost_classes(dataset, log, args)) if mode == "train" else [])

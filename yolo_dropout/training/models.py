@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from yolo_dropout.errors import InputError
 
@@ -33,21 +32,11 @@ def load_model(model: Any) -> Any:
     name = str(model).strip()
     try:
         check_there(name)
-        with without_table():
-            return _check(_class_for(name)(name), name)
+        return _check(_class_for(name)(name), name)
     except InputError:
         raise
     except Exception as error:  # Ultralytics raises many kinds here, from OSError to AttributeError
         raise InputError(f"model: {name} cannot be loaded: {one_line(error)}") from error
-
-
-@contextmanager
-def without_table() -> Iterator[None]:
-    """Build models without telling their size: to count a model's operations takes longer than to build it."""
-    from ultralytics.nn.tasks import BaseModel
-
-    with patch.object(BaseModel, "info", lambda *_, **__: None):  # classifiers do not ask whether to
-        yield
 
 
 @contextmanager

@@ -88,13 +88,19 @@ class ActingDropout(BaseTrainer):  # type: ignore[misc]
     dropout_sites: tuple[Site, ...] = ()
 
     def __init__(self, *args: Any, **more: Any) -> None:
-        order = list(signature(super().__init__).parameters)  # by name, because a class of somebody's may take no `cfg`
-        order = order if "overrides" in order else ["cfg", "overrides", "_callbacks"]
-        named = dict(zip(order, args, strict=False)) | more
-        overrides, rate = named.pop("overrides", None) or {}, self.dropout_plan.rate
+        takes = signature(super().__init__).parameters  # a class of somebody's may take no `cfg`, or more
+        places = [name for name, one in takes.items() if one.kind is one.POSITIONAL_OR_KEYWORD]
+        stock = len(args) if "overrides" in takes else 1  # where a class passes on whatever it is given
+        place = places.index("overrides") if "overrides" in places else stock
+        there, rate = len(args) > place, self.dropout_plan.rate
+        overrides = (args[place] if there else more.pop("overrides", None)) or {}
         if (asked := overrides.get("dropout")) not in (None, 0, rate):
             raise SpecError(f"dropout: acts here at {rate:g}, got dropout={asked} as well; leave that out")
-        super().__init__(*args[len(order) :], overrides={**overrides, "dropout": rate}, **named)
+        given = {**overrides, "dropout": rate}
+        if there:
+            super().__init__(*args[:place], given, *args[place + 1 :], **more)
+        else:
+            super().__init__(*args, overrides=given, **more)
 
     def get_model(self, *args: Any, **kwargs: Any) -> Any:
         """Build the model; Ultralytics sets a classifier's own dropout here, also where ours shall act elsewhere."""

@@ -18,8 +18,6 @@ from yolo_dropout.executors.local.executor import stream
 from yolo_dropout.executors.local.shifting import checkpoints_of, on_gpu, one_device
 from yolo_dropout.executors.resources import default_jobs
 from yolo_dropout.folder.layout import RunFolder, StudyFolder
-from yolo_dropout.folder.same_study import check_same_data
-from yolo_dropout.folder.study_file import StudyFile
 from yolo_dropout.shift.calibrated import calibrated
 from yolo_dropout.shift.corruptions import library
 from yolo_dropout.shift.examples import compare
@@ -28,9 +26,6 @@ from yolo_dropout.shift.sets import SEVERITIES, Pass, passes_of
 from yolo_dropout.spec.runs import Run
 from yolo_dropout.spec.score import Score
 from yolo_dropout.spec.study_spec import StudySpec
-from yolo_dropout.training.data import look_at_data
-from yolo_dropout.training.models import load_model
-from yolo_dropout.training.preparation import check_args
 
 MOST_SEEDS = 5
 _TOLD = {"images": "image by image", "calibration": "its calibration"}
@@ -62,29 +57,6 @@ def check_asked(
     if sets:
         library()
     return passes_of(sets, SEVERITIES) if sets else ()
-
-
-def check_data(folder: StudyFolder, spec: StudySpec, prepared: Mapping[str, Any], runs: Iterable[Run]) -> None:
-    """Refuse to measure checkpoints on other data than their study's, on which other runs may be measured already.
-
-    Args:
-        folder: The study's.
-        spec: What was asked.
-        prepared: What was found before the first run; without a digest of the data nothing is compared.
-        runs: Finished ones.
-
-    Raises:
-        SpecError: Images or labels have changed.
-    """
-    file = next(filter(None, (folder.run(run.name).checkpoint for run in runs)), None)
-    if file and prepared.get("data_digest"):
-        call = (file, spec.data, {**spec.train, **one_device(spec)})
-        (found,) = stream(_data_now, [call], log=folder.shift_log)
-        check_same_data(folder, spec, found, StudyFile(spec, prepared=prepared))
-
-
-def _data_now(model: Path, data: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    return vars(look_at_data(load_model(model), data, check_args(arguments), pooled=True, write_cache=False))
 
 
 def looks_of(*, new_images: bool, calibration: bool) -> tuple[str, ...]:

@@ -26,7 +26,6 @@ from yolo_dropout.training.checkpoints import AtomicPath, SafeCheckpoints
 from yolo_dropout.training.lean import classes
 from yolo_dropout.training.lean.images import BUDGET, made_once
 from yolo_dropout.training.lean.snapshot import Snapshot
-from yolo_dropout.training.models import without_table
 
 
 @contextmanager
@@ -93,8 +92,8 @@ class LeanCheckpoints(SafeCheckpoints):
             super()._setup_train()
 
     def get_model(self, *args: Any, **kwargs: Any) -> Any:
-        """Build the model without its table of layers in the log."""
-        with without_table():
+        """Build the model without its table of layers in the log: counting its operations takes a while."""
+        with patch.object(tasks.BaseModel, "info", lambda *_, **__: None):  # classifiers do not ask whether to
             return super().get_model(*args, **{**kwargs, "verbose": False})
 
     def save_metrics(self, metrics: dict[str, float]) -> None:
