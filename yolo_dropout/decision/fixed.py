@@ -16,15 +16,7 @@ from yolo_dropout.base.text import noun
 from yolo_dropout.decision.best import expected_gain, may_be_best, not_beaten
 from yolo_dropout.decision.levels import critical_value, planned_levels, tail_probability
 from yolo_dropout.decision.reason import Phrases, explain
-from yolo_dropout.decision.rule import (
-    MIN_BLOCKS,
-    Contrasts,
-    Ruling,
-    contrast,
-    rule,
-    spread,
-    with_more,
-)
+from yolo_dropout.decision.rule import MIN_BLOCKS, Contrasts, Ruling, contrast, rule, spread, with_more
 from yolo_dropout.decision.scores import FloatArray, check_options, checked_level, fold_rows, read_scores
 from yolo_dropout.decision.verdict import Comparison, Outcome, Verdict
 

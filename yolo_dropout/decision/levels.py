@@ -36,7 +36,7 @@ def tail_probability(
     Args:
         statistics: Values to exceed, any shape.
         n_rates: Number of rates that are compared with the control.
-        df: Degrees of freedom of the common variance, above 0.
+        df: Degrees of freedom of the variance, above 0.
         correlation: Of any two of the statistics, in [0, 1).
 
     Returns:

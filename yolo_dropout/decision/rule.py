@@ -1,8 +1,8 @@
 """The core of the method, for one study or for many at once: rates against the control, and what that allows to say.
 
 `decide` and the calibration share these lines, so what is calibrated is what is used. What dropout adds to the noise of
-paired differences does not get less as its rate rises, so the variance of a rate is its own, but not below that of
-lower rates: isotonic regression (Barlow, Bartholomew, Bremner and Brunk 1972, Statistical Inference under Order
+paired differences is taken not to get less as its rate rises, so the variance of a rate is its own, but not below that
+of lower rates: isotonic regression (Barlow, Bartholomew, Bremner and Brunk 1972, Statistical Inference under Order
 Restrictions). Nor is it below half of its own, so that one noisy rate among steady ones is not taken for steady.
 
 Named treatments have no such order. Their variance is their own, drawn towards the mean over all: the mean is steady
