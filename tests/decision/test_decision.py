@@ -209,10 +209,11 @@ def test_accuracies_that_tie_are_judged_like_any_other_scores():
     assert tie.difference == pytest.approx(-2 / 3 / 200)
 
 
-def test_equal_gains_of_every_rate_and_seed_leave_no_noise_to_doubt_them():
-    counted = np.array([[110, 111, 111], [112, 113, 113], [109, 110, 110]]) / 200
-    verdict = decide(counted, [0, 0.1, 0.2], higher_is_better=True)
-    assert (verdict.outcome, verdict.rate) == ("use", 0.1)
+@pytest.mark.parametrize(("seeds", "outcome"), [(3, "undecided"), (5, "use")])
+def test_one_image_more_for_every_seed_is_a_step_and_not_a_gain_without_noise(seeds, outcome):
+    control = np.array([110, 112, 109, 111, 113])[:seeds, None]
+    counted = np.concatenate((control, control + 1), axis=1) / 200
+    assert decide(counted, [0, 0.1], higher_is_better=True).outcome == outcome
 
 
 def test_correlation_tells_how_much_pairing_helps():

@@ -171,7 +171,7 @@ def test_a_seed_that_is_not_complete_is_not_looked_at():
 
 
 def test_without_a_complete_seed_nothing_is_decided():
-    clear = [[3.0, 1.0, math.nan], [3.1, 1.1, math.nan], [2.9, 0.9, math.nan]]
+    clear = [[3.0, 1.0, math.nan], [3.1, 1.2, math.nan], [2.9, 0.8, math.nan]]
     assert interim_verdict(SPEC, frame(clear), 3).outcome == "use"
     early = interim_verdict(SPEC, frame(clear), 0)
     assert early.outcome == "exploratory"

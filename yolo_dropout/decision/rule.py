@@ -118,9 +118,12 @@ def _rising(squares: FloatArray, weights: npt.NDArray[np.int64]) -> FloatArray:
 
 def _step(paired: FloatArray) -> FloatArray:
     """The smallest difference between unequal values, shape (...); 0 where no two are equal, as of most losses."""
-    values = np.sort(paired.reshape(*paired.shape[:-2], -1))
-    gaps, equal = np.diff(values), _SAME * np.nanmax(np.abs(values), -1, initial=0.0)[..., None]
-    ties = (gaps <= equal).any(-1)
+    values = paired.reshape(*paired.shape[:-2], -1)
+    equal = _SAME * np.nanmax(np.abs(values), -1, initial=0.0)[..., None]
+    ties = (np.diff(np.sort(values)) <= equal).any(-1)
+    gaps = np.diff(
+        np.sort(np.concatenate((values, np.zeros_like(values[..., :1])), -1))
+    )  # no difference is a value too
     least = np.where(gaps > equal, gaps, np.inf).min(-1, initial=np.inf)
     return np.asarray(np.where(ties & np.isfinite(least), least, 0.0))
 
