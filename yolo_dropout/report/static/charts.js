@@ -38,9 +38,10 @@ function lineChart(metric, width, height, detailed) {
   const rates = shown(), [low, high] = metric.frame, last = metric.epochs.at(-1), first = metric.epochs[0];
   const faint = metric.runs.filter(([rate]) => rates.includes(rate)).flatMap(([rate, block, values]) =>
     values.map((v, i) => ({ e: metric.runEpochs[i], v: v ?? NaN, rate, run: `${rate}/${block}` })));
-  const opacity = metric.runs.length > 150 ? 0.08 : 0.3;
+  const opacity = metric.runs.length > 150 ? 0.08 : 0.3, right = detailed ? Math.min(Math.max(106, 24 + 7 * longest()), width / 2) : 10;
+  const ticks = Math.max(1, Math.min(detailed ? 8 : 4, last - first, (width - right - 54) / 40));
   const marks = [
-    ...axes(metric.frame, detailed ? 7 : 4), Plot.axisX({ label: detailed ? "epoch" : null, labelAnchor: "center", labelArrow: "none", labelOffset: 38, tickSize: 0, ticks: Math.max(1, Math.min(detailed ? 8 : 4, last - first)), tickFormat: "d" }),
+    ...axes(metric.frame, detailed ? 7 : 4), Plot.axisX({ label: detailed ? "epoch" : null, labelAnchor: "center", labelArrow: "none", labelOffset: 38, tickSize: 0, ticks, tickFormat: "d" }),
     Plot.line(faint, { x: "e", y: "v", z: "run", stroke: (d) => colour(d.rate), strokeOpacity: opacity, strokeWidth: 0.9, clip: true }),
   ];
   for (const rate of [...rates].reverse()) {
@@ -51,7 +52,7 @@ function lineChart(metric, width, height, detailed) {
   marks.push(Plot.dot(best, { x: "e", y: "v", r: detailed ? 4.5 : 3, fill: (d) => colour(d.rate), stroke: "var(--paper)", strokeWidth: 1.2 }));
   if (detailed) marks.push(...endLabels(metric, rates, height - 50), Plot.ruleX(metric.epochs, Plot.pointerX({ x: (d) => d, stroke: "var(--muted)" })));
   const options = look(width, height, `${metric.name} by epoch, one line per ${noun()}; the values are in the table below`);
-  return Plot.plot({ ...options, marginRight: detailed ? Math.min(Math.max(106, 24 + 7 * longest()), width / 2) : 10, marks,
+  return Plot.plot({ ...options, marginRight: right, marks,
     x: { domain: last > first ? [first, last] : [first - 0.5, last + 0.5] }, y: { domain: [low, high], type: "linear" }, color: { type: "identity" } });
 }
 
@@ -105,8 +106,8 @@ function responseChart(score, width, height) {
   const [low, high] = all.length ? d3.extent(all) : [0, 1], pad = Math.max(0.08 * (high - low), score.key === "gap" ? 0 : 0.001 * Math.abs(high)) || 0.1, frame = [score.key === "gap" ? Math.min(0, low) - pad / 2 : low - pad, high + pad];
   const text = format(score.means), aside = Math.min(14, width / names.length / 5), many = score.blocks.length > 40;
   const chosen = decides && data.chosen !== null && rates.includes(data.chosen) ? [data.chosen] : [];
-  const step = (width - 60) / names.length;
-  return Plot.plot({ ...look(width, height, `${score.name} by rate; the values are in the table below`), marginRight: width < 500 ? 26 : 14, marginBottom: step < 45 ? 56 : 40,
+  const step = (width - 60) / names.length, wide = step < 45 ? 0 : aside + 13 + 7 * d3.max(means, (d) => text(d.v).length);
+  return Plot.plot({ ...look(width, height, `${score.name} by rate; the values are in the table below`), marginRight: Math.max(14, wide - step / 2), marginBottom: step < 45 ? 56 : 40,
     x: { type: "point", domain: names, padding: 0.5 }, y: { domain: frame },
     marks: [
       Plot.rectY(band, { y1: (d) => d[0], y2: (d) => d[1], fill: "var(--muted)", fillOpacity: 0.08 }),
