@@ -53,6 +53,8 @@ def spec() -> StudySpec:
         "treatments": tuple(named),
         "seeds": tuple(range(200, 205)),
         "score": "val/loss@last5",
+        "max_seeds": 5,
+        "train": values["train"] | {"epochs": 25, "lrf": 0.3},
     }
     return StudySpec.from_dict(values)
 

@@ -114,7 +114,8 @@ def finish(
         right_in: Room right of the axes, in inches, for labels at line ends.
     """
     height = figure.get_figheight()
-    heading = textwrap.wrap(title, 78) or [""]
+    lines = len(textwrap.wrap(title, 78)) or 1
+    heading = textwrap.wrap(title, min(78, len(title) // lines + 12)) or [""]  # no word alone on the last line
     notes = [line for text in small_print if text for line in textwrap.wrap(text, 124)]
     head_in = 0.18 + 0.23 * len(heading)
     left = 0.16 / WIDTH_IN
