@@ -1,14 +1,17 @@
-"""Build the images and labels in `datasets/` from scikit-learn's handwritten digits.
+"""Build the images and labels in `datasets/`: scikit-learn's handwritten digits, and clothes of Fashion-MNIST.
 
-Needs scikit-learn (`pip install -e ".[test]"`). The starter checkpoint is made by `build_starter.py`.
+Needs scikit-learn (`pip install -e ".[test]"`), and for the clothes the files of Fashion-MNIST, as Debian's package
+`dataset-fashion-mnist` has them; without these the clothes are left as they are. `build_starter.py` makes the starters.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import io
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,66 +24,97 @@ SEED = 0
 # scikit-learn keeps the order of the source, where a writer's digits (about 140) lie together. The gap between
 # the ranges is as long, so that no writer is in both.
 WRITERS = {"train": range(830), "val": range(970, 1797)}
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+CLOTHES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
+CLOTHES_DRAWN_FROM = 2000  # of the first of each split
 CANVASES = {"train": 12, "val": 16}
-DIGITS_PER_CANVAS = {"train": 4, "val": 6}
+GLYPHS_PER_CANVAS = {"train": 4, "val": 6}
 DETECT_LAYOUT = Layout(side_px=128, cells=3)
-DIGITS_PER_CLASS = {"train": 12, "val": 20}
+GLYPHS_PER_CLASS = {"train": 12, "val": 20}
 CLASSIFY_LAYOUT = Layout(side_px=32, cells=1)
 MADE_BY_SCRIPT = {".png", ".txt", ".csv"}
 
 Files = Iterator[tuple[str, bytes]]
 
 
-def load_glyphs() -> list[Glyph]:
-    """The 1,797 handwritten digits (8 x 8 cells, ink 0 to 16) in scikit-learn's order."""
+@dataclass(frozen=True)
+class Source:
+    """What the glyphs of two data sets are drawn from.
+
+    Attributes:
+        name: The first part of the data sets' names.
+        unit: What a glyph is called in the list of sources.
+        classes: Their names, in order of the labels.
+        glyphs: Per split, those that may be drawn.
+    """
+
+    name: str
+    unit: str
+    classes: Sequence[str]
+    glyphs: dict[str, list[Glyph]]
+
+
+def digits() -> Source:
+    """The 1,797 handwritten digits (8 x 8 cells, ink 0 to 16) in scikit-learn's order, split by writer."""
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
-    pairs = zip(digits.images, digits.target, strict=True)
-    return [Glyph(int(label), ink.astype(np.int64), 16, index) for index, (ink, label) in enumerate(pairs)]
+    found = load_digits()
+    pairs = zip(found.images, found.target, strict=True)
+    glyphs = [Glyph(int(label), ink.astype(np.int64), 16, index) for index, (ink, label) in enumerate(pairs)]
+    return Source("digits", "digit", "0123456789", {split: [glyphs[i] for i in at] for split, at in WRITERS.items()})
 
 
-def detection_files(glyphs: list[Glyph], split: str, rng: np.random.Generator) -> Files:
-    """Images, labels and the list of sources of one split of the detection set, no digit used twice."""
-    count = DIGITS_PER_CANVAS[split]
-    chosen = rng.permutation(WRITERS[split])[: CANVASES[split] * count].reshape(-1, count)
-    sources = ["image,digit,label\n"]
+def fashion(folder: Path) -> Source:
+    """Clothes of Fashion-MNIST (28 x 28 pixels, here 14 x 14 cells), from the source's own training and test files."""
+    glyphs = {}
+    for split, file in {"train": "train", "val": "t10k"}.items():
+        images, labels = (
+            np.frombuffer(gzip.decompress((folder / f"{file}-{what}-ubyte.gz").read_bytes()), np.uint8, offset=skip)
+            for what, skip in (("images-idx3", 16), ("labels-idx1", 8))
+        )
+        cells = images.reshape(-1, 14, 2, 14, 2)[:CLOTHES_DRAWN_FROM].astype(np.int64).sum((2, 4))
+        pairs = zip(cells, labels[:CLOTHES_DRAWN_FROM], strict=True)
+        glyphs[split] = [Glyph(int(label), ink, int(ink.max()), index) for index, (ink, label) in enumerate(pairs)]
+    return Source("fashion", "item", CLOTHES, glyphs)
+
+
+def detection_files(source: Source, split: str, rng: np.random.Generator) -> Files:
+    """Images, labels and the list of sources of one split of the detection set, no glyph used twice."""
+    count, pool = GLYPHS_PER_CANVAS[split], source.glyphs[split]
+    chosen = rng.permutation(len(pool))[: CANVASES[split] * count].reshape(-1, count)
+    folder, sources = f"{source.name}-detect", [f"image,{source.unit},label\n"]
     for number, indices in enumerate(chosen):
         name = f"{split}-{number:02}"
-        canvas = compose([glyphs[index] for index in indices], DETECT_LAYOUT, rng)
-        yield f"digits-detect/images/{split}/{name}.png", encode_png(canvas.pixels)
-        yield f"digits-detect/labels/{split}/{name}.txt", label_lines(canvas).encode()
+        canvas = compose([pool[index] for index in indices], DETECT_LAYOUT, rng)
+        yield f"{folder}/images/{split}/{name}.png", encode_png(canvas.pixels)
+        yield f"{folder}/labels/{split}/{name}.txt", label_lines(canvas).encode()
         sources += [f"{name},{placed.glyph.source},{placed.glyph.label}\n" for placed in canvas.placed]
-    yield f"digits-detect/sources-{split}.csv", "".join(sources).encode()
+    yield f"{folder}/sources-{split}.csv", "".join(sources).encode()
 
 
-def classification_files(glyphs: list[Glyph], split: str, rng: np.random.Generator) -> Files:
-    """One split of the classification set: a folder per class, files named after the digit's index."""
-    pool = [glyphs[index] for index in rng.permutation(WRITERS[split])]
-    for label in range(10):
-        for glyph in [glyph for glyph in pool if glyph.label == label][: DIGITS_PER_CLASS[split]]:
+def classification_files(source: Source, split: str, rng: np.random.Generator) -> Files:
+    """One split of the classification set: a folder per class, files named after the glyph's index in the source."""
+    pool = [source.glyphs[split][index] for index in rng.permutation(len(source.glyphs[split]))]
+    for label, name in enumerate(source.classes):
+        for glyph in [glyph for glyph in pool if glyph.label == label][: GLYPHS_PER_CLASS[split]]:
             canvas = compose([glyph], CLASSIFY_LAYOUT, rng)
-            yield (
-                f"digits-classify/{split}/{label}/{glyph.source:04}.png",
-                encode_png(canvas.pixels),
-            )
+            yield f"{source.name}-classify/{split}/{name}/{glyph.source:04}.png", encode_png(canvas.pixels)
 
 
-def build() -> dict[str, bytes]:
-    """All files that this script makes, by path below `datasets/`."""
-    glyphs = load_glyphs()
+def build(source: Source) -> dict[str, bytes]:
+    """All files that this script makes of a source, by path below `datasets/`."""
     files: dict[str, bytes] = {}
-    for number, split in enumerate(WRITERS):
-        files.update(detection_files(glyphs, split, np.random.default_rng([SEED, number, 0])))
-        files.update(classification_files(glyphs, split, np.random.default_rng([SEED, number, 1])))
+    for number, split in enumerate(source.glyphs):
+        files.update(detection_files(source, split, np.random.default_rng([SEED, number, 0])))
+        files.update(classification_files(source, split, np.random.default_rng([SEED, number, 1])))
     return files
 
 
 def differences(files: dict[str, bytes], root: Path) -> list[str]:
     """One line per file that is missing, left over, or holds other pixels or text than a fresh build."""
-    present = {
-        path.relative_to(root).as_posix() for path in root.glob("digits-*/**/*") if path.suffix in MADE_BY_SCRIPT
-    }
+    folders = {name.partition("/")[0] for name in files}
+    found = [path for folder in folders for path in (root / folder).glob("**/*") if path.suffix in MADE_BY_SCRIPT]
+    present = {path.relative_to(root).as_posix() for path in found}
     lines = [f"{name}: missing" for name in sorted(files.keys() - present)]
     lines += [f"{name}: not from this script" for name in sorted(present - files.keys())]
     both = sorted(files.keys() & present)
@@ -109,8 +143,13 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--root", type=Path, default=DATASETS, help="the folder to write or compare (default: datasets/)"
     )
+    parser.add_argument("--fashion", type=Path, default=FASHION, help=f"Fashion-MNIST's files (default: {FASHION})")
     arguments = parser.parse_args(words)
-    files = build()
+    files = build(digits())
+    if arguments.fashion.is_dir():
+        files |= build(fashion(arguments.fashion))
+    else:
+        print(f"{arguments.fashion}: is not there, so the clothes are left as they are")
     if arguments.check:
         lines = differences(files, arguments.root)
         print("\n".join(lines) if lines else f"{len(files)} files equal a fresh build")

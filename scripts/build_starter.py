@@ -157,20 +157,34 @@ def strip(trained: Path, starter: Path) -> None:
     torch.save({**kept, "model": model, "epoch": -1}, starter)
 
 
+def place(task: str, folder: Path, family: str) -> Path:
+    """Where the starter of a family of models (26, 11, v8) lies in a folder."""
+    file = RECIPES[task].file
+    return folder / (file if family == "26" else file.replace("starter", f"starter-{family}"))
+
+
+def build(task: str, starter: Path, family: str) -> None:
+    """Train a starter of a family of models, and write it."""
+    from ultralytics import YOLO
+
+    recipe = RECIPES[task]
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        data = write_letters(root / "letters", task)
+        model = YOLO(recipe.model.replace("26", family))
+        model.train(data=str(data), save_dir=str(root / "run"), **COMMON_TRAIN, **recipe.train)
+        strip(root / "run" / "weights" / "last.pt", starter)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("task", choices=RECIPES)
     parser.add_argument("--out", type=Path, default=DATASETS, help="the folder to write to (default: datasets/)")
+    parser.add_argument("--family", default="26", help="of models: 26, 11 or v8 (default: 26)")
     arguments = parser.parse_args()
-    from ultralytics import YOLO
-
-    recipe = RECIPES[arguments.task]
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        data = write_letters(root / "letters", arguments.task)
-        YOLO(recipe.model).train(data=str(data), save_dir=str(root / "run"), **COMMON_TRAIN, **recipe.train)
-        strip(root / "run" / "weights" / "last.pt", arguments.out / recipe.file)
-    print(f"wrote {arguments.out / recipe.file}")
+    starter = place(arguments.task, arguments.out, arguments.family)
+    build(arguments.task, starter, arguments.family)
+    print(f"wrote {starter}")
     return 0
 
 

@@ -73,7 +73,7 @@ def predictions(checkpoint: str, folder: str, nms: bool, samples: int | None) ->
 def images(folder: Path) -> dict[str, Truth]:
     """Draw the images into a folder, and tell what they hold."""
     build_datasets.CANVASES = {"val": IMAGES}
-    files = build_datasets.detection_files(build_datasets.load_glyphs(), "val", np.random.default_rng([0, 1, 2]))
+    files = build_datasets.detection_files(build_datasets.digits(), "val", np.random.default_rng([0, 1, 2]))
     truths = {}
     for name, content in files:
         path = folder / Path(name).name

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import importlib
 import shutil
 import subprocess
@@ -18,6 +19,8 @@ DATASETS = ROOT / "datasets"
 SCRIPTS = ROOT / "scripts"
 DETECT = DATASETS / "digits-detect"
 CLASSIFY = DATASETS / "digits-classify"
+CLOTHES = DATASETS / "fashion-detect", DATASETS / "fashion-classify"
+ids = {"ids": lambda folder: folder.name}
 STARTERS = sorted(DATASETS.glob("*.pt"))
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -36,8 +39,8 @@ def read_boxes(path: Path) -> np.ndarray:
     return np.loadtxt(path, ndmin=2)
 
 
-def read_sources(split: str) -> list[dict[str, str]]:
-    with (DETECT / f"sources-{split}.csv").open(newline="") as file:
+def read_sources(split: str, folder: Path = DETECT) -> list[dict[str, str]]:
+    with (folder / f"sources-{split}.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -71,13 +74,29 @@ def test_check_tells_changed_missing_and_foreign_files_but_not_another_png_encod
     assert reencoded.read_bytes() != before
 
     assert build("--check", "--root", str(copy)) == 1
-    told = {line.rsplit("/", 1)[-1] for line in capsys.readouterr().out.splitlines()}
+    told = {line.rsplit("/", 1)[-1] for line in capsys.readouterr().out.splitlines() if "clothes" not in line}
     assert told == {f"{changed.name}: differs", f"{missing.name}: missing", "foreign.png: not from this script"}
 
 
 def test_build_writes_what_check_accepts(build, tmp_path):
     assert build("--root", str(tmp_path)) == 0
     assert build("--check", "--root", str(tmp_path)) == 0
+
+
+def test_clothes_are_made_of_the_files_of_fashion_mnist(build, tmp_path, capsys):
+    source, rng = tmp_path / "source", np.random.default_rng(0)
+    source.mkdir()
+    for file in ("train", "t10k"):
+        pictures = rng.integers(256, size=(600, 28, 28), dtype=np.uint8).tobytes()
+        (source / f"{file}-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(16) + pictures))
+        (source / f"{file}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(8) + bytes(range(10)) * 60))
+    assert build("--root", str(tmp_path), "--fashion", str(source)) == 0
+    made = {path.relative_to(tmp_path) for path in tmp_path.glob("fashion-*/**/*.*")}
+    kept = {path.relative_to(DATASETS) for folder in CLOTHES for path in folder.rglob("*.png")}
+    assert len([path for path in made if path.suffix == ".png"]) == len(kept) == 348
+    assert {path.parent for path in kept} <= {path.parent for path in made}
+    assert build("--root", str(tmp_path), "--fashion", str(tmp_path / "nowhere")) == 0
+    assert "nowhere: is not there, so the clothes are left as they are" in capsys.readouterr().out
 
 
 def test_detection_train_and_val_share_no_digit_and_use_none_twice():
@@ -95,10 +114,11 @@ def test_detection_sources_tell_the_digit_behind_every_label(split):
         assert labels == read_boxes(path)[:, 0].tolist()
 
 
+@pytest.mark.parametrize("folder", [DETECT, CLOTHES[0]], **ids)
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_detection_boxes_are_valid_and_every_class_occurs(split):
-    labels = sorted((DETECT / "labels" / split).glob("*.txt"))
-    images = sorted((DETECT / "images" / split).glob("*.png"))
+def test_detection_boxes_are_valid_and_every_class_occurs(folder, split):
+    labels = sorted((folder / "labels" / split).glob("*.txt"))
+    images = sorted((folder / "images" / split).glob("*.png"))
     assert [path.stem for path in labels] == [path.stem for path in images]
     boxes = np.vstack([read_boxes(path) for path in labels])
     low, high = boxes[:, 1:3] - boxes[:, 3:] / 2, boxes[:, 1:3] + boxes[:, 3:] / 2
@@ -108,25 +128,29 @@ def test_detection_boxes_are_valid_and_every_class_occurs(split):
     assert high.max() <= 1 + 1e-6
 
 
+@pytest.mark.parametrize("folder", [DETECT, CLOTHES[0]], **ids)
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_no_digit_covers_another(split):
-    for path in (DETECT / "labels" / split).glob("*.txt"):
+def test_nothing_covers_another(folder, split):
+    for path in (folder / "labels" / split).glob("*.txt"):
         boxes = read_boxes(path)[:, 1:]
         low, high = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
         overlap = np.clip(np.minimum(high[:, None], high) - np.maximum(low[:, None], low), 0, None).prod(axis=-1)
         assert np.count_nonzero(overlap > 1e-6) == len(boxes)
 
 
-def test_classification_train_and_val_share_no_digit():
-    train, val = (sorted((CLASSIFY / split).glob("*/*.png")) for split in ("train", "val"))
-    assert not {path.stem for path in train} & {path.stem for path in val}
+@pytest.mark.parametrize("folder", [CLASSIFY, CLOTHES[1]], **ids)
+def test_classification_train_and_val_share_no_picture(folder):
+    train, val = (sorted((folder / split).glob("*/*.png")) for split in ("train", "val"))
+    shared = {path.stem for path in train} & {path.stem for path in val}
+    assert not shared or folder in CLOTHES  # of which the source numbers training and test pictures apart
     assert len({pixels(path) for path in train + val}) == len(train) + len(val) > 0
 
 
+@pytest.mark.parametrize("folder", [CLASSIFY, CLOTHES[1]], **ids)
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_classification_classes_are_of_equal_size(split):
-    sizes = {folder.name: len(list(folder.glob("*.png"))) for folder in (CLASSIFY / split).iterdir()}
-    assert set(sizes) == set("0123456789")
+def test_classification_classes_are_of_equal_size(folder, split):
+    sizes = {of_class.name: len(list(of_class.glob("*.png"))) for of_class in (folder / split).iterdir()}
+    assert len(sizes) == 10
     assert len(set(sizes.values())) == 1
 
 
@@ -137,7 +161,7 @@ def test_data_yaml_is_portable():
     assert all((DETECT / data[split]).is_dir() for split in ("train", "val"))
 
 
-@pytest.mark.parametrize("folder", [DETECT, CLASSIFY], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [DETECT, CLASSIFY, *CLOTHES], **ids)
 def test_default_study_has_a_control_enough_seeds_and_arguments_that_ultralytics_knows(folder):
     from ultralytics.cfg import get_cfg
 
@@ -187,5 +211,5 @@ def test_starter_holds_no_path_no_date_and_no_optimizer(path):
 
 def test_datasets_stay_small_and_are_no_package():
     files = [path for path in DATASETS.rglob("*") if path.is_file() and path.suffix != ".cache"]
-    assert sum(path.stat().st_size for path in files) < 10_000_000
+    assert sum(path.stat().st_size for path in files) < 11_000_000
     assert not list(DATASETS.rglob("__init__.py"))
