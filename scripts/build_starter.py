@@ -173,7 +173,8 @@ def build(task: str, starter: Path, family: str) -> None:
         data = write_letters(root / "letters", task)
         model = YOLO(recipe.model.replace("26", family))
         model.train(data=str(data), save_dir=str(root / "run"), **COMMON_TRAIN, **recipe.train)
-        strip(root / "run" / "weights" / "last.pt", starter)
+        strip(root / "run" / "weights" / "last.pt", root / "starter.pt")
+        starter.write_bytes((root / "starter.pt").read_bytes())
 
 
 def main() -> int:
