@@ -143,13 +143,15 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--root", type=Path, default=DATASETS, help="the folder to write or compare (default: datasets/)"
     )
-    parser.add_argument("--fashion", type=Path, default=FASHION, help=f"Fashion-MNIST's files (default: {FASHION})")
+    parser.add_argument("--fashion", type=Path, help=f"the folder of Fashion-MNIST's files (default: {FASHION})")
     arguments = parser.parse_args(words)
-    files = build(digits())
-    if arguments.fashion.is_dir():
-        files |= build(fashion(arguments.fashion))
+    files, folder = build(digits()), arguments.fashion or FASHION
+    if folder.is_dir():
+        files |= build(fashion(folder))
+    elif arguments.fashion:
+        parser.error(f"--fashion: must be a folder, got {folder}")
     else:
-        print(f"{arguments.fashion}: is not there, so the clothes are left as they are")
+        print(f"clothes: neither made nor compared, since {folder} is not there")
     if arguments.check:
         lines = differences(files, arguments.root)
         print("\n".join(lines) if lines else f"{len(files)} files equal a fresh build")

@@ -115,10 +115,11 @@ def answers(table: pd.DataFrame) -> pd.DataFrame:
          for key, runs in cells for question in QUESTIONS]
     )  # fmt: skip
     asked = found[(found["score"] == LAST) & found["question"].str.startswith("dropout")]
-    return found.assign(clear=asked.groupby("family")["p"].transform(_holm) < 0.05)
+    return found.assign(clear=asked.groupby("family")["p"].transform(holm) < 0.05)
 
 
-def _holm(p: pd.Series) -> pd.Series:
+def holm(p: pd.Series) -> pd.Series:
+    """The p values, corrected for their number after Holm (1979)."""
     ranked = p.sort_values()
     return (ranked * np.arange(len(ranked), 0, -1)).cummax()
 
@@ -143,7 +144,7 @@ def draw(found: pd.DataFrame, path: Path) -> None:
     names = [f"YOLO{row.family}n, {row.data}" for row in found[["family", "data"]].drop_duplicates().itertuples()]
     figure, panels = style.new_figure(1.9 + 0.46 * len(names), columns=2)
     colours = dict(zip(list(QUESTIONS)[:2], list(style.colours([0.0, 0.1, 0.3]).values())[1:], strict=True))
-    titles = {LAST: "loss at the end, lower by % of the control's", HEADLINE: "mAP50-95 or top-1, points higher"}
+    titles = {LAST: "loss at the end, % lower", HEADLINE: "mAP50-95 or top-1, points higher"}
     for ax, (score, title) in zip(panels, titles.items(), strict=True):
         ax.grid(visible=False, axis="y")
         ax.grid(visible=True, axis="x", color=style.GRID)

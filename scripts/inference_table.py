@@ -1,6 +1,6 @@
 """What dropout at inference is worth on digits: the tables of docs/uncertainty.md.
 
-    python scripts/inference_table.py runs/dropout/starter-digits-detect/runs/p0.00-s*/weights/best.pt
+    python scripts/inference_table.py runs/dropout/two-seeds/runs/p0.00-s*/weights/best.pt
 
 Measures checkpoints of the embedded detection study on all 822 digits of its validation writers, on 137 images that are
 drawn as those of the embedded set; those of the classification study on its 200 validation images. Means over

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import importlib
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ SCRIPTS = ROOT / "scripts"
 DETECT = DATASETS / "digits-detect"
 CLASSIFY = DATASETS / "digits-classify"
 CLOTHES = DATASETS / "fashion-detect", DATASETS / "fashion-classify"
+OF_CLASSES = {CLASSIFY: DETECT, CLOTHES[1]: CLOTHES[0]}
 ids = {"ids": lambda folder: folder.name}
 STARTERS = sorted(DATASETS.glob("*.pt"))
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -74,7 +76,7 @@ def test_check_tells_changed_missing_and_foreign_files_but_not_another_png_encod
     assert reencoded.read_bytes() != before
 
     assert build("--check", "--root", str(copy)) == 1
-    told = {line.rsplit("/", 1)[-1] for line in capsys.readouterr().out.splitlines() if "clothes" not in line}
+    told = {line.rsplit("/", 1)[-1] for line in capsys.readouterr().out.splitlines() if not line.startswith("clothes")}
     assert told == {f"{changed.name}: differs", f"{missing.name}: missing", "foreign.png: not from this script"}
 
 
@@ -84,24 +86,48 @@ def test_build_writes_what_check_accepts(build, tmp_path):
 
 
 def test_clothes_are_made_of_the_files_of_fashion_mnist(build, tmp_path, capsys):
-    source, rng = tmp_path / "source", np.random.default_rng(0)
+    source, labels = tmp_path / "source", np.repeat(np.arange(10, dtype=np.uint8), 60)
     source.mkdir()
     for file in ("train", "t10k"):
-        pictures = rng.integers(256, size=(600, 28, 28), dtype=np.uint8).tobytes()
-        (source / f"{file}-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(16) + pictures))
-        (source / f"{file}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(8) + bytes(range(10)) * 60))
+        pictures = np.zeros((600, 28, 28), np.uint8)
+        for picture, label in zip(pictures, labels, strict=True):
+            picture[: 2 * (label + 3), :14] = 200  # as wide as half of it, and the higher the later its class
+        (source / f"{file}-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(16) + pictures.tobytes()))
+        (source / f"{file}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(8) + labels.tobytes()))
     assert build("--root", str(tmp_path), "--fashion", str(source)) == 0
-    made = {path.relative_to(tmp_path) for path in tmp_path.glob("fashion-*/**/*.*")}
-    kept = {path.relative_to(DATASETS) for folder in CLOTHES for path in folder.rglob("*.png")}
-    assert len([path for path in made if path.suffix == ".png"]) == len(kept) == 348
-    assert {path.parent for path in kept} <= {path.parent for path in made}
-    assert build("--root", str(tmp_path), "--fashion", str(tmp_path / "nowhere")) == 0
-    assert "nowhere: is not there, so the clothes are left as they are" in capsys.readouterr().out
+    made, kept = (
+        {path.relative_to(root).parent for folder in CLOTHES for path in (root / folder.name).rglob("*.png")}
+        for root in (tmp_path, DATASETS)
+    )
+    assert made == kept
+    boxes = np.vstack([read_boxes(path) for path in (tmp_path / "fashion-detect" / "labels").rglob("*.txt")])
+    assert boxes[:, 4] / boxes[:, 3] == pytest.approx((boxes[:, 0] + 3) / 7, rel=0.3)
+    with pytest.raises(SystemExit):
+        build("--fashion", str(tmp_path / "nowhere"))
+    assert "--fashion: must be a folder, got" in capsys.readouterr().err
+
+
+def test_the_clothes_are_those_that_were_drawn():
+    drawn = hashlib.sha256()
+    for folder in CLOTHES:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in (".png", ".txt", ".csv"):
+                drawn.update(path.relative_to(DATASETS).as_posix().encode())
+                drawn.update(pixels(path) if path.suffix == ".png" else path.read_bytes())
+    assert drawn.hexdigest() == "73e7d298f97a1acb68d986981fa7d248ab428ac867abee4606eb4cb609efe8d1"
 
 
 def test_detection_train_and_val_share_no_digit_and_use_none_twice():
     train, val = ([row["digit"] for row in read_sources(split)] for split in ("train", "val"))
     assert len(set(train + val)) == len(train) + len(val) > 0
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_clothes_are_used_once_and_stand_in_the_order_of_their_labels(split):
+    rows = read_sources(split, CLOTHES[0])
+    assert len({row["item"] for row in rows}) == len(rows) > 0
+    for path in sorted((CLOTHES[0] / "labels" / split).glob("*.txt")):
+        assert [int(row["label"]) for row in rows if row["image"] == path.stem] == read_boxes(path)[:, 0].tolist()
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
@@ -150,7 +176,7 @@ def test_classification_train_and_val_share_no_picture(folder):
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_classification_classes_are_of_equal_size(folder, split):
     sizes = {of_class.name: len(list(of_class.glob("*.png"))) for of_class in (folder / split).iterdir()}
-    assert len(sizes) == 10
+    assert set(sizes) == set(yaml.safe_load((OF_CLASSES[folder] / "data.yaml").read_text())["names"])
     assert len(set(sizes.values())) == 1
 
 

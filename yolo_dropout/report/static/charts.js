@@ -106,7 +106,7 @@ function responseChart(score, width, height) {
   const [low, high] = all.length ? d3.extent(all) : [0, 1], pad = Math.max(0.08 * (high - low), score.key === "gap" ? 0 : 0.001 * Math.abs(high)) || 0.1, frame = [score.key === "gap" ? Math.min(0, low) - pad / 2 : low - pad, high + pad];
   const text = format(score.means), aside = Math.min(14, width / names.length / 5), many = score.blocks.length > 40;
   const chosen = decides && data.chosen !== null && rates.includes(data.chosen) ? [data.chosen] : [];
-  const step = (width - 60) / names.length, wide = step < 45 ? 0 : aside + 13 + 7 * d3.max(means, (d) => text(d.v).length);
+  const step = (width - 60) / names.length, wide = step < 45 ? 0 : aside + 13 + 7 * (d3.max(means, (d) => text(d.v).length) ?? 0);
   return Plot.plot({ ...look(width, height, `${score.name} by rate; the values are in the table below`), marginRight: Math.max(14, wide - step / 2), marginBottom: step < 45 ? 56 : 40,
     x: { type: "point", domain: names, padding: 0.5 }, y: { domain: frame },
     marks: [
