@@ -90,6 +90,18 @@ def test_what_is_expected_is_nearer_to_the_truth_than_what_was_measured(n_seeds,
     assert all(0 <= less <= more for less, more in zip(expected, measured, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("noise", "told"),
+    [(0.07, "Expect about 0.0826: gains"), (0.09, "It was only just found: the likeliest gain, given that, is 0.")],
+)
+def test_a_gain_that_was_only_just_found_is_told_so(noise, told):
+    control = np.array([3.0, 3.1, 2.9, 3.2, 2.8])
+    spread = np.array([1, -1, 1, -1, 0])
+    verdict = decide(np.column_stack([control, control - 0.1 + noise * spread]), [0, 0.1])
+    assert verdict.outcome == "use"
+    assert told in verdict.reason
+
+
 def test_a_gain_below_what_matters_is_excluded_or_not_as_one_asks():
     losses = scores([0, 0.02, -0.02], n_seeds=12, noise=0.03)
     assert decide(losses, [0, 0.1, 0.3], relevant=0.3).outcome == "keep"

@@ -78,7 +78,7 @@ def _use(verdict: Verdict, phrases: Phrases, _over: str) -> list[str]:
     return [
         f"Use {what}: it {phrases.change(chosen.difference)} on average over "
         f"{phrases.blocks(chosen.n)}, and by at least {number(chosen.low)}{_sure(verdict, phrases)}.",
-        _expectation(verdict, chosen.difference or 0.0),
+        _expectation(verdict, chosen),
         f"On average that is less than {number(verdict.relevant)}, the size that matters here." if small else "",
         beside,
         _candidates(verdict),
@@ -173,10 +173,12 @@ def _harm(verdict: Verdict) -> str:
     return f"{capital(_listed(harmful))} did harm." if harmful else ""
 
 
-def _expectation(verdict: Verdict, measured: float) -> str:
+def _expectation(verdict: Verdict, chosen: Comparison) -> str:
     """What gain to expect, where that differs from the measured one by more than a twentieth."""
-    if verdict.expected is None or verdict.expected > 0.95 * measured:
+    if verdict.expected is None or verdict.expected > 0.95 * (chosen.difference or 0.0):
         return ""
+    if verdict.expected < (chosen.low or 0.0):
+        return f"It was only just found: the likeliest gain, given that, is {number(verdict.expected)}."
     return f"Expect about {number(verdict.expected)}: gains that are found look larger than they are."
 
 
