@@ -50,5 +50,5 @@ def rows_of(file: Path | None, columns: tuple[str, str, str]) -> Iterator[tuple[
     try:
         with file.open(encoding="utf-8", newline="") as lines:
             yield from [(row[name], row[metric], float(row[value])) for row in csv.DictReader(lines)]
-    except (OSError, KeyError, TypeError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError, csv.Error):  # Python 3.10 reads no NUL
         return

@@ -60,11 +60,11 @@ def _splits_csv(examples: Sequence[Example], fold_of: npt.NDArray[np.int64]) -> 
 
 def _rootless(splits: str) -> list[tuple[str, str]]:
     """Fold and image of each row, without the folder that all images are in; nothing of what is no such table."""
-    rows = [(row[0], row[-1]) for row in csv.reader(io.StringIO(splits)) if row][1:]
     try:
+        rows = [(row[0], row[-1]) for row in csv.reader(io.StringIO(splits)) if row][1:]
         root = os.path.commonpath([image for _, image in rows])
         return [(fold, os.path.relpath(image, root)) for fold, image in rows]
-    except ValueError:
+    except (ValueError, csv.Error):
         return []
 
 
