@@ -3,9 +3,9 @@
     python scripts/evidence.py --out runs/evidence --table docs/data/evidence.csv --picture docs/images/evidence.png
     python scripts/evidence.py --table docs/data/evidence.csv      # only the answers, from that file
 
-What it asks is fixed in docs/questions.md. The first trains what is missing, about half an hour a family of models on
-two cores, writes the scores of every run, and draws the answers; both print them. Families other than YOLO26
-(`--families 26 11 v8`) need starters of their own, which are trained first: twenty minutes more.
+What it asks is fixed in docs/questions.md. The first trains what is missing, for YOLO26 about half an hour on two
+cores, writes the scores of every run, and draws the answers; both print them. Other families (`--families 11 v8`) need
+starters of their own, which are trained first, and join those that the table has.
 """
 
 from __future__ import annotations
@@ -179,7 +179,9 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(words)
     if asked.out:
         asked.out.mkdir(parents=True, exist_ok=True)
-        before = [read(asked.table).query("family not in @asked.families")] if asked.table.exists() else []
+        before = (
+            [read(asked.table).loc[lambda table: ~table["family"].isin(asked.families)]] if asked.table.exists() else []
+        )
         parts = [
             pd.DataFrame(rows(run_study(spec(data, family, asked.out), asked.out / f"{data}-{family}")))
             .assign(family=family, data=data)
@@ -187,6 +189,8 @@ def main(words: Sequence[str] | None = None) -> int:
         ]  # fmt: skip
         table = pd.concat([*before, *parts])[["family", "data", "seed", "treatment", "score", "value"]]
         write_text(asked.table, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    elif not asked.table.exists():
+        parser.error(f"--table: {asked.table} is not there; give --out too, and it is made")
     found = answers(read(asked.table))
     print(printed(found))
     if asked.picture:

@@ -10,6 +10,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+from ultralytics import YOLO
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 evidence: ModuleType = importlib.import_module("evidence")
@@ -68,3 +69,26 @@ def test_the_answers_are_printed_set_by_set_with_a_star_where_they_are_clear(tab
     assert len(lines) == 2 + 4 * (1 + 8)
     assert lines[3].startswith("| YOLO26n | digits-detect | +24.9 (+24.7 to +25.1) * | -0.1 (")
     assert lines[3].count("*") == 1
+
+
+@pytest.mark.parametrize("family", evidence.FROZEN)
+@pytest.mark.parametrize("classify", [False, True])
+def test_all_layers_before_the_head_are_frozen(family, classify):
+    network = YOLO(f"yolo{family}n{'-cls' if classify else ''}.yaml").model.model
+    assert evidence.FROZEN[family][classify] == len(network) - 1
+
+
+def test_another_family_joins_those_that_the_table_has(table, tmp_path, monkeypatch, capsys):
+    def of(made):
+        family = made.name.rpartition("-")[2]
+        chosen = (table["family"] == family) & (table["data"] == made.name.removesuffix(f"-{family}"))
+        return table[chosen].drop(columns=["family", "data"]).to_dict("records")
+
+    monkeypatch.setattr(evidence, "spec", lambda *_: None)
+    monkeypatch.setattr(evidence, "run_study", lambda _, made: made)
+    monkeypatch.setattr(evidence, "rows", of)
+    file = tmp_path / "table.csv"
+    for families in (["26"], ["11"], ["26"]):
+        assert evidence.main(["--out", str(tmp_path / "out"), "--table", str(file), "--families", *families]) == 0
+    assert len(evidence.read(file)) == len(table)
+    assert capsys.readouterr().out.splitlines()[-1].startswith("| YOLO26n | fashion-classify |")

@@ -121,9 +121,8 @@ def _step(paired: FloatArray) -> FloatArray:
     values = paired.reshape(*paired.shape[:-2], -1)
     equal = _SAME * np.nanmax(np.abs(values), -1, initial=0.0)[..., None]
     ties = (np.diff(np.sort(values)) <= equal).any(-1)
-    gaps = np.diff(
-        np.sort(np.concatenate((values, np.zeros_like(values[..., :1])), -1))
-    )  # no difference is a value too
+    # No difference is a value too, so that equal ones are a step and not without noise.
+    gaps = np.diff(np.sort(np.concatenate((values, np.zeros_like(values[..., :1])), -1)))
     least = np.where(gaps > equal, gaps, np.inf).min(-1, initial=np.inf)
     return np.asarray(np.where(ties & np.isfinite(least), least, 0.0))
 
